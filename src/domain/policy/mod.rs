@@ -1,0 +1,220 @@
+//! A support policy that has passed validation: who is told what, and when.
+//!
+//! Building one from a spec, with all problems and field paths, is the `api` crate's work. What is
+//! in here is consistent: every name that a route, step, layer or rule uses exists.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use jiff::{civil, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+use crate::{alert::Severity, matcher::Matcher, message::Channel, time::LocalTime};
+
+/// A support policy.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Where it lives; its Secrets are read there.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// All must match an alert's labels. Empty: the default policy of its namespace.
+    pub matchers: Vec<Matcher>,
+    /// Of several that match, the lowest decides; of equal ones the lower name. 0–10000.
+    pub order: u32,
+    /// Which other namespaces it serves.
+    pub share_with: ShareWith,
+    /// Who is told when everything else finds nobody; never empty.
+    pub last_resort: Vec<NotifyTarget>,
+    /// What the sender's words mean, over [`Policy::DEFAULT_SEVERITIES`].
+    pub severities: BTreeMap<String, Severity>,
+    /// Alerts with equal values of these labels share a ticket.
+    pub correlate: Vec<String>,
+    /// By name.
+    pub people: BTreeMap<String, Person>,
+    /// By name.
+    pub channels: BTreeMap<String, Channel>,
+    /// By name.
+    pub schedules: BTreeMap<String, Schedule>,
+    /// By name.
+    pub escalations: BTreeMap<String, EscalationPolicy>,
+    /// In the order written.
+    pub routes: Vec<Route>,
+}
+
+impl Policy {
+    /// What senders' words mean where the policy says nothing. An unknown or missing word is `Ticket`.
+    pub const DEFAULT_SEVERITIES: [(&'static str, Severity); 7] = [
+        ("critical", Severity::Page),
+        ("error", Severity::Page),
+        ("page", Severity::Page),
+        ("warning", Severity::Ticket),
+        ("ticket", Severity::Ticket),
+        ("none", Severity::Info),
+        ("info", Severity::Info),
+    ];
+
+    /// What a sender's word means here.
+    pub fn severity(&self, word: &str) -> Severity {
+        let default = || Self::DEFAULT_SEVERITIES.iter().find(|(known, _)| *known == word).map(|(_, severity)| *severity);
+        self.severities.get(word).copied().or_else(default).unwrap_or_default()
+    }
+
+    /// Whether its own namespace is `namespace`, or it is shared with it.
+    pub fn serves(&self, namespace: &str) -> bool {
+        self.namespace == namespace
+            || match &self.share_with {
+                ShareWith::Nobody => false,
+                ShareWith::All => true,
+                ShareWith::Namespaces(names) => names.iter().any(|name| name == namespace),
+            }
+    }
+
+    /// The person who has this Kubernetes user name.
+    pub fn person_of_user(&self, user: &str) -> Option<&str> {
+        self.people.iter().find(|(_, person)| person.users.iter().any(|u| u == user)).map(|(name, _)| name.as_str())
+    }
+}
+
+/// Which other namespaces a policy serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShareWith {
+    /// Only its own.
+    Nobody,
+    /// These.
+    Namespaces(Vec<String>),
+    /// Every one.
+    All,
+}
+
+/// Who or what a step, route or last resort tells.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NotifyTarget {
+    /// A person, by that person's own rules.
+    Person(String),
+    /// Whoever is on call there at that moment.
+    Schedule(String),
+    /// A channel itself.
+    Channel(String),
+}
+
+/// Somebody who can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// Kubernetes user names.
+    pub users: Vec<String>,
+    /// Where mail for this person goes.
+    pub email: Option<String>,
+    /// How this person wants to be told; never empty. Rules of a severity replace the general ones for it.
+    pub rules: Vec<PersonalRule>,
+}
+
+impl Person {
+    /// The rules for this severity: those that name it, else those that name none.
+    pub fn rules_for(&self, severity: Severity) -> Vec<&PersonalRule> {
+        let own: Vec<_> = self.rules.iter().filter(|rule| rule.severity == Some(severity)).collect();
+        if own.is_empty() { self.rules.iter().filter(|rule| rule.severity.is_none()).collect() } else { own }
+    }
+}
+
+/// One way to tell a person, and how long after the step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PersonalRule {
+    /// From the step's planned time.
+    pub after: Duration,
+    /// The channel's name.
+    pub channel: String,
+    /// Only for this severity.
+    pub severity: Option<Severity>,
+}
+
+/// Who is on call when.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// The zone of the layers that name none.
+    pub zone: TimeZone,
+    /// Later ones win; never empty.
+    pub layers: Vec<Layer>,
+}
+
+/// A rotation.
+#[derive(Debug, Clone)]
+pub struct Layer {
+    /// Its name, unique in the schedule.
+    pub name: String,
+    /// In turn; never empty.
+    pub people: Vec<String>,
+    /// The local date of the first handover, when the first person takes over.
+    pub start: civil::Date,
+    /// The local time of each handover.
+    pub handover: LocalTime,
+    /// Length of a shift in local days, 1–366.
+    pub every_days: u16,
+    /// The zone of date and time.
+    pub zone: TimeZone,
+}
+
+/// Who is told one after the other until somebody acknowledges.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalationPolicy {
+    /// Its name.
+    pub name: String,
+    /// `after` never decreases; never empty.
+    pub steps: Vec<Step>,
+    /// Further cycles.
+    pub repeat: Repeat,
+    /// Acknowledged but nothing happened for so long: the acknowledgement is withdrawn and a new cycle starts.
+    pub ack_timeout: Option<Duration>,
+}
+
+/// One step of an escalation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// From the planned start of the cycle.
+    pub after: Duration,
+    /// Who is told; never empty.
+    pub notify: Vec<NotifyTarget>,
+}
+
+/// Further cycles of an escalation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Repeat {
+    /// How many after the first (0–100).
+    pub times: u32,
+    /// From the planned last step of a cycle to the start of the next.
+    pub every: Duration,
+}
+
+impl Default for Repeat {
+    /// No further cycle; the last resort 30 min after the last step.
+    fn default() -> Self {
+        Self { times: 0, every: Duration::from_secs(30 * 60) }
+    }
+}
+
+/// What happens with the alerts that match.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// Unique in the policy.
+    pub name: String,
+    /// The route it stands under; `None`: under the root.
+    pub under: Option<String>,
+    /// All must match.
+    pub matchers: Vec<Matcher>,
+    /// Whether the routes after it are tried too, for more `notify`.
+    pub continues: bool,
+    /// The group key where `correlate` has no label; `None`: the parent's.
+    pub group_by: Option<Vec<String>>,
+    /// How long the first notice waits for more of its group; a page never waits.
+    pub group_wait: Option<Duration>,
+    /// The escalation to run; `None`: the parent's.
+    pub escalation: Option<String>,
+    /// Told once, without escalation.
+    pub notify: Vec<NotifyTarget>,
+    /// `P1` … `P5`; `None`: by severity.
+    pub priority: Option<String>,
+    /// How long a recovered ticket stays open.
+    pub resolve_after: Option<Duration>,
+    /// How long after Resolved the same ticket is used again.
+    pub refire_within: Option<Duration>,
+}

@@ -1,0 +1,114 @@
+//! One look at a target.
+
+use std::{net::SocketAddr, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Reason;
+
+/// What one probe saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// When the probe began.
+    pub at: Timestamp,
+    /// From begin to verdict, all phases and redirects together.
+    pub duration: Duration,
+    /// How long each phase took, summed over redirects. A phase that was not reached is `None`.
+    pub phases: Phases,
+    /// The address of the last connection, when one was tried.
+    pub address: Option<SocketAddr>,
+    /// Absent when the target did what was expected.
+    pub failure: Option<Failure>,
+    /// What the last HTTP response said, when there was one.
+    pub http: Option<HttpFacts>,
+    /// What the last TLS handshake showed, also when the certificate was judged bad.
+    pub tls: Option<TlsFacts>,
+}
+
+impl Sample {
+    /// Whether the target did what was expected.
+    pub fn ok(&self) -> bool {
+        self.failure.is_none()
+    }
+}
+
+/// How long each phase took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Phases {
+    /// Name resolution.
+    pub dns: Option<Duration>,
+    /// TCP connect.
+    pub connect: Option<Duration>,
+    /// TLS handshake.
+    pub tls: Option<Duration>,
+    /// Request sent until the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// First byte until the last.
+    pub transfer: Option<Duration>,
+}
+
+/// The phase a probe was in when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Phase {
+    /// Name resolution.
+    Dns,
+    /// TCP connect.
+    Connect,
+    /// TLS handshake.
+    Tls,
+    /// Waiting for the first byte.
+    FirstByte,
+    /// Reading the answer.
+    Transfer,
+    /// Everything arrived; what was said is not what was expected.
+    Expect,
+}
+
+/// Why a probe failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The stable word.
+    pub reason: Reason,
+    /// How far it got.
+    pub phase: Phase,
+    /// A sentence for people, with the address: "connect to 10.2.0.7:443: refused". Never a secret.
+    pub message: String,
+}
+
+/// What the last HTTP response said.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpFacts {
+    /// The status code.
+    pub status: u16,
+    /// `1.0`, `1.1` or `2`.
+    pub version: String,
+    /// How many redirects were followed.
+    pub redirects: u32,
+    /// The Content-Length header; `None` when absent (chunked).
+    pub content_length: Option<u64>,
+    /// Bytes of body read.
+    pub body_bytes: u64,
+    /// Whether the last hop was TLS.
+    pub tls: bool,
+    /// Whether a body or header expectation was what failed.
+    pub failed_due_to_regex: bool,
+    /// The Last-Modified header in seconds since 1970, when present and readable.
+    pub last_modified: Option<i64>,
+}
+
+/// What the last TLS handshake showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsFacts {
+    /// `TLS 1.2` or `TLS 1.3`.
+    pub version: String,
+    /// The IANA name of the cipher suite.
+    pub cipher: String,
+    /// The earliest end of validity among the certificates the server sent.
+    pub not_after: Option<Timestamp>,
+    /// The leaf's subject.
+    pub subject: String,
+    /// The leaf's issuer.
+    pub issuer: String,
+}

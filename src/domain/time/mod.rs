@@ -1,0 +1,43 @@
+//! Time as users write it. Instants come from outside and are truncated to whole seconds where they enter.
+
+mod duration;
+mod local;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use duration::{DurationError, format_duration, parse_duration};
+pub use local::{LocalTime, zone};
+
+/// `at` without its fraction of a second. Every instant that is stored or folded passes here,
+/// because the API keeps whole seconds and a sum of fractions would not survive a restart.
+pub fn whole_seconds(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second() - i64::from(at.subsec_nanosecond() < 0)).unwrap_or(at)
+}
+
+/// `at + span`, held at the end of representable time rather than overflowing.
+pub fn after(at: Timestamp, span: std::time::Duration) -> Timestamp {
+    SignedDuration::try_from(span).ok().and_then(|span| at.checked_add(span).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// How long from `from` to `to`; zero when `to` is not later.
+pub fn between(from: Timestamp, to: Timestamp) -> std::time::Duration {
+    std::time::Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_is_cut_towards_the_past_on_both_sides_of_1970() {
+        let late: Timestamp = "2026-11-23T10:00:00.9Z".parse().unwrap();
+        assert_eq!(whole_seconds(late).to_string(), "2026-11-23T10:00:00Z");
+        let early: Timestamp = "1969-12-31T23:59:58.1Z".parse().unwrap();
+        assert_eq!(whole_seconds(early).to_string(), "1969-12-31T23:59:58Z");
+    }
+
+    #[test]
+    fn adding_past_the_end_of_time_stays_at_its_end() {
+        assert_eq!(after(Timestamp::MAX, std::time::Duration::from_secs(1)), Timestamp::MAX);
+    }
+}
