@@ -88,15 +88,16 @@ impl fmt::Display for Problem {
     }
 }
 
-/// "did you mean `x`?" for the closest known word (Jaro-Winkler ≥ 0.8), else "known: a, b, c", at most five.
+/// "did you mean `x`?" for the closest known word (at most a third of its letters changed, but one letter
+/// always), else "known: a, b, c", at most five.
 fn suggestion_from<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
     let closest = known
         .iter()
-        .map(|candidate| (strsim::jaro_winkler(written, candidate), *candidate))
-        .filter(|(likeness, _)| *likeness >= 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
+        .map(|candidate| (strsim::osa_distance(written, candidate), *candidate))
+        .filter(|(distance, candidate)| *distance <= (candidate.chars().count() / 3).max(1))
+        .min_by_key(|(distance, _)| *distance);
     if let Some((_, candidate)) = closest {
         return Some(format!("did you mean `{candidate}`?"));
     }

@@ -19,7 +19,8 @@ impl LocalTime {
     /// Reads `HH:MM`.
     pub fn parse(text: &str) -> Option<Self> {
         let (hour, minute) = text.split_once(':')?;
-        let two_digits = |part: &str| (part.len() == 2).then(|| part.parse::<u8>().ok()).flatten();
+        let digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        let two_digits = |part: &str| if digits(part) { part.parse::<u8>().ok() } else { None };
         let (hour, minute) = (two_digits(hour)?, two_digits(minute)?);
         (hour < 24 && minute < 60).then_some(Self { hour, minute })
     }
