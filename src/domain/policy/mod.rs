@@ -3,6 +3,9 @@
 //! Building one from a spec, with all problems and field paths, is the `api` crate's work. What is
 //! in here is consistent: every name that a route, step, layer or rule uses exists.
 
+#[cfg(test)]
+pub(crate) mod example;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{civil, tz::TimeZone};

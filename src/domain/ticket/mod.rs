@@ -1,1 +1,14 @@
-//! Tickets.
+//! Tickets: their names, what people do to them, and the fold that yields their state.
+//!
+//! A ticket's state is never accumulated: [`fold::fold`] computes it anew from the ticket's events and
+//! timeline, so that a replay gives the same answer. The escalation and the notifications are carried
+//! on the ticket, not folded.
+
+pub mod event;
+pub mod fold;
+mod identity;
+mod state;
+pub mod timeline;
+
+pub use identity::{NotificationKey, notification_id, ticket_name};
+pub use state::{CloseReason, TicketState};

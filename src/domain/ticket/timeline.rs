@@ -1,0 +1,149 @@
+//! What the operator itself saw and did to a ticket: the lines of `status.timeline`.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What happened.
+    pub what: What,
+    /// For people.
+    pub detail: String,
+}
+
+/// What happened, as a stable word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum What {
+    /// An alert of the ticket began to fire.
+    Fired,
+    /// An alert of the ticket ended by itself.
+    Recovered,
+    /// The source of an alert was removed or suspended.
+    SourceRemoved,
+    /// It fires again before the ticket was resolved.
+    Refired,
+    /// Nothing fired for `resolveAfter`.
+    Resolved,
+    /// It fires again on a resolved ticket.
+    Reopened,
+    /// A more severe alert joined.
+    SeverityRose,
+    /// A step of the escalation began.
+    Step,
+    /// Due steps wait.
+    Held,
+    /// What held the steps ended.
+    Released,
+    /// No step reached anybody.
+    NobodyFound,
+    /// Every cycle has passed without an acknowledgement.
+    Exhausted,
+    /// Nothing happened after the acknowledgement.
+    AcknowledgementWithdrawn,
+    /// The policy was deleted; the ticket goes on with its revision.
+    PolicyDeleted,
+    /// Nobody was paged, on purpose: a restored backup.
+    NotPaged,
+}
+
+impl What {
+    /// Every word.
+    pub const ALL: [Self; 15] = [
+        Self::Fired,
+        Self::Recovered,
+        Self::SourceRemoved,
+        Self::Refired,
+        Self::Resolved,
+        Self::Reopened,
+        Self::SeverityRose,
+        Self::Step,
+        Self::Held,
+        Self::Released,
+        Self::NobodyFound,
+        Self::Exhausted,
+        Self::AcknowledgementWithdrawn,
+        Self::PolicyDeleted,
+        Self::NotPaged,
+    ];
+
+    /// The word in status.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Fired => "Fired",
+            Self::Recovered => "Recovered",
+            Self::SourceRemoved => "SourceRemoved",
+            Self::Refired => "Refired",
+            Self::Resolved => "Resolved",
+            Self::Reopened => "Reopened",
+            Self::SeverityRose => "SeverityRose",
+            Self::Step => "Step",
+            Self::Held => "Held",
+            Self::Released => "Released",
+            Self::NobodyFound => "NobodyFound",
+            Self::Exhausted => "Exhausted",
+            Self::AcknowledgementWithdrawn => "AcknowledgementWithdrawn",
+            Self::PolicyDeleted => "PolicyDeleted",
+            Self::NotPaged => "NotPaged",
+        }
+    }
+
+    /// One of our own words.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|what| what.as_str() == word)
+    }
+
+    /// Whether the fold reads it; such a line is never evicted.
+    pub fn is_read_by_the_fold(self) -> bool {
+        matches!(self, Self::Resolved | Self::Reopened | Self::SeverityRose | Self::AcknowledgementWithdrawn)
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How many lines that the fold does not read are kept, the latest ones.
+const KEPT: usize = 100;
+
+/// Drops the oldest lines that the fold does not read beyond the last hundred. Returns how many were dropped.
+pub fn evict(timeline: &mut Vec<Line>) -> usize {
+    let free = timeline.iter().filter(|line| !line.what.is_read_by_the_fold()).count();
+    let mut surplus = free.saturating_sub(KEPT);
+    let dropped = surplus;
+    timeline.retain(|line| {
+        let goes = surplus > 0 && !line.what.is_read_by_the_fold();
+        surplus -= usize::from(goes);
+        !goes
+    });
+    dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_oldest_lines_that_no_decision_rests_on_are_dropped() {
+        let line = |what, second| Line { at: Timestamp::from_second(second).unwrap(), what, detail: String::new() };
+        let mut timeline = vec![line(What::Resolved, 0)];
+        timeline.extend((1..=102).map(|second| line(What::Step, second)));
+        assert_eq!(evict(&mut timeline), 2);
+        assert_eq!(timeline.len(), 101);
+        assert_eq!(timeline[0].what, What::Resolved);
+        assert_eq!(timeline[1].at.as_second(), 3);
+    }
+
+    #[test]
+    fn every_word_reads_back() {
+        for what in What::ALL {
+            assert_eq!(What::parse(what.as_str()), Some(what));
+        }
+    }
+}
