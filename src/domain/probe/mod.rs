@@ -1,13 +1,15 @@
 //! Probing: what is looked at ([`Target`]), one look ([`Sample`]), why it failed ([`Reason`]),
-//! and the verdict over many looks ([`verdict`]). Sending packets is the `probes` crate's work.
+//! the verdict over many looks ([`verdict`]) and how many of them succeeded ([`uptime`]). Sending packets is the
+//! `probes` crate's work.
 
 mod reason;
 mod sample;
 mod target;
+pub mod uptime;
 pub mod verdict;
 
 pub use reason::Reason;
-pub use sample::{Failure, HttpFacts, Phase, Phases, Sample, TlsFacts};
+pub use sample::{CertificateProblem, Failure, HttpFacts, Phase, Phases, Sample, TlsFacts};
 pub use target::{
     BodyExpectation, Cadence, Header, HeaderExpectation, HeaderValue, HttpExpectation, HttpTarget, Method, Redirects,
     ScriptStep, StatusRange, Target, TcpTarget, TlsSettings,

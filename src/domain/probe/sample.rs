@@ -103,7 +103,7 @@ pub struct HttpFacts {
 pub struct TlsFacts {
     /// `TLS 1.2` or `TLS 1.3`.
     pub version: String,
-    /// The IANA name of the cipher suite.
+    /// The IANA name of the cipher suite; empty when the handshake failed after the certificate had come.
     pub cipher: String,
     /// The earliest end of validity among the certificates the server sent.
     pub not_after: Option<Timestamp>,
@@ -111,4 +111,21 @@ pub struct TlsFacts {
     pub subject: String,
     /// The leaf's issuer.
     pub issuer: String,
+    /// The names and addresses the leaf is for.
+    pub names: Vec<String>,
+    /// The leaf's serial number in lower-case hexadecimal, two digits a byte.
+    pub serial: String,
+    /// SHA-256 over the leaf, in lower-case hexadecimal.
+    pub fingerprint_sha256: String,
+    /// What is wrong with the certificate, also when that is only reported (`insecure_skip_verify`).
+    pub problem: Option<CertificateProblem>,
+}
+
+/// What is wrong with a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateProblem {
+    /// The gravest fault.
+    pub reason: Reason,
+    /// All faults, in one sentence.
+    pub message: String,
 }

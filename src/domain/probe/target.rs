@@ -192,7 +192,11 @@ pub struct TcpTarget {
 impl TcpTarget {
     /// `host:port`, with brackets round an IPv6 address.
     pub fn display(&self) -> String {
-        if self.host.contains(':') { format!("[{}]:{}", self.host, self.port) } else { format!("{}:{}", self.host, self.port) }
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 }
 

@@ -1,1 +1,408 @@
-//! The verdict over many samples.
+//! The verdict over many samples: a pure state machine that turns looks into a state.
+//!
+//! One failed look is not an outage and one good look is not a recovery. The state changes only
+//! after as many looks in a row as [`Thresholds`] say; a look that could not be taken
+//! ([`Reason::is_blind`]) says nothing about the target and leads to [`State::Unknown`], never to
+//! [`State::Down`].
+//!
+//! Absent on purpose: clocks (the time is an argument), schedules (the answer of
+//! [`Verdict::next_after`] is only *whether* to look again soon), alerts and maintenance windows
+//! (what a transition means to people is decided elsewhere).
+//!
+//! | from | to | after |
+//! |---|---|---|
+//! | Unknown, nothing known since the start | Up | one success |
+//! | anything | Down | `down` failures in a row |
+//! | Down | Up or Degraded | `up` successes in a row |
+//! | Up | Degraded | `down` successes in a row that took longer than `degraded_above` |
+//! | Degraded | Up | `up` successes in a row that did not |
+//! | Up, Degraded, Down | Flapping | `changes` confirmed changes between answering and Down in `window` |
+//! | Flapping | what is the case | one `window` without a change |
+//! | anything | Unknown | one blind look; what was known is remembered, so that Down needs `up` successes afterwards too |
+
+use std::{fmt, time::Duration};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Failure, Reason, Sample};
+use crate::time::{between, format_duration, whole_seconds};
+
+/// What is said of a monitored target. The words are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum State {
+    /// Nothing is known: not looked yet, or we could not look.
+    Unknown,
+    /// It does what is expected.
+    Up,
+    /// It does what is expected, but too slowly.
+    Degraded,
+    /// It does not do what is expected.
+    Down,
+    /// It goes up and down too often to say either.
+    Flapping,
+    /// Nobody looks, by request.
+    Suspended,
+}
+
+impl State {
+    /// The word in status, metrics and events.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "Unknown",
+            Self::Up => "Up",
+            Self::Degraded => "Degraded",
+            Self::Down => "Down",
+            Self::Flapping => "Flapping",
+            Self::Suspended => "Suspended",
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How many looks it takes to change the verdict. A count of 0 is read as 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// Failures in a row until Down. Default 3.
+    pub down: u32,
+    /// Successes in a row until no longer Down. Default 2.
+    pub up: u32,
+    /// From the end of a failed look to the next one, while the failures are fewer than `down`. Default 2 s.
+    pub confirm_every: Duration,
+    /// A success that takes longer is slow. Absent: nothing is ever Degraded.
+    pub degraded_above: Option<Duration>,
+    /// Absent: nothing is ever Flapping.
+    pub flapping: Option<Flapping>,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { down: 3, up: 2, confirm_every: Duration::from_secs(2), degraded_above: None, flapping: None }
+    }
+}
+
+/// When changes are too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flapping {
+    /// So many confirmed changes between answering and Down …
+    pub changes: u32,
+    /// … within this time.
+    pub window: Duration,
+}
+
+/// The state changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The state before.
+    pub from: State,
+    /// The state now.
+    pub to: State,
+    /// When, in whole seconds.
+    pub at: Timestamp,
+    /// Why, for Down, Degraded and Unknown.
+    pub reason: Option<Reason>,
+    /// A sentence for people.
+    pub message: String,
+}
+
+/// How one look counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Look {
+    /// As expected.
+    Success,
+    /// As expected, after failures that were too few to make it Down: the retry told the truth.
+    SuccessOnRetry,
+    /// Not as expected.
+    Failure,
+    /// We could not look.
+    Blind,
+}
+
+/// When to look again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NextProbe {
+    /// At the next start of the normal interval.
+    AtInterval,
+    /// So long after the *end* of the look just taken, to confirm its failure.
+    ConfirmAfter(Duration),
+}
+
+/// What the looks that counted have settled, beneath Flapping and beneath a time of blindness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Settled {
+    Nothing,
+    Up,
+    Degraded,
+    Down,
+}
+
+/// The verdict on one target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Verdict {
+    state: State,
+    since: Timestamp,
+    reason: Option<Reason>,
+    message: String,
+    settled: Settled,
+    /// Failures in a row; a success and a blind look begin anew.
+    failures: u32,
+    /// Successes in a row; a failure and a blind look begin anew.
+    successes: u32,
+    /// Of the successes in a row, the last ones that were slow.
+    slow: u32,
+    /// Of the successes in a row, the last ones that were not.
+    fast: u32,
+    /// The confirmed changes within the flapping window, oldest first; never more than flapping needs.
+    changes: Vec<Timestamp>,
+    last: Option<Look>,
+    recovered_by_retry: u64,
+}
+
+impl Verdict {
+    /// Nothing is known yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            state: State::Unknown,
+            since: whole_seconds(now),
+            reason: None,
+            message: String::new(),
+            settled: Settled::Nothing,
+            failures: 0,
+            successes: 0,
+            slow: 0,
+            fast: 0,
+            changes: Vec::new(),
+            last: None,
+            recovered_by_retry: 0,
+        }
+    }
+
+    /// Goes on from the word that was persisted: Down stays Down until `up` successes in a row.
+    /// The history of a flapping target is lost, so it stays Flapping for one window from `now`.
+    pub fn restore(state: State, since: Timestamp, now: Timestamp) -> Self {
+        let settled = match state {
+            State::Up => Settled::Up,
+            State::Degraded => Settled::Degraded,
+            State::Down => Settled::Down,
+            State::Unknown | State::Flapping | State::Suspended => Settled::Nothing,
+        };
+        let changes = if state == State::Flapping { vec![whole_seconds(now)] } else { Vec::new() };
+        Self { state, since: whole_seconds(since), settled, changes, ..Self::new(now) }
+    }
+
+    /// The state.
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Since when, in whole seconds.
+    pub fn since(&self) -> Timestamp {
+        self.since
+    }
+
+    /// Why, for Down, Degraded and Unknown. While Down, of the last failure.
+    pub fn reason(&self) -> Option<Reason> {
+        self.reason
+    }
+
+    /// A sentence for people; empty when there is nothing to say.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Whether the looks say Down, also while the state is Flapping or Unknown.
+    pub fn is_down(&self) -> bool {
+        self.settled == Settled::Down
+    }
+
+    /// How the last look counted.
+    pub fn last_look(&self) -> Option<Look> {
+        self.last
+    }
+
+    /// Failures in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How many looks were [`Look::SuccessOnRetry`]. They are not hidden: a target that often needs a retry is ill.
+    pub fn recovered_by_retry(&self) -> u64 {
+        self.recovered_by_retry
+    }
+
+    /// Takes one more look into account. A look that ends while suspended counts for nothing.
+    pub fn observe(&mut self, sample: &Sample, thresholds: &Thresholds, now: Timestamp) -> Option<Transition> {
+        if self.state == State::Suspended {
+            return None;
+        }
+        let now = whole_seconds(now);
+        let settled = match &sample.failure {
+            Some(failure) if failure.reason.is_blind() => return self.blind(failure, now),
+            Some(failure) => self.failed(failure, thresholds),
+            None => self.succeeded(sample.duration, thresholds),
+        };
+        match settled {
+            Some(settled) => self.settle(settled, now),
+            // Too few looks since nothing was known or since we were blind.
+            None if self.state == State::Unknown => return None,
+            None => {}
+        }
+        let message = self.sentence(sample, thresholds);
+        self.conclude(message, sample, thresholds, now)
+    }
+
+    /// Whether a failure has to be confirmed soon, or the normal interval goes on.
+    pub fn next_after(&self, thresholds: &Thresholds, interval: Duration) -> NextProbe {
+        let unconfirmed = self.failures > 0 && self.failures < thresholds.down;
+        let already_down = self.is_down() && self.state != State::Unknown;
+        if unconfirmed && !already_down && thresholds.confirm_every < interval && self.state != State::Suspended {
+            NextProbe::ConfirmAfter(thresholds.confirm_every)
+        } else {
+            NextProbe::AtInterval
+        }
+    }
+
+    /// Nobody looks any more. `None` when it was so already.
+    pub fn suspend(&mut self, now: Timestamp) -> Option<Transition> {
+        self.forget();
+        self.enter(State::Suspended, None, "suspended".to_owned(), whole_seconds(now))
+    }
+
+    /// Looking begins again, with nothing known. `None` when it was not suspended.
+    pub fn resume(&mut self, now: Timestamp) -> Option<Transition> {
+        if self.state != State::Suspended {
+            return None;
+        }
+        self.forget();
+        self.enter(State::Unknown, None, "not looked yet since it was suspended".to_owned(), whole_seconds(now))
+    }
+
+    fn forget(&mut self) {
+        self.settled = Settled::Nothing;
+        self.begin_anew();
+        self.changes.clear();
+    }
+
+    fn begin_anew(&mut self) {
+        (self.failures, self.successes, self.slow, self.fast) = (0, 0, 0, 0);
+    }
+
+    fn blind(&mut self, failure: &Failure, now: Timestamp) -> Option<Transition> {
+        self.begin_anew();
+        self.last = Some(Look::Blind);
+        self.enter(State::Unknown, Some(failure.reason), failure.message.clone(), now)
+    }
+
+    /// What the looks settle now; `None` when they are too few to settle anything new.
+    fn failed(&mut self, failure: &Failure, thresholds: &Thresholds) -> Option<Settled> {
+        let failures = self.failures.saturating_add(1);
+        self.begin_anew();
+        self.failures = failures;
+        self.last = Some(Look::Failure);
+        if self.state == State::Down {
+            (self.reason, self.message) = (Some(failure.reason), failure.message.clone());
+        }
+        (failures >= thresholds.down).then_some(Settled::Down)
+    }
+
+    /// What the looks settle now; `None` when they are too few to settle anything new.
+    fn succeeded(&mut self, took: Duration, thresholds: &Thresholds) -> Option<Settled> {
+        let on_retry = self.failures > 0 && !self.is_down();
+        self.last = Some(if on_retry { Look::SuccessOnRetry } else { Look::Success });
+        self.recovered_by_retry += u64::from(on_retry);
+        self.failures = 0;
+        self.successes = self.successes.saturating_add(1);
+        if thresholds.degraded_above.is_some_and(|limit| took > limit) {
+            (self.slow, self.fast) = (self.slow.saturating_add(1), 0);
+        } else {
+            (self.slow, self.fast) = (0, self.fast.saturating_add(1));
+        }
+        let (up, down) = (thresholds.up.max(1), thresholds.down.max(1));
+        match self.settled {
+            Settled::Nothing => Some(Settled::Up),
+            Settled::Down if self.successes < up => None,
+            Settled::Down => Some(if self.slow >= up { Settled::Degraded } else { Settled::Up }),
+            Settled::Up => Some(if self.slow >= down { Settled::Degraded } else { Settled::Up }),
+            Settled::Degraded => Some(if self.fast >= up { Settled::Up } else { Settled::Degraded }),
+        }
+    }
+
+    fn settle(&mut self, settled: Settled, now: Timestamp) {
+        let was_known = self.settled != Settled::Nothing;
+        if was_known && (self.settled == Settled::Down) != (settled == Settled::Down) {
+            self.changes.push(now);
+        }
+        self.settled = settled;
+    }
+
+    /// From what is settled and the changes of late to the state.
+    fn conclude(
+        &mut self,
+        message: String,
+        sample: &Sample,
+        thresholds: &Thresholds,
+        now: Timestamp,
+    ) -> Option<Transition> {
+        if let Some(text) = self.flaps(thresholds, now) {
+            return self.enter(State::Flapping, None, text, now);
+        }
+        match self.settled {
+            Settled::Nothing => self.enter(State::Unknown, None, "not enough looks yet".to_owned(), now),
+            // Only after Flapping can a look contradict what is settled: the next ones will say.
+            settled if (settled == Settled::Down) == sample.ok() => None,
+            Settled::Up => self.enter(State::Up, None, message, now),
+            Settled::Degraded => self.enter(State::Degraded, Some(Reason::TooSlow), message, now),
+            Settled::Down => {
+                self.enter(State::Down, sample.failure.as_ref().map(|failure| failure.reason), message, now)
+            }
+        }
+    }
+
+    /// What to say when the changes are too many.
+    fn flaps(&mut self, thresholds: &Thresholds, now: Timestamp) -> Option<String> {
+        let Some(limit) = thresholds.flapping else {
+            self.changes.clear();
+            return None;
+        };
+        self.changes.retain(|at| between(*at, now) < limit.window);
+        let needed = usize::try_from(limit.changes.max(1)).unwrap_or(usize::MAX);
+        let surplus = self.changes.len().saturating_sub(needed);
+        self.changes.drain(..surplus);
+        let enough =
+            if self.state == State::Flapping { !self.changes.is_empty() } else { self.changes.len() >= needed };
+        enough.then(|| format!("went up and down {needed} times within {}", format_duration(limit.window)))
+    }
+
+    fn sentence(&self, sample: &Sample, thresholds: &Thresholds) -> String {
+        if let Some(failure) = &sample.failure {
+            return failure.message.clone();
+        }
+        let millis = sample.duration.as_millis();
+        match (self.settled, thresholds.degraded_above) {
+            (Settled::Degraded, Some(limit)) => {
+                format!("answered in {millis}ms; above {} {} times in a row", format_duration(limit), self.slow)
+            }
+            _ => format!("answered in {millis}ms"),
+        }
+    }
+
+    fn enter(&mut self, to: State, reason: Option<Reason>, message: String, at: Timestamp) -> Option<Transition> {
+        if self.state == to {
+            return None;
+        }
+        let from = std::mem::replace(&mut self.state, to);
+        self.since = at;
+        self.reason = reason;
+        self.message.clone_from(&message);
+        Some(Transition { from, to, at, reason, message })
+    }
+}
+
+#[cfg(test)]
+mod tests;
