@@ -1,1 +1,43 @@
-//! Placeholder while the crate is being laid out.
+//! The custom resources of `firstline.dev/v1alpha1`, and everything that can be said of one object
+//! without a cluster.
+//!
+//! | module | holds |
+//! |---|---|
+//! | one per kind | the types, their schema, and the way from a spec to a validated domain type |
+//! | [`schema`] | shared field schemas, and the pass that makes a CRD fit our rules |
+//! | [`conditions`] | conditions as Kubernetes stores them |
+//!
+//! Nothing here talks to a server. References between objects are the operator's and the GitOps
+//! engine's to check; references inside one object are checked here.
+
+pub mod compliance_rule;
+pub mod conditions;
+pub mod git_source;
+pub mod schema;
+pub mod secrets;
+pub mod service_monitor;
+pub mod silence;
+pub mod support_policy;
+pub mod ticket;
+pub mod ticket_event;
+pub mod vendor_contact;
+
+pub use compliance_rule::ComplianceRule;
+pub use git_source::GitSource;
+pub use service_monitor::ServiceMonitor;
+pub use silence::Silence;
+pub use support_policy::SupportPolicy;
+pub use ticket::Ticket;
+pub use ticket_event::TicketEvent;
+pub use vendor_contact::VendorContact;
+
+/// The API group of every kind.
+pub const GROUP: &str = "firstline.dev";
+
+/// The version of every kind.
+pub const VERSION: &str = "v1alpha1";
+
+/// The `observedGeneration` of an object that no controller has seen yet.
+pub(crate) fn unobserved() -> i64 {
+    -1
+}

@@ -1,0 +1,135 @@
+//! Schemas of fields that several kinds share, for `#[schemars(schema_with = "…")]`.
+//!
+//! A pattern costs the server nothing, a regular expression in CEL a lot; so shapes are said here.
+//! The rules across fields are CEL rules beside the types they belong to.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// A duration such as `90s`, `15m` or `1h30m`.
+pub fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 32, "pattern": "^([0-9]+(ms|[smhdw]))+$"})
+}
+
+/// Whole local days: `1d`, `2w`.
+pub fn days(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 16, "pattern": "^([0-9]+[dw])+$"})
+}
+
+/// An instant, RFC 3339.
+pub fn instant(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
+}
+
+/// A name inside an object: lower-case letters, digits and `-`.
+pub fn name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 63, "pattern": NAME})
+}
+
+/// Names inside an object, at most `MAX`.
+pub fn names<const MAX: u32>(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "minLength": 1, "maxLength": 63, "pattern": NAME});
+    json_schema!({"type": "array", "maxItems": MAX, "items": item})
+}
+
+/// The name of a Kubernetes object.
+pub fn object_name(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 253, "pattern": OBJECT_NAME})
+}
+
+/// Text of at most `MAX` characters.
+pub fn text<const MAX: u32>(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": MAX})
+}
+
+/// Text of 1 to `MAX` characters.
+pub fn some_text<const MAX: u32>(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": MAX})
+}
+
+/// At most `ITEMS` texts of 1 to `MAX` characters.
+pub fn texts<const ITEMS: u32, const MAX: u32>(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": ITEMS, "items": {"type": "string", "minLength": 1, "maxLength": MAX}})
+}
+
+/// Alertmanager matchers, at most 16.
+pub fn matchers(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 512}})
+}
+
+/// Alertmanager matchers, 1 to 16.
+pub fn some_matchers(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "minItems": 1, "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 512}})
+}
+
+/// Label names, at most 16.
+pub fn label_names(_: &mut SchemaGenerator) -> Schema {
+    let item = json_schema!({"type": "string", "minLength": 1, "maxLength": 128});
+    json_schema!({"type": "array", "maxItems": 16, "items": item})
+}
+
+/// Labels or annotations of an alert: at most 64, values of at most 4,096 characters.
+pub fn labels(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "object", "maxProperties": 64, "additionalProperties": {"type": "string", "maxLength": 4096}})
+}
+
+/// An IANA time zone.
+pub fn time_zone(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_+/-]+$"})
+}
+
+/// An `http` or `https` URL.
+pub fn http_url(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 2048, "pattern": "^https?://.+"})
+}
+
+/// `host:port`; an IPv6 address stands in brackets.
+pub fn host_port(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 262, "pattern": r"^([^\s:\[\]/]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"})
+}
+
+/// A mail address, loosely.
+pub fn mail_address(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 254, "pattern": MAIL})
+}
+
+/// Mail addresses, at most 50.
+pub fn mail_addresses(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 50, "items": {"type": "string", "maxLength": 254, "pattern": MAIL}})
+}
+
+/// `P1` to `P5`.
+pub fn priority(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 2, "pattern": "^P[1-5]$"})
+}
+
+/// Only `true`: an act is written or left out.
+pub fn only_true(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "boolean", "enum": [true]})
+}
+
+/// The conditions of an object, one per type.
+pub fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "maxItems": 16,
+        "x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {"type": "string", "maxLength": 63, "description": "What this condition is about, such as Ready."},
+                "status": {"type": "string", "enum": ["True", "False", "Unknown"], "description": "Whether it holds."},
+                "observedGeneration": {"type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_INT64, "description": "The generation of the spec that this is about."},
+                "lastTransitionTime": {"type": "string", "format": "date-time", "maxLength": 64, "description": "Since when the status is what it is."},
+                "reason": {"type": "string", "maxLength": 63, "description": "Why, as a stable word."},
+                "message": {"type": "string", "maxLength": 32768, "description": "Why, for people: what is wrong, where, and what to do."},
+            },
+        },
+    })
+}
+
+/// The largest integer that JavaScript and JSON readers keep exactly (2^53 - 1).
+pub const MAX_INT64: i64 = 9_007_199_254_740_991;
+
+const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
+const MAIL: &str = r"^[^@\s]+@[^@\s]+$";

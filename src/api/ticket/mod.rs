@@ -1,0 +1,257 @@
+//! Ticket: one request or incident, and the durable record of all that happened to it.
+
+mod escalation;
+mod status;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+
+pub use escalation::{CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
+pub use status::{
+    AlertLine, AlertLineState, AlertsStatus, MessageLine, Messages, Notification, NotificationCounts, NotificationKind,
+    NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,
+};
+
+use crate::schema;
+pub use crate::service_monitor::Severity;
+
+/// One request or incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[kube(
+    group = "firstline.dev",
+    version = "v1alpha1",
+    kind = "Ticket",
+    plural = "tickets",
+    singular = "ticket",
+    shortname = "tk",
+    category = "firstline",
+    namespaced,
+    status = "TicketStatus",
+    derive = "PartialEq",
+    selectable = ".status.state",
+    selectable = ".status.priority",
+    selectable = ".status.assignee",
+    selectable = ".spec.queue",
+    doc = "One request or incident: the durable record of all that happened to it.",
+    printcolumn(name = "Number", type_ = "integer", json_path = ".status.number"),
+    printcolumn(name = "Priority", type_ = "string", json_path = ".status.priority"),
+    printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
+    printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),
+    printcolumn(name = "Assignee", type_ = "string", json_path = ".status.assignee"),
+    printcolumn(name = "Queue", type_ = "string", json_path = ".spec.queue", priority = 1),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type", priority = 1),
+    printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.name", priority = 1),
+    printcolumn(name = "Step", type_ = "integer", json_path = ".status.escalation.step", priority = 1),
+    printcolumn(name = "Policy", type_ = "string", json_path = ".status.policy.name", priority = 1),
+    printcolumn(name = "Updated", type_ = "date", json_path = ".status.updatedAt", priority = 1),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)")
+    .message("origin says why the ticket was opened and never changes"))]
+pub struct TicketSpec {
+    /// What is wrong or wanted, in one line.
+    #[schemars(schema_with = "schema::some_text::<500>")]
+    pub title: String,
+    /// What is wrong or wanted, at length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<16384>")]
+    pub description: Option<String>,
+    /// What kind of work it is.
+    #[serde(default, rename = "type")]
+    pub type_: TicketType,
+    /// Who asked. Absent on tickets that alerts opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Requester")]
+    pub requester: Option<Requester>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub affects: Vec<Affected>,
+    /// How many it hurts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Level")]
+    pub impact: Option<Level>,
+    /// How soon it must be mended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Level")]
+    pub urgency: Option<Level>,
+    /// P1 to P5, to overrule what the policy says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::priority")]
+    pub priority: Option<String>,
+    /// Which team's list it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub queue: Option<String>,
+    /// The SupportPolicy, to overrule matching.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub policy: Option<String>,
+    /// Who works on it, to pin it to one person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub assignee: Option<String>,
+    /// Other tickets and pages that have to do with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub links: Vec<Link>,
+    /// Why the operator opened the ticket. Written with the create and never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Origin")]
+    pub origin: Option<Origin>,
+}
+
+/// What kind of work a ticket is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum TicketType {
+    /// Something is broken.
+    #[default]
+    Incident,
+    /// Somebody wants something done.
+    ServiceRequest,
+    /// Somebody wants to know something.
+    Question,
+    /// The cause behind incidents.
+    Problem,
+    /// Something is to be changed.
+    Change,
+}
+
+/// High, medium or low.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// High.
+    High,
+    /// Medium.
+    Medium,
+    /// Low.
+    Low,
+}
+
+/// Who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Requester {
+    /// The name.
+    #[schemars(schema_with = "schema::some_text::<200>")]
+    pub name: String,
+    /// How to answer: a mail address or a phone number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<254>")]
+    pub contact: Option<String>,
+}
+
+/// What a ticket is about: exactly one of monitor and service.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.monitor) != has(self.service)").message("expected exactly one of monitor and service"))]
+pub struct Affected {
+    /// A ServiceMonitor of the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub monitor: Option<String>,
+    /// A service, as monitors and alerts call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::some_text::<63>")]
+    pub service: Option<String>,
+}
+
+/// Another ticket or page: exactly one of ticket and url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.ticket) != has(self.url)").message("expected exactly one of ticket and url"))]
+pub struct Link {
+    /// What it has to do with this one.
+    pub relation: Relation,
+    /// A ticket of the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub ticket: Option<String>,
+    /// A page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::http_url")]
+    pub url: Option<String>,
+    /// What the page is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<200>")]
+    pub title: Option<String>,
+}
+
+/// What a linked ticket or page has to do with this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Relation {
+    /// The other one is why this one happened.
+    CausedBy,
+    /// The other one says the same.
+    DuplicateOf,
+    /// The same trouble as the other one, later.
+    RecurrenceOf,
+    /// The other one has to do with it.
+    RelatesTo,
+    /// A page.
+    Url,
+}
+
+/// Why the operator opened a ticket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// The policy that decided.
+    #[schemars(schema_with = "schema::text::<253>")]
+    pub policy: String,
+    /// The namespace of that policy.
+    #[schemars(schema_with = "schema::text::<63>")]
+    pub policy_namespace: String,
+    /// The ControllerRevision of that policy in the ticket's namespace.
+    #[schemars(schema_with = "schema::text::<253>")]
+    pub policy_revision: String,
+    /// The route that decided; empty: the policy's own default.
+    #[schemars(schema_with = "schema::text::<63>")]
+    pub route: String,
+    /// What the alerts of this ticket have in common.
+    #[schemars(schema_with = "schema::text::<4096>")]
+    pub group_key: String,
+    /// The ticket before this one with the same key; empty: none.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::text::<253>")]
+    pub previous: String,
+    /// Since when the first alert fires, as its source says.
+    #[schemars(schema_with = "schema::instant")]
+    pub first_start: Timestamp,
+    /// The most severe of the alerts.
+    pub severity: Severity,
+    /// The first 50 alerts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub alerts: Vec<OriginAlert>,
+}
+
+/// An alert as it was when the ticket was opened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OriginAlert {
+    /// The identity: 16 hexadecimal digits.
+    #[schemars(schema_with = "fingerprint")]
+    pub fingerprint: String,
+    /// Its labels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::labels")]
+    pub labels: BTreeMap<String, String>,
+    /// What its source said for people.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::labels")]
+    pub annotations: BTreeMap<String, String>,
+    /// Since when it fires.
+    #[schemars(schema_with = "schema::instant")]
+    pub starts_at: Timestamp,
+}
+
+fn fingerprint(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "maxLength": 16, "pattern": "^[0-9a-f]{16}$"})
+}
