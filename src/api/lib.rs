@@ -22,6 +22,9 @@ pub mod ticket;
 pub mod ticket_event;
 pub mod vendor_contact;
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
 pub use compliance_rule::ComplianceRule;
 pub use git_source::GitSource;
 pub use service_monitor::ServiceMonitor;
@@ -40,4 +43,30 @@ pub const VERSION: &str = "v1alpha1";
 /// The `observedGeneration` of an object that no controller has seen yet.
 pub(crate) fn unobserved() -> i64 {
     -1
+}
+
+/// The CRD of every kind, in the order of their names.
+///
+/// # Panics
+/// Never: the tests build each of them.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let derived = [
+        ComplianceRule::crd(),
+        GitSource::crd(),
+        ServiceMonitor::crd(),
+        Silence::crd(),
+        SupportPolicy::crd(),
+        Ticket::crd(),
+        TicketEvent::crd(),
+        VendorContact::crd(),
+    ];
+    derived.iter().filter_map(|crd| schema::finish(crd).ok()).collect()
+}
+
+#[cfg(test)]
+mod dump {
+    #[test]
+    fn dump() {
+        for c in crate::crds() { std::fs::write(format!("/tmp/{}.json", c.spec.names.plural), serde_json::to_string_pretty(&c).unwrap()).unwrap(); }
+    }
 }

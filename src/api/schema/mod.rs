@@ -3,7 +3,11 @@
 //! A pattern costs the server nothing, a regular expression in CEL a lot; so shapes are said here.
 //! The rules across fields are CEL rules beside the types they belong to.
 
+mod finish;
+
 use schemars::{Schema, SchemaGenerator, json_schema};
+
+pub use finish::finish;
 
 /// A duration such as `90s`, `15m` or `1h30m`.
 pub fn duration(_: &mut SchemaGenerator) -> Schema {

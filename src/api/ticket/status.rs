@@ -63,9 +63,9 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EscalationStatus")]
     pub escalation: Option<EscalationStatus>,
-    /// Who was told, and what came of it: the last 50. Finished ones beyond that are counted.
+    /// Who was told, and what came of it: the last 50 and all unfinished ones. Others are counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
+    #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub notifications: Vec<Notification>,
     /// How many finished notifications are no longer listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -108,8 +108,6 @@ pub enum TicketState {
     PendingRequester,
     /// A vendor must answer.
     PendingVendor,
-    /// It is to be done later.
-    Scheduled,
     /// Done; it comes back if the trouble does.
     Resolved,
     /// Done for good.
@@ -143,9 +141,9 @@ pub struct AlertsStatus {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub resolved: u32,
-    /// The first 50.
+    /// The first 500; labels are kept for the first 50.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["fingerprint"]))]
+    #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["fingerprint"]))]
     pub list: Vec<AlertLine>,
 }
 
