@@ -1,1 +1,45 @@
-//! Placeholder while the crate is being laid out.
+//! The harness of the end-to-end tests and the demo: the real parts that
+//! Firstline works with, started on loopback and ended without a trace.
+//!
+//! | module | the real thing |
+//! |---|---|
+//! | [`control_plane`] | etcd and kube-apiserver with RBAC, tokens and the audit log; kubectl |
+//! | [`git_server`] | a bare repository over `file://`, `http://`, `https://` |
+//! | [`mail`] | mailpit: SMTP with STARTTLS and AUTH, read back over REST |
+//! | [`web`] | a small web service to be probed, broken and repaired |
+//! | [`receiver`] | a webhook receiver with scripted answers |
+//! | [`operator`] | the binary `firstline run` as a child |
+//!
+//! Nothing here stands in for a part that could be run. Nothing outlives the
+//! caller: children die with the process that started them, even by `kill -9`
+//! ([`child`]), and the scratch folder goes when the run was good and stays,
+//! with its logs, when it was not ([`scratch`]). Linux with glibc only.
+//!
+//! It deliberately holds no knowledge of Firstline's kinds: a scenario writes
+//! those itself.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "test support: it stops loudly, prints for people, and measures the real clock"
+)]
+
+pub mod child;
+pub mod control_plane;
+pub mod git_server;
+pub mod mail;
+pub mod metrics;
+pub mod operator;
+pub mod ports;
+pub mod receiver;
+pub mod scratch;
+pub mod serve;
+pub mod tls;
+pub mod wait;
+pub mod web;
+
+pub use wait::{eventually, unique_name};

@@ -1,0 +1,255 @@
+//! The real binary `firstline run` as a child process: started, paused, killed,
+//! ended, and looked at from outside (HTTP, log, `/proc`).
+//!
+//! Which flags a scenario needs is the scenario's business; this module adds
+//! only `--http ADDRESS`, because it chooses the port.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use parking_lot::Mutex;
+
+use crate::{
+    child::{Exit, Running},
+    metrics::Metrics,
+    ports::Port,
+    scratch,
+};
+
+const BINARY: &str = "FIRSTLINE_BIN";
+
+/// How an operator is to be started. The same value can be started again: that
+/// is a restart on the same port.
+#[derive(Debug)]
+pub struct Setup {
+    /// Name of its log, such as `replica-a`.
+    pub name: String,
+    /// Kubeconfig, given as `KUBECONFIG`.
+    pub kubeconfig: PathBuf,
+    /// Arguments after `run`.
+    pub arguments: Vec<String>,
+    /// Environment on top of the caller's.
+    pub environment: Vec<(String, String)>,
+    port: Port,
+    log: PathBuf,
+}
+
+impl Setup {
+    /// One with no further arguments.
+    ///
+    /// # Errors
+    /// When no port is free.
+    pub fn new(name: &str, kubeconfig: &Path) -> Result<Self> {
+        Ok(Self {
+            name: name.to_owned(),
+            kubeconfig: kubeconfig.to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            port: Port::reserve()?,
+            log: scratch::folder(name).join("operator.log"),
+        })
+    }
+
+    /// Adds arguments after `run`.
+    #[must_use]
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|a| (*a).to_owned()));
+        self
+    }
+
+    /// Adds a variable of the environment.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Starts the operator; returns at once. See [`Operator::wait_ready`].
+    ///
+    /// # Errors
+    /// When the binary is missing; says how to build it.
+    pub fn start(&self) -> Result<Operator> {
+        let mut command = Command::new(binary()?);
+        command
+            .arg("run")
+            .args(["--http", &self.port.address().to_string()])
+            .args(&self.arguments)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("RUST_BACKTRACE", "1")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let running = Running::start(&self.name, command, &self.log)?;
+        Ok(Operator {
+            url: format!("http://{}", self.port.address()),
+            http: reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build()?,
+            running: Mutex::new(running),
+            began: Instant::now(),
+        })
+    }
+
+    /// Everything written to the log, by every start of this setup.
+    pub fn logs(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+/// A running operator. Dropping it kills it.
+#[derive(Debug)]
+pub struct Operator {
+    url: String,
+    http: reqwest::Client,
+    running: Mutex<Running>,
+    began: Instant,
+}
+
+impl Operator {
+    /// `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.running.lock().pid()
+    }
+
+    /// Waits until `/readyz` answers 200; gives the time since the start.
+    ///
+    /// # Errors
+    /// At once when the process ends, else after `deadline`; with the last answer
+    /// and the end of the log.
+    pub async fn wait_ready(&self, deadline: Duration) -> Result<Duration> {
+        let end = Instant::now() + deadline;
+        loop {
+            let seen = match self.get("/readyz").await {
+                Ok((200, _)) => return Ok(self.began.elapsed()),
+                Ok((code, text)) => format!("{code} {text}"),
+                Err(error) => format!("{error:#}"),
+            };
+            self.running.lock().check_alive()?;
+            if Instant::now() > end {
+                bail!("not ready after {deadline:?}; /readyz: {seen}; {}", self.running.lock().tail(30));
+            }
+            // Finer than elsewhere: the time to be ready is itself a figure.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Status code and body of a page of its HTTP server.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn get(&self, path: &str) -> Result<(u16, String)> {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// `/metrics` as it is.
+    ///
+    /// # Errors
+    /// When it does not answer 200.
+    pub async fn metrics_text(&self) -> Result<String> {
+        match self.get("/metrics").await? {
+            (200, text) => Ok(text),
+            (code, text) => bail!("/metrics answers {code}: {text}"),
+        }
+    }
+
+    /// `/metrics`, read.
+    ///
+    /// # Errors
+    /// When it does not answer 200.
+    pub async fn metrics(&self) -> Result<Metrics> {
+        Ok(Metrics::parse(&self.metrics_text().await?))
+    }
+
+    /// What it has written, and earlier starts of the same setup before it.
+    pub fn logs(&self) -> String {
+        self.running.lock().log()
+    }
+
+    /// The end of that, for an error message.
+    pub fn tail(&self) -> String {
+        self.running.lock().tail(40)
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&self) -> bool {
+        self.running.lock().exited().is_none()
+    }
+
+    /// Waits for its end without a signal.
+    ///
+    /// # Errors
+    /// When it still runs after `deadline`.
+    pub async fn wait_exit(&self, deadline: Duration) -> Result<ExitStatus> {
+        crate::eventually(deadline, "the operator's end", || async {
+            self.running.lock().exited().context("it still runs")
+        })
+        .await
+    }
+
+    /// SIGKILL to it and its children; returns when it is gone.
+    pub fn kill9(&self) {
+        self.running.lock().kill9();
+    }
+
+    /// SIGTERM; gives how and after what time it ended.
+    ///
+    /// # Errors
+    /// When it still runs after 30 s (it is then killed) or had ended before.
+    pub async fn terminate(self) -> Result<Exit> {
+        let mut running = self.running.into_inner();
+        running.terminate(Duration::from_secs(30)).await
+    }
+
+    /// SIGSTOP, as a node that stalls.
+    pub fn pause(&self) {
+        self.running.lock().signal(libc::SIGSTOP);
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.running.lock().signal(libc::SIGCONT);
+    }
+
+    /// Resident memory, in bytes.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let path = format!("/proc/{}/status", self.pid());
+        let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024)
+    }
+}
+
+/// The binary under test: `FIRSTLINE_BIN`, else `firstline` in the build folder
+/// of the running program.
+///
+/// # Errors
+/// When there is none; says what to do.
+pub fn binary() -> Result<PathBuf> {
+    let path = match std::env::var_os(BINARY) {
+        Some(path) => PathBuf::from(path),
+        None => build_folder().context("this program lies in no folder")?.join("firstline"),
+    };
+    if !path.is_file() {
+        bail!("{} is missing; run `cargo build -p operator`, or set {BINARY} to the binary to test", path.display());
+    }
+    Ok(path)
+}
+
+/// `target/debug` or `target/release`: the folder of this program, or the one
+/// above it for a test program, which lies in `deps`.
+pub(crate) fn build_folder() -> Option<PathBuf> {
+    let program = std::env::current_exe().ok()?;
+    let folder = program.parent()?;
+    let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
+    Some(folder.to_owned())
+}
