@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use url::Url;
+use url::{Host, Url};
 use uuid::Uuid;
 
 use crate::{alert::Severity, labels::Labels, secret::SecretRef};
@@ -159,6 +159,32 @@ pub enum WebhookUrl {
     Secret(SecretRef),
 }
 
+impl WebhookUrl {
+    /// Reads an address: `https`, or `http` to a host inside the cluster, that is loopback, a private address,
+    /// a name without dots or one that ends in `.svc`, `.local`, `.localhost` or `.internal`. The one place of
+    /// this rule, for specs and for Secrets.
+    ///
+    /// # Errors
+    /// A sentence without the address, which may be secret.
+    pub fn parse(text: &str) -> Result<Url, String> {
+        let url = Url::parse(text).map_err(|error| format!("expected a web address such as https://host/path: {error}"))?;
+        let inside = match url.host() {
+            Some(Host::Domain(name)) => {
+                !name.contains('.') || [".svc", ".local", ".localhost", ".internal"].iter().any(|end| name.ends_with(end))
+            }
+            Some(Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
+            Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),
+            None => return Err("expected a web address with a host, found none".to_owned()),
+        };
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if inside => Ok(url),
+            "http" => Err("expected https: http is only for hosts inside the cluster".to_owned()),
+            other => Err(format!("expected https or http, found `{other}`")),
+        }
+    }
+}
+
 impl Channel {
     /// Every Secret that sending through this channel reads.
     pub fn secrets(&self) -> Vec<&SecretRef> {
@@ -211,4 +237,34 @@ pub enum Delivery {
         /// What happened and what to do, without secrets.
         error: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("https://hooks.acme.example/t0ken")]
+    #[case("http://receiver.tools.svc:8080/")]
+    #[case("http://receiver.tools.svc.cluster.local/")]
+    #[case("http://receiver/")]
+    #[case("http://127.0.0.1:9/")]
+    #[case("http://10.2.3.4/")]
+    #[case("http://[::1]:9/")]
+    #[case("http://[fd00::1]/")]
+    fn plain_text_stays_inside_the_cluster(#[case] address: &str) {
+        assert!(WebhookUrl::parse(address).is_ok());
+    }
+
+    #[rstest]
+    #[case("http://hooks.acme.example/t0ken", "expected https: http is only for hosts inside the cluster")]
+    #[case("http://8.8.8.8/t0ken", "expected https: http is only for hosts inside the cluster")]
+    #[case("ftp://files/t0ken", "expected https or http, found `ftp`")]
+    #[case("mailto:t0ken@acme.example", "expected a web address with a host, found none")]
+    #[case("t0ken", "expected a web address such as https://host/path: relative URL without a base")]
+    fn a_refused_address_is_explained_without_showing_it(#[case] address: &str, #[case] expected: &str) {
+        assert_eq!(WebhookUrl::parse(address), Err(expected.to_owned()));
+    }
 }
