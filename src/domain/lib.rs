@@ -18,7 +18,7 @@
 
 pub mod alert;
 pub mod conditions;
-// pub mod escalation;
+pub mod escalation;
 pub mod labels;
 pub mod matcher;
 pub mod message;
