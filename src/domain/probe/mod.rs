@@ -2,12 +2,14 @@
 //! the verdict over many looks ([`verdict`]) and how many of them succeeded ([`uptime`]). Sending packets is the
 //! `probes` crate's work.
 
+mod monitor;
 mod reason;
 mod sample;
 mod target;
 pub mod uptime;
 pub mod verdict;
 
+pub use monitor::Monitor;
 pub use reason::Reason;
 pub use sample::{CertificateProblem, Failure, HttpFacts, Phase, Phases, Sample, TlsFacts};
 pub use target::{

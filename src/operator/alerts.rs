@@ -1,0 +1,323 @@
+//! The one way in for everything that goes wrong: `accept(Alert)`, durable before it returns.
+//!
+//! It chooses policy, route and ticket; the ticket's own decision does the rest. An alert that a silence
+//! covers from its start opens no ticket; its source is asked again when the silence ends.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use api::{
+    Ticket,
+    ticket::{Origin, OriginAlert, TicketSpec, TicketState, TicketType},
+};
+use domain::{
+    alert::{Alert, AlertState, Severity},
+    labels::Labels,
+    routing, silence, ticket,
+};
+use kube::{Api, ResourceExt, api::PostParams};
+use parking_lot::Mutex;
+use thiserror::Error;
+
+use crate::{
+    context::Context,
+    inbox::Handed,
+    index::{GroupKey, PolicyEntry},
+    kube::{events::Note, meta::Key},
+    revisions::RevisionError,
+    telemetry::metrics::ResultLabel,
+};
+
+/// How long a ticket may take to become durable before the sender is told to try again.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What became of an alert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Accepted {
+    /// It opened this ticket.
+    Opened(Key),
+    /// It joined this ticket, or changed there.
+    OnTicket(Key),
+    /// The ticket knows already; nothing was written.
+    Known(Key),
+    /// A silence covers it; there is no ticket.
+    Silenced(String),
+    /// It needs no ticket: info, or the end of something that never had one.
+    NoTicket,
+}
+
+impl Accepted {
+    /// The ticket, when there is one.
+    pub fn ticket(&self) -> Option<&Key> {
+        match self {
+            Self::Opened(key) | Self::OnTicket(key) | Self::Known(key) => Some(key),
+            Self::Silenced(_) | Self::NoTicket => None,
+        }
+    }
+
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Opened(_) => "opened",
+            Self::OnTicket(_) => "joined",
+            Self::Known(_) => "known",
+            Self::Silenced(_) => "silenced",
+            Self::NoTicket => "no_ticket",
+        }
+    }
+}
+
+/// Why an alert is not durable; its sender tries again.
+#[derive(Debug, Error)]
+pub enum AcceptError {
+    /// The policy's revision could not be written.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    /// The ticket could not be created.
+    #[error("creating ticket {0}: {1}")]
+    Create(Key, #[source] Box<kube::Error>),
+    /// The ticket's name is taken by another trouble.
+    #[error("ticket {0} exists and is about something else; delete it if it was made by hand")]
+    NameTaken(Key),
+    /// The ticket was not written in time.
+    #[error("ticket {0} was not written within {} s", TIMEOUT.as_secs())]
+    NotDurable(Key),
+}
+
+/// Locks that serialise the creation of tickets of one group.
+#[derive(Default)]
+pub struct Alerts {
+    groups: Mutex<HashMap<GroupKey, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+impl Alerts {
+    fn lock_of(&self, group: &GroupKey) -> Arc<tokio::sync::Mutex<()>> {
+        self.groups.lock().entry(group.clone()).or_default().clone()
+    }
+
+    fn forget(&self, group: &GroupKey) {
+        let mut groups = self.groups.lock();
+        if groups.get(group).is_some_and(|lock| Arc::strong_count(lock) <= 2) {
+            groups.remove(group);
+        }
+    }
+}
+
+/// Takes an alert. Returns after it is durable, or needs not be.
+///
+/// # Errors
+/// When it could not be made durable; the sender tries again.
+pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
+    let result = place(ctx, alert).await;
+    let word = result.as_ref().map_or("error", Accepted::word);
+    ctx.metrics.alerts.get_or_create(&ResultLabel { result: word }).inc();
+    result
+}
+
+async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
+    let fingerprint = alert.fingerprint().to_string();
+    let holder = ctx.world.read().ticket_of_alert(&alert.namespace, &fingerprint).map(|ticket| Key::of(ticket.as_ref()));
+    if let Some(holder) = holder {
+        // It stays with its open ticket, even if the match changes.
+        if alert.state == AlertState::Firing {
+            return Ok(Accepted::Known(holder));
+        }
+        return hand_in(ctx, holder, alert).await;
+    }
+    if alert.state != AlertState::Firing {
+        return Ok(Accepted::NoTicket);
+    }
+    let Some(case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
+    let lock = ctx.alerts.lock_of(&case.group);
+    let placed = {
+        let _one_at_a_time = lock.lock().await;
+        place_firing(ctx, &case).await
+    };
+    ctx.alerts.forget(&case.group);
+    placed
+}
+
+/// A firing alert with what was chosen for it.
+struct Case {
+    alert: Alert,
+    severity: Severity,
+    policy: Option<PolicyEntry>,
+    route: Option<routing::RouteDecision>,
+    group: GroupKey,
+}
+
+impl Case {
+    /// `None` for what needs no ticket.
+    fn of(ctx: &Context, alert: Alert) -> Option<Self> {
+        let world = ctx.world.read();
+        let choice = routing::choose_policy(world.usable_policies(), &alert.namespace, &alert.labels);
+        let entry = choice.and_then(|choice| world.policy(&Key::new(&*choice.policy.namespace, &*choice.policy.name)).cloned());
+        let compiled = entry.as_ref().and_then(|entry| entry.compiled.clone());
+        let Some(policy) = compiled else {
+            let severity = Severity::parse(alert.label("severity")).unwrap_or_default();
+            let namespace = ctx.config.namespace.clone();
+            let group = GroupKey { namespace, policy: "/".to_owned(), group: format!("{}/{}", alert.namespace, alert.label("service")) };
+            return (severity > Severity::Info).then_some(Self { alert, severity, policy: None, route: None, group });
+        };
+        let (labels, severity) = routing::normalise(&policy, &alert.labels);
+        if severity == Severity::Info {
+            return None;
+        }
+        let route = routing::route(&policy, &labels, severity);
+        let group = GroupKey {
+            namespace: alert.namespace.clone(),
+            policy: format!("{}/{}", policy.namespace, policy.name),
+            group: routing::group_key(&policy, &route, &labels),
+        };
+        Some(Self { alert, severity, policy: entry, route: Some(route), group })
+    }
+}
+
+async fn place_firing(ctx: &Context, case: &Case) -> Result<Accepted, AcceptError> {
+    let newest = ctx.world.read().newest_of_group(&case.group).cloned();
+    let usable = newest.as_deref().filter(|ticket| still_the_same_trouble(case, ticket));
+    if let Some(ticket) = usable {
+        return hand_in(ctx, Key::of(ticket), case.alert.clone()).await;
+    }
+    if let Some(words) = silenced(ctx, case) {
+        return Ok(Accepted::Silenced(words));
+    }
+    create(ctx, case, newest.map(|ticket| ticket.name_any()).unwrap_or_default()).await
+}
+
+/// Open, or resolved so recently that firing again is the same trouble.
+fn still_the_same_trouble(case: &Case, ticket: &Ticket) -> bool {
+    let status = ticket.status.as_ref();
+    match status.and_then(|status| status.state) {
+        Some(TicketState::Closed) => false,
+        Some(TicketState::Resolved) => {
+            let within = case.route.as_ref().map_or(routing::REFIRE_WITHIN, |route| route.refire_within);
+            let resolved = status.and_then(|status| status.resolved_at);
+            resolved.is_some_and(|at| case.alert.at <= domain::time::after(at, within))
+        }
+        _ => true,
+    }
+}
+
+fn silenced(ctx: &Context, case: &Case) -> Option<String> {
+    let now = ctx.clock.now();
+    let world = ctx.world.read();
+    let silences = world.silences_for(&case.alert.namespace);
+    let silence = silence::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
+    let key = format!("{}/{}", silence.namespace, silence.name);
+    drop(world);
+    ctx.held.record(&key, &case.alert.title(), "would have opened a ticket", now);
+    Some(silence.describe())
+}
+
+async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, AcceptError> {
+    let durable = ctx.inboxes.alert(&ticket, alert);
+    ctx.queues.tickets.add(ticket.clone());
+    match tokio::time::timeout(TIMEOUT, durable).await {
+        Ok(Ok(Handed::Durable)) => Ok(Accepted::OnTicket(ticket)),
+        // Gone: deleted by hand meanwhile; the sender's next attempt opens a new one.
+        _ => Err(AcceptError::NotDurable(ticket)),
+    }
+}
+
+async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted, AcceptError> {
+    let revision = match &case.policy {
+        Some(entry) => ctx.revisions.keep(&case.group.namespace, entry).await?,
+        None => String::new(),
+    };
+    let name = ticket::ticket_name(&case.group.namespace, &case.group.policy, &case.group.group, &previous);
+    let key = Key::new(&*case.group.namespace, &*name);
+    let ticket = wanted(case, &name, revision, previous);
+    let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    match api.create(&PostParams::default(), &ticket).await {
+        Ok(created) => {
+            ctx.events.note(&created, Note { warning: true, reason: "Opened", action: "Open", text: created.spec.title.clone() });
+            ctx.world.write().apply_ticket(Arc::new(created));
+            ctx.queues.tickets.add(key.clone());
+            Ok(Accepted::Opened(key))
+        }
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {
+            let found = api.get(&name).await.map_err(|error| AcceptError::Create(key.clone(), Box::new(error)))?;
+            if GroupKey::of(&found).as_ref() != Some(&case.group) {
+                return Err(AcceptError::NameTaken(key));
+            }
+            ctx.world.write().apply_ticket(Arc::new(found));
+            hand_in(ctx, key, case.alert.clone()).await
+        }
+        Err(error) => Err(AcceptError::Create(key, Box::new(error))),
+    }
+}
+
+fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) -> Ticket {
+    let alert = &case.alert;
+    let policy = case.policy.as_ref().map(|entry| Key::of(entry.object.as_ref()));
+    let mut labels: Labels = alert.labels.clone();
+    labels.insert("severity".to_owned(), case.severity.to_string());
+    let first = OriginAlert {
+        fingerprint: alert.fingerprint().to_string(),
+        labels,
+        annotations: alert.annotations.clone(),
+        starts_at: domain::time::whole_seconds(alert.starts_at),
+    };
+    let affects = [("monitor", true), ("service", false)].into_iter().filter_map(|(label, monitor)| {
+        let value = Some(alert.label(label).to_owned()).filter(|value| !value.is_empty())?;
+        Some(if monitor {
+            api::ticket::Affected { monitor: Some(value), service: None }
+        } else {
+            api::ticket::Affected { monitor: None, service: Some(value) }
+        })
+    });
+    let mut ticket = Ticket::new(
+        name,
+        TicketSpec {
+            title: alert.title().chars().take(500).collect(),
+            description: alert.annotations.get("description").cloned(),
+            type_: TicketType::Incident,
+            requester: None,
+            affects: affects.collect(),
+            impact: None,
+            urgency: None,
+            priority: None,
+            queue: None,
+            policy: None,
+            assignee: None,
+            links: previous_link(&previous),
+            origin: Some(Origin {
+                policy: policy.as_ref().map(|key| key.name.clone()).unwrap_or_default(),
+                policy_namespace: policy.map(|key| key.namespace).unwrap_or_default(),
+                policy_revision,
+                route: case.route.as_ref().map(|route| route.name.clone()).unwrap_or_default(),
+                group_key: case.group.group.clone(),
+                previous,
+                first_start: domain::time::whole_seconds(alert.starts_at),
+                severity: case.severity.into(),
+                alerts: vec![first],
+            }),
+        },
+    );
+    ticket.metadata.namespace = Some(case.group.namespace.clone());
+    ticket.metadata.labels = Some(object_labels(&alert.labels));
+    ticket
+}
+
+fn previous_link(previous: &str) -> Vec<api::ticket::Link> {
+    if previous.is_empty() {
+        return Vec::new();
+    }
+    let relation = api::ticket::Relation::RecurrenceOf;
+    vec![api::ticket::Link { relation, ticket: Some(previous.to_owned()), url: None, title: None }]
+}
+
+/// Those alert labels that are valid Kubernetes labels, so that `kubectl get tickets -l service=checkout` works.
+fn object_labels(labels: &Labels) -> BTreeMap<String, String> {
+    let valid = |text: &str| {
+        let inner = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        let ends = [text.chars().next(), text.chars().last()];
+        text.len() <= 63 && inner && ends.into_iter().flatten().all(|c| c.is_ascii_alphanumeric())
+    };
+    let ours = [("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned())];
+    let kept = labels.iter().filter(|(name, value)| !name.is_empty() && valid(name) && valid(value));
+    kept.map(|(name, value)| (name.clone(), value.clone())).chain(ours).collect()
+}

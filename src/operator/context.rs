@@ -1,0 +1,96 @@
+//! What every controller and engine needs: handles, no state of their own.
+
+use std::sync::Arc;
+
+use kube::Client;
+use parking_lot::RwLock;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    alerts::Alerts,
+    clock::Clock,
+    config::RunConfig,
+    engine::{numbers::Numbers, outbox::Outbox, prober::Probed, secrets::SecretReader},
+    held::Held,
+    inbox::Inboxes,
+    index::{Affected, World},
+    kube::{client::Cluster, events::Events, lease::Leadership, meta::Key, status_writer::StatusWriter},
+    queue::Queue,
+    revisions::Revisions,
+    telemetry::metrics::Metrics,
+};
+
+/// One queue for each kind that is looked at.
+#[derive(Default)]
+pub struct Queues {
+    /// Tickets.
+    pub tickets: Queue<Key>,
+    /// ServiceMonitors.
+    pub monitors: Queue<Key>,
+    /// SupportPolicies.
+    pub policies: Queue<Key>,
+    /// Silences.
+    pub silences: Queue<Key>,
+    /// GitSources.
+    pub sources: Queue<Key>,
+}
+
+impl Queues {
+    /// Asks for a look at everything that is affected.
+    pub fn add(&self, affected: Affected) {
+        for key in affected.tickets {
+            self.tickets.add(key);
+        }
+        for key in affected.monitors {
+            self.monitors.add(key);
+        }
+    }
+}
+
+/// Handles to everything.
+pub struct Inner {
+    /// Flags.
+    pub config: RunConfig,
+    /// The only clock.
+    pub clock: Clock,
+    /// How to reach the cluster, for clients that act as somebody else.
+    pub cluster: Cluster,
+    /// The operator's own client.
+    pub client: Client,
+    /// What the watches have seen.
+    pub world: Arc<RwLock<World>>,
+    /// Whether this process may act.
+    pub leadership: Leadership,
+    /// Every metric.
+    pub metrics: Metrics,
+    /// Kubernetes Events.
+    pub events: Events,
+    /// Statuses of everything but tickets.
+    pub statuses: StatusWriter,
+    /// What is to be looked at.
+    pub queues: Arc<Queues>,
+    /// What waits for a ticket.
+    pub inboxes: Arc<Inboxes>,
+    /// Messages on their way.
+    pub outbox: Outbox,
+    /// Secrets by name.
+    pub secrets: SecretReader,
+    /// Numbers for tickets.
+    pub numbers: Numbers,
+    /// Policies as they stood when tickets began.
+    pub revisions: Revisions,
+    /// What silences have held.
+    pub held: Held,
+    /// What probes have seen.
+    pub probed: Arc<Probed>,
+    /// Alerts that wait for a ticket of their own, and locks that serialise creation.
+    pub alerts: Alerts,
+    /// Everything that runs in the background.
+    pub tasks: TaskTracker,
+    /// Ends everything.
+    pub stop: CancellationToken,
+}
+
+/// Handles to everything, cheap to clone.
+pub type Context = Arc<Inner>;
+

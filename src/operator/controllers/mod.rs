@@ -1,0 +1,6 @@
+//! One folder per kind: what was read is decided on, what was decided is done.
+
+pub mod monitor;
+pub mod policy;
+pub mod silence;
+pub mod ticket;

@@ -1,0 +1,126 @@
+//! Does what was decided about a ticket, in the order that keeps a page from going out twice: events, the
+//! ticket's status at the version that was read, then the messages.
+
+use std::sync::Arc;
+
+use api::{Ticket, TicketEvent, ticket::TicketStatus, ticket_event::TicketEventStatus};
+use kube::{
+    Api,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+use thiserror::Error;
+
+use super::{decide::{Plan, Seen}, letter};
+use crate::{
+    context::Context,
+    engine::numbers::NumberError,
+    kube::{meta::Key, status_writer::MANAGER},
+    revisions::RevisionError,
+};
+
+/// Why a look at a ticket failed.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No number could be drawn.
+    #[error(transparent)]
+    Number(#[from] NumberError),
+    /// The policy's revision could not be read.
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    /// The status was not written.
+    #[error("writing the status: {0}")]
+    Status(#[source] Box<kube::Error>),
+    /// The ticket changed since it was read.
+    #[error("the ticket changed since it was read")]
+    Changed,
+    /// An event's status was not written.
+    #[error("writing the status of event {0}: {1}")]
+    Event(String, #[source] Box<kube::Error>),
+}
+
+pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan) -> Result<(), Error> {
+    for (name, status) in &plan.events {
+        judge(ctx, key, name, status).await?;
+    }
+    let ticket = if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await? } else { seen.ticket.clone() };
+    ctx.outbox.cancel(&plan.cancel);
+    let now = ctx.clock.now();
+    let policy = seen.live.as_deref().or(seen.frozen.as_deref());
+    for item in letter::due(&ticket, policy, now) {
+        ctx.outbox.send(item);
+    }
+    for note in plan.notes {
+        ctx.events.note(ticket.as_ref(), note);
+    }
+    for (silence, what) in plan.held_by {
+        ctx.held.record(&silence, &ticket.spec.title, &what, now);
+    }
+    ctx.metrics.nobody_found.inc_by(plan.counts.nobody_found);
+    ctx.metrics.exhausted.inc_by(plan.counts.exhausted);
+    Ok(())
+}
+
+/// Writes the status at the version that was read: a decision on an older one must not stand.
+async fn commit(ctx: &Context, key: &Key, read: &Ticket, status: &TicketStatus) -> Result<Arc<Ticket>, Error> {
+    let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let body = json!({
+        "apiVersion": "firstline.dev/v1alpha1",
+        "kind": "Ticket",
+        "metadata": {"name": key.name, "resourceVersion": read.metadata.resource_version},
+        "status": status,
+    });
+    match api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await {
+        Ok(written) => {
+            let written = Arc::new(written);
+            ctx.world.write().apply_ticket(written.clone());
+            Ok(written)
+        }
+        Err(kube::Error::Api(answer)) if answer.is_conflict() => {
+            catch_up(ctx, key, &api).await?;
+            Err(Error::Changed)
+        }
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => {
+            ctx.world.write().delete_ticket(key);
+            Err(Error::Changed)
+        }
+        Err(error) => Err(Error::Status(Box::new(error))),
+    }
+}
+
+/// The watch may be behind: the next decision is taken on what the API has now.
+async fn catch_up(ctx: &Context, key: &Key, api: &Api<Ticket>) -> Result<(), Error> {
+    match api.get_opt(&key.name).await {
+        Ok(Some(ticket)) => {
+            ctx.world.write().apply_ticket(Arc::new(ticket));
+            Ok(())
+        }
+        Ok(None) => {
+            ctx.world.write().delete_ticket(key);
+            Ok(())
+        }
+        Err(error) => Err(Error::Status(Box::new(error))),
+    }
+}
+
+async fn judge(ctx: &Context, key: &Key, name: &str, status: &TicketEventStatus) -> Result<(), Error> {
+    let api: Api<TicketEvent> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let body = json!({
+        "apiVersion": "firstline.dev/v1alpha1",
+        "kind": "TicketEvent",
+        "metadata": {"name": name},
+        "status": status,
+    });
+    match api.patch_status(name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await {
+        Ok(event) => {
+            ctx.world.write().apply_event(event);
+            Ok(())
+        }
+        // Deleted by one who may: it no longer counts.
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => {
+            ctx.world.write().delete_event(&Key::new(&*key.namespace, name));
+            Ok(())
+        }
+        Err(error) => Err(Error::Event(name.to_owned(), Box::new(error))),
+    }
+}

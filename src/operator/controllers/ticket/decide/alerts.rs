@@ -1,0 +1,183 @@
+//! What alerts do to a ticket: fire, join, grow more severe, end, come back.
+
+use api::ticket::{AlertLine, AlertLineState};
+use domain::{
+    alert::{Alert, AlertState, Severity},
+    escalation::Event,
+    labels::Labels,
+    routing,
+    ticket::timeline::What,
+};
+use jiff::Timestamp;
+
+use super::{Draft, cut};
+
+/// Alerts a ticket can hold; more are counted by their source, not here.
+const MOST_ALERTS: usize = 500;
+/// Alerts whose labels are kept.
+const WITH_LABELS: usize = 50;
+
+impl Draft<'_> {
+    pub(super) fn take_alerts(&mut self) {
+        for alert in &self.seen.alerts {
+            match alert.state {
+                AlertState::Firing => self.take_firing(alert),
+                AlertState::Recovered | AlertState::SourceRemoved => self.take_ended(alert),
+            }
+        }
+    }
+
+    fn take_firing(&mut self, alert: &Alert) {
+        let fingerprint = alert.fingerprint().to_string();
+        let was_quiet = self.firing() == 0;
+        match self.line_of(&fingerprint) {
+            Some(line) if line.state == AlertLineState::Firing => return,
+            Some(line) => {
+                line.state = AlertLineState::Firing;
+                line.since = alert.starts_at;
+            }
+            None => self.add_alert_line(&fingerprint, &alert.labels, alert.starts_at),
+        }
+        self.recount();
+        let severity = self.policy().map_or(Severity::Ticket, |policy| routing::normalise(policy, &alert.labels).1);
+        if was_quiet {
+            self.fire_again(alert, severity);
+        } else {
+            self.line(What::Fired, alert.starts_at, alert.label("alertname"));
+            self.rise(severity, alert.at);
+        }
+    }
+
+    /// It fires again after everything had ended: on the open ticket, or on one that is resolved.
+    fn fire_again(&mut self, alert: &Alert, severity: Severity) {
+        self.status.recovered_at = None;
+        let resolved = self.status.state == Some(api::ticket::TicketState::Resolved);
+        if resolved {
+            self.line(What::Reopened, alert.at, alert.label("alertname"));
+            self.note(true, "Reopened", "Reopen", format!("{} fires again", alert.title()));
+            self.status.severity = Some(severity.into());
+            self.to_chain(Event::Restart { at: alert.at });
+        } else {
+            self.line(What::Refired, alert.at, alert.label("alertname"));
+            self.note(true, "Refired", "Refire", format!("{} fires again", alert.title()));
+            self.to_chain(Event::Refire { at: alert.at });
+            self.rise(severity, alert.at);
+        }
+        if self.chain.is_none() && !self.not_paged {
+            self.start_chain(alert.at);
+        }
+    }
+
+    /// A more severe alert starts a new cycle, acknowledged or not.
+    fn rise(&mut self, severity: Severity, at: Timestamp) {
+        let before: Severity = self.status.severity.map_or(Severity::Info, Into::into);
+        if severity <= before {
+            return;
+        }
+        self.status.severity = Some(severity.into());
+        self.route = self.find_route();
+        if self.seen.ticket.spec.priority.is_none() {
+            self.status.priority = self.route.as_ref().map(|route| route.priority.clone());
+        }
+        self.line(What::SeverityRose, at, format!("{before} to {severity}"));
+        self.note(true, "SeverityRose", "Escalate", format!("severity rose from {before} to {severity}"));
+        if self.chain.is_some() {
+            self.to_chain(Event::Restart { at });
+        } else {
+            self.start_chain(at);
+        }
+    }
+
+    fn take_ended(&mut self, alert: &Alert) {
+        let fingerprint = alert.fingerprint().to_string();
+        let ended = AlertLineState::from(alert.state);
+        let Some(line) = self.line_of(&fingerprint) else { return };
+        if line.state == ended || line.state != AlertLineState::Firing {
+            return;
+        }
+        line.state = ended;
+        line.since = alert.at;
+        self.recount();
+        let what = if alert.state == AlertState::Recovered { What::Recovered } else { What::SourceRemoved };
+        self.line(what, alert.at, alert.label("alertname"));
+        if self.firing() > 0 {
+            return;
+        }
+        self.to_chain(Event::Stop { at: alert.at });
+        match alert.state {
+            AlertState::SourceRemoved => {
+                self.note(false, "SourceRemoved", "Stop", "the source of the last alert was removed or suspended; the ticket stays open");
+                self.tell_those_paged("its source was removed or suspended");
+            }
+            _ => {
+                self.status.recovered_at = Some(alert.at);
+                self.note(false, "Recovered", "Stop", "nothing of this ticket fires any more");
+                self.tell_those_paged("it has recovered");
+            }
+        }
+    }
+
+    pub(super) fn add_alert_line(&mut self, fingerprint: &str, labels: &Labels, since: Timestamp) {
+        let alerts = self.status.alerts.get_or_insert_default();
+        if alerts.list.len() >= MOST_ALERTS {
+            match alerts.list.iter().position(|line| line.state != AlertLineState::Firing) {
+                Some(place) => drop(alerts.list.remove(place)),
+                None => {
+                    tracing::warn!(fingerprint, most = MOST_ALERTS, "a ticket holds no more alerts; this one is not listed on it");
+                    return;
+                }
+            }
+        }
+        let kept = if alerts.list.len() < WITH_LABELS { labels.clone() } else { Labels::new() };
+        alerts.list.push(AlertLine {
+            fingerprint: fingerprint.to_owned(),
+            name: cut(labels.get("alertname").cloned().unwrap_or_default(), 256),
+            state: AlertLineState::Firing,
+            since,
+            labels: kept,
+        });
+        self.recount();
+    }
+
+    fn line_of(&mut self, fingerprint: &str) -> Option<&mut AlertLine> {
+        self.status.alerts.as_mut()?.list.iter_mut().find(|line| line.fingerprint == fingerprint)
+    }
+
+    pub(super) fn firing(&self) -> u32 {
+        self.status.alerts.as_ref().map_or(0, |alerts| alerts.firing)
+    }
+
+    fn recount(&mut self) {
+        let Some(alerts) = &mut self.status.alerts else { return };
+        let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing).count();
+        alerts.firing = u32::try_from(firing).unwrap_or(u32::MAX);
+        alerts.resolved = u32::try_from(alerts.list.len() - firing).unwrap_or(u32::MAX);
+    }
+
+    /// The ticket is resolved when nothing has fired for the route's `resolveAfter`, dated at the end of the last alert.
+    pub(super) fn resolve_when_quiet(&mut self) {
+        let Some(quiet_since) = self.status.recovered_at else { return };
+        let open = self.status.state.is_none_or(|state| !is_over(state));
+        let Some(due) = self.quiet_until() else { return };
+        if !open || self.now < due {
+            return;
+        }
+        self.line(What::Resolved, quiet_since, "nothing fired any more");
+        self.note(false, "Resolved", "Resolve", "nothing fired any more");
+        self.refold();
+    }
+
+    /// When the ticket resolves by itself; `None` while something fires, or when it is over.
+    pub(super) fn quiet_until(&self) -> Option<Timestamp> {
+        let quiet_since = self.status.recovered_at?;
+        if self.firing() > 0 || self.status.state.is_some_and(is_over) {
+            return None;
+        }
+        let wait = self.route.as_ref().map_or(routing::RESOLVE_AFTER, |route| route.resolve_after);
+        Some(domain::time::after(quiet_since, wait))
+    }
+}
+
+pub(super) fn is_over(state: api::ticket::TicketState) -> bool {
+    matches!(state, api::ticket::TicketState::Resolved | api::ticket::TicketState::Closed)
+}

@@ -1,0 +1,183 @@
+//! The escalation of a ticket: its events go in, its effects become notifications, lines and notes.
+
+use domain::{
+    alert::Severity,
+    escalation::{self, Chain, Effect, Event, Page, Situation},
+    message::MessageKind,
+    policy::{EscalationPolicy, NotifyTarget},
+    silence,
+    ticket::timeline::What,
+};
+use jiff::Timestamp;
+
+use super::Draft;
+
+impl Draft<'_> {
+    /// Starts the escalation of a page; tells those the route only notifies.
+    pub(super) fn start_chain(&mut self, at: Timestamp) {
+        let Some(route) = self.route.clone() else { return };
+        let is_page = self.severity() == Severity::Page;
+        let escalates = route.escalation.is_some() || is_page;
+        if escalates {
+            self.chain = Some(Chain::start(at));
+            let name = route.escalation.clone().unwrap_or_default();
+            self.status.escalation = self.chain.as_ref().map(|chain| api::ticket::EscalationStatus::new(&name, chain, None));
+        }
+        // Without an escalation of its own, a page's chain tells those very targets.
+        if route.escalation.is_some() || !is_page {
+            let due = domain::time::after(at, route.group_wait);
+            for target in &route.notify {
+                self.plan_notice(target, due);
+            }
+        }
+    }
+
+    pub(super) fn severity(&self) -> Severity {
+        self.status.severity.map_or(Severity::Ticket, Into::into)
+    }
+
+    /// Lets an event happen to the escalation; what is due runs at the end of the decision.
+    pub(super) fn to_chain(&mut self, event: Event) {
+        self.advance(Some(event));
+    }
+
+    /// Runs what is due.
+    pub(super) fn run_chain(&mut self) {
+        self.advance(None);
+    }
+
+    fn advance(&mut self, event: Option<Event>) {
+        let (Some(mut chain), Some(live)) = (self.chain.take(), self.live()) else { return };
+        let escalation = self.escalation();
+        let suppressed = self.suppressed().map(|(_, words)| words);
+        let situation = Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+        let effects = escalation::advance(&mut chain, event, situation, self.now);
+        let ended = !chain.waits_for_a_person();
+        self.chain = Some(chain);
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        if ended {
+            self.supersede_pages();
+        }
+    }
+
+    /// The frozen escalation; a page without one tells the route's targets or the last resort.
+    fn escalation(&self) -> EscalationPolicy {
+        let name = self.status.escalation.as_ref().map_or("", |stored| stored.chain.as_str());
+        let policy = self.policy();
+        if let Some(named) = policy.and_then(|policy| policy.escalations.get(name)) {
+            return named.clone();
+        }
+        let notify = self.route.as_ref().map_or(&[][..], |route| route.notify.as_slice());
+        policy.or(self.live()).map_or_else(EscalationPolicy::empty, |policy| escalation::without_escalation(notify, policy))
+    }
+
+    /// The silence that holds this ticket now, and how it is called.
+    pub(super) fn suppressed(&self) -> Option<(String, String)> {
+        let alerts = self.status.alerts.as_ref()?;
+        let namespace = self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default();
+        let firing = || alerts.list.iter().filter(|line| line.state == api::ticket::AlertLineState::Firing && !line.labels.is_empty());
+        let of = |labels| silence::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now);
+        // Held only when every firing alert is silenced: one that is not must page.
+        let mut held_by = None;
+        for line in firing() {
+            held_by = Some(of(&line.labels)?);
+        }
+        held_by.map(|silence| (format!("{}/{}", silence.namespace, silence.name), silence.describe()))
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Page(page) => self.plan_page(&page),
+            Effect::StepBegan { cycle, step, detail } => {
+                let words = if step == 0 { format!("cycle {cycle}, last resort: {detail}") } else { format!("cycle {cycle}, step {step}: {detail}") };
+                self.line(What::Step, self.now, words.clone());
+                self.note(true, "Escalated", "Escalate", words);
+            }
+            Effect::Held { detail } => {
+                if let Some((silence, _)) = self.suppressed() {
+                    self.held_by.push((silence, detail.clone()));
+                }
+                self.note(false, "Held", "Hold", detail.clone());
+                self.line(What::Held, self.now, detail);
+            }
+            Effect::Released { detail } => self.line(What::Released, self.now, detail),
+            Effect::NobodyFound => {
+                self.nobody_found = true;
+                self.counts.nobody_found += 1;
+                self.line(What::NobodyFound, self.now, "no step reached anybody; the last resort is told");
+                self.note(true, "NobodyFound", "Escalate", "no step of the escalation reaches anybody; the last resort is told");
+            }
+            Effect::Exhausted => {
+                self.counts.exhausted += 1;
+                self.line(What::Exhausted, self.now, "nobody acknowledged in any cycle; the last resort is told, then the last step hourly");
+                self.note(true, "EscalationExhausted", "Escalate", "nobody acknowledged in any cycle; the last resort is told");
+            }
+            Effect::AcknowledgementWithdrawn { by } => {
+                self.line(What::AcknowledgementWithdrawn, self.now, format!("nothing happened after {by} acknowledged"));
+                self.note(true, "AcknowledgementWithdrawn", "Escalate", format!("nothing happened after {by} acknowledged; a new cycle starts"));
+                self.refold();
+            }
+            Effect::AskStillOnIt { by } => self.plan_update(&by, "are you still on it? Otherwise the escalation starts again soon"),
+            Effect::TellRefired { by } => self.plan_update(&by, "it fires again"),
+        }
+    }
+
+    fn plan_page(&mut self, page: &Page) {
+        let chain = self.status.escalation.as_ref().map(|stored| stored.chain.clone()).unwrap_or_default();
+        let escalation = if chain.is_empty() { "the last resort".to_owned() } else { format!("escalation {chain}") };
+        let why = match page.step {
+            0 => "last resort: everything else found nobody, or nobody answered".to_owned(),
+            step => format!("step {step} of {escalation}, cycle {}", page.cycle),
+        };
+        self.plan(MessageKind::Page, page, &why);
+    }
+
+    fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
+        let Some(live) = self.live() else { return };
+        let why = "the route tells you of its tickets";
+        let page = |person: Option<String>, channel: String| Page { cycle: 0, step: 0, rule: 0, sequence: 0, person, channel, planned: due };
+        match target {
+            NotifyTarget::Channel(channel) => self.plan(MessageKind::Notice, &page(None, channel.clone()), why),
+            NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, 0, why),
+            NotifyTarget::Schedule(schedule) => {
+                let shift = live.schedules.get(schedule).and_then(|schedule| domain::oncall::on_call(schedule, self.now));
+                match shift {
+                    Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, 0, why),
+                    None => self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice")),
+                }
+            }
+        }
+    }
+
+    fn plan_update(&mut self, person: &str, why: &str) {
+        let sequence = self.planned_so_far();
+        self.plan_person(MessageKind::Update, person, self.now, sequence, why);
+    }
+
+    /// Tells a person through their first rule; a user whom the policy does not know cannot be told.
+    fn plan_person(&mut self, kind: MessageKind, person: &str, due: Timestamp, sequence: u32, why: &str) {
+        let Some(live) = self.live() else { return };
+        let rule = live.people.get(person).and_then(|found| found.rules_for(self.severity()).into_iter().next());
+        let Some(rule) = rule else { return };
+        let page = Page { cycle: 0, step: 0, rule: 1, sequence, person: Some(person.to_owned()), channel: rule.channel.clone(), planned: due };
+        self.plan(kind, &page, why);
+    }
+
+    pub(super) fn chain_deadline(&self) -> Option<Timestamp> {
+        let (chain, live) = (self.chain.as_ref()?, self.live()?);
+        let escalation = self.escalation();
+        let suppressed = self.suppressed().map(|(_, words)| words);
+        let situation = Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+        escalation::next_deadline(chain, situation, self.now)
+    }
+
+    /// The earliest of: the escalation's deadline, the end of quiet, a notice's due time, a silence that begins or ends.
+    pub(super) fn next_look(&self) -> Option<Timestamp> {
+        let open = self.status.state.is_none_or(|state| !super::alerts::is_over(state));
+        let silences = self.seen.silences.iter().filter(|_| open).flat_map(|silence| [silence.starts_at, silence.ends_at]).filter(|at| *at > self.now);
+        let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
+        [self.chain_deadline(), self.quiet_until()].into_iter().flatten().chain(silences).chain(notices).min()
+    }
+}

@@ -1,0 +1,165 @@
+//! Notifications on the ticket: planned, tried, accepted, no longer needed.
+
+use std::collections::BTreeSet;
+
+use api::ticket::{Notification, NotificationCounts, NotificationKind, NotificationState};
+use domain::{
+    escalation::Page,
+    message::{Delivery, MessageKind, NotificationId},
+    ticket::{NotificationKey, notification_id},
+};
+use uuid::Uuid;
+
+use super::{Draft, cut};
+use crate::kube::meta;
+
+/// Finished notifications that stay listed.
+const LISTED: usize = 50;
+
+impl Draft<'_> {
+    /// Writes down what receivers said. A message that was withdrawn and had arrived all the same counts as accepted.
+    pub(super) fn take_reports(&mut self) {
+        for report in &self.seen.reports {
+            let id = report.id.to_string();
+            let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
+            notification.attempts = report.attempts;
+            notification.at = Some(domain::time::whole_seconds(report.at));
+            let (state, receipt, error) = match &report.delivery {
+                Delivery::Accepted { receipt } => (NotificationState::Accepted, Some(receipt), None),
+                Delivery::Uncertain { error } => (NotificationState::Uncertain, None, Some(error)),
+                Delivery::Retry { error, .. } => (NotificationState::Planned, None, Some(error)),
+                Delivery::Failed { error } => (NotificationState::Failed, None, Some(error)),
+            };
+            if notification.state != NotificationState::Superseded || state == NotificationState::Accepted {
+                notification.state = state;
+            }
+            notification.receipt = receipt.map(|text| cut(text.clone(), 256));
+            notification.error = error.map(|text| cut(text.clone(), 512));
+            let (channel, first) = (notification.channel.clone(), report.attempts == 1);
+            match &report.delivery {
+                Delivery::Failed { error } => self.note(true, "DeliveryFailed", "Send", format!("{channel}: {error}")),
+                Delivery::Retry { error, .. } | Delivery::Uncertain { error } if first => {
+                    self.note(true, "DeliveryRetried", "Send", format!("{channel}: {error}"));
+                }
+                _ => {}
+            }
+        }
+        self.fail_those_without_a_channel();
+    }
+
+    /// What was planned for a channel that the policy no longer has can never be sent.
+    fn fail_those_without_a_channel(&mut self) {
+        let Some(live) = self.live() else { return };
+        for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished()) {
+            if !live.channels.contains_key(&notification.channel) {
+                notification.state = NotificationState::Failed;
+                notification.error = Some(format!("channel {} is no longer in policy {}/{}", notification.channel, live.namespace, live.name));
+            }
+        }
+    }
+
+    /// Plans a message; one that is planned already stays as it is.
+    pub(super) fn plan(&mut self, kind: MessageKind, page: &Page, why: &str) {
+        let uid = meta::uid(self.seen.ticket.as_ref());
+        let id = notification_id(&NotificationKey {
+            ticket_uid: &uid,
+            kind,
+            cycle: page.cycle,
+            step: page.step,
+            person: page.person.as_deref().unwrap_or_default(),
+            channel: &page.channel,
+            rule: page.rule,
+            sequence: u64::from(page.sequence),
+        })
+        .to_string();
+        if self.status.notifications.iter().any(|n| n.id == id) {
+            return;
+        }
+        self.status.notifications.push(Notification {
+            id,
+            kind: kind.into(),
+            cycle: page.cycle,
+            step: page.step,
+            rule: page.rule,
+            sequence: page.sequence,
+            person: page.person.clone(),
+            channel: page.channel.clone(),
+            state: NotificationState::Planned,
+            attempts: 0,
+            planned_at: page.planned,
+            at: None,
+            receipt: None,
+            error: None,
+            why: Some(cut(why.to_owned(), 512)),
+        });
+    }
+
+    /// Those whom a page or notice may have reached hear that it is over; what was not sent yet is withdrawn.
+    pub(super) fn tell_those_paged(&mut self, why: &str) {
+        let told: BTreeSet<(Option<String>, String)> = self
+            .status
+            .notifications
+            .iter()
+            .filter(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice))
+            .filter(|n| matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain) || (n.state == NotificationState::Planned && n.attempts > 0))
+            .map(|n| (n.person.clone(), n.channel.clone()))
+            .collect();
+        self.supersede(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice));
+        let sequence = self.planned_so_far();
+        let cycle = self.chain.as_ref().map_or(0, |chain| chain.cycle);
+        for (person, channel) in told {
+            let page = Page { cycle, step: 0, rule: 0, sequence, person, channel, planned: self.now };
+            self.plan(MessageKind::Resolved, &page, why);
+        }
+    }
+
+    /// Pages that wait are not needed once somebody acknowledged or the trouble ended.
+    pub(super) fn supersede_pages(&mut self) {
+        self.supersede(|n| n.kind == NotificationKind::Page);
+    }
+
+    fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
+        for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
+            notification.state = NotificationState::Superseded;
+            self.cancel.extend(Uuid::parse_str(&notification.id).ok().map(NotificationId));
+        }
+    }
+
+    /// How many messages this ticket has planned in its life: makes the next update a message of its own.
+    pub(super) fn planned_so_far(&self) -> u32 {
+        let counts = self.status.notification_counts.unwrap_or_default();
+        let listed = u32::try_from(self.status.notifications.len()).unwrap_or(u32::MAX);
+        [counts.accepted, counts.failed, counts.superseded].into_iter().fold(listed, u32::saturating_add)
+    }
+
+    pub(super) fn unfinished(&self) -> impl Iterator<Item = &Notification> {
+        self.status.notifications.iter().filter(|n| !n.state.is_finished())
+    }
+
+    pub(super) fn has_unfinished(&self) -> bool {
+        self.unfinished().next().is_some()
+    }
+
+    /// Keeps all unfinished notifications and the last fifty finished ones; the others become counts.
+    pub(super) fn evict_notifications(&mut self) {
+        let finished = self.status.notifications.iter().filter(|n| n.state.is_finished()).count();
+        let mut surplus = finished.saturating_sub(LISTED);
+        if surplus == 0 {
+            return;
+        }
+        let mut counts: NotificationCounts = self.status.notification_counts.unwrap_or_default();
+        self.status.notifications.retain(|n| {
+            if surplus == 0 || !n.state.is_finished() {
+                return true;
+            }
+            surplus -= 1;
+            match n.state {
+                NotificationState::Accepted => counts.accepted += 1,
+                NotificationState::Failed => counts.failed += 1,
+                _ => counts.superseded += 1,
+            }
+            false
+        });
+        self.status.notification_counts = Some(counts);
+    }
+}

@@ -1,0 +1,263 @@
+//! The decision about one ticket: pure, from what was read and `now` to everything that is to be done.
+//!
+//! The order matters and is the order below: what came back from receivers, what alerts did, what people
+//! did, what time did. The result is one status, written once; what it plans is sent only after that write.
+
+mod alerts;
+mod chain;
+mod conditions;
+mod deliveries;
+mod people;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use api::{
+    Ticket, TicketEvent,
+    ticket::{EscalationStatus, PolicyInForce, TicketStatus},
+    ticket_event::TicketEventStatus,
+};
+use domain::{
+    alert::Alert,
+    escalation::Chain,
+    message::NotificationId,
+    policy::Policy,
+    routing::{self, RouteDecision},
+    silence::Silence,
+    ticket::timeline::{self, Line, What},
+};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use crate::{
+    engine::outbox::Report,
+    kube::{events::Note, meta},
+};
+
+/// A ticket that alerts opened and that nobody has looked after for this long is a restored backup: nobody is paged.
+const BACKUP_AGE: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+/// Everything that was read.
+pub struct Seen {
+    /// The ticket in its newest version.
+    pub ticket: Arc<Ticket>,
+    /// Its events, in any order.
+    pub events: Vec<Arc<TicketEvent>>,
+    /// The policy as it stood when the ticket began. `None`: the ticket has no policy.
+    pub frozen: Option<Arc<Policy>>,
+    /// The policy as it is now. `None`: it was deleted.
+    pub live: Option<Arc<Policy>>,
+    /// Silences that could matter, active or not.
+    pub silences: Vec<Silence>,
+    /// The operator's namespace, whose silences act everywhere.
+    pub operator_namespace: String,
+    /// Which leader in the row we are.
+    pub epoch: i64,
+    /// A number drawn for a ticket that has none.
+    pub number: Option<u64>,
+    /// What alerts did since the last decision, in order.
+    pub alerts: Vec<Alert>,
+    /// What receivers said since the last decision.
+    pub reports: Vec<Report>,
+}
+
+/// Everything that is to be done.
+#[derive(Debug)]
+pub struct Plan {
+    /// The whole new status.
+    pub status: TicketStatus,
+    /// Whether it differs from the one that was read.
+    pub changed: bool,
+    /// Statuses of events that are judged now; written before the ticket's own.
+    pub events: Vec<(String, TicketEventStatus)>,
+    /// Messages that must not be sent any more.
+    pub cancel: Vec<NotificationId>,
+    /// For `kubectl describe`.
+    pub notes: Vec<Note>,
+    /// Silences that held something, and what: for their status.
+    pub held_by: Vec<(String, String)>,
+    /// When to look again.
+    pub next: Option<Timestamp>,
+    /// How often a step reached nobody, and how often the escalation ran out: for the metrics.
+    pub counts: Counts,
+}
+
+/// For the metrics.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Escalations that found nobody at all.
+    pub nobody_found: u64,
+    /// Escalations that ran out of cycles.
+    pub exhausted: u64,
+}
+
+/// Decides.
+pub fn decide(seen: &Seen, now: Timestamp) -> Plan {
+    let mut draft = Draft::open(seen, now);
+    draft.take_reports();
+    draft.be_born();
+    draft.take_alerts();
+    draft.take_people();
+    draft.resolve_when_quiet();
+    draft.run_chain();
+    draft.close(seen)
+}
+
+/// A decision in the making.
+struct Draft<'a> {
+    seen: &'a Seen,
+    now: Timestamp,
+    status: TicketStatus,
+    chain: Option<Chain>,
+    timeline: Vec<Line>,
+    events: Vec<(String, TicketEventStatus)>,
+    cancel: Vec<NotificationId>,
+    notes: Vec<Note>,
+    held_by: Vec<(String, String)>,
+    counts: Counts,
+    route: Option<RouteDecision>,
+    nobody_found: bool,
+    not_paged: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn open(seen: &'a Seen, now: Timestamp) -> Self {
+        let status = seen.ticket.status.clone().unwrap_or_default();
+        let chain = status.escalation.as_ref().map(EscalationStatus::chain);
+        let timeline = status.timeline.iter().filter_map(read_line).collect();
+        let nobody_found = api::conditions::is_true(&status.conditions, conditions::NOBODY_FOUND);
+        let not_paged = api::conditions::is_true(&status.conditions, conditions::NOT_PAGED);
+        let mut draft = Self {
+            seen,
+            now: domain::time::whole_seconds(now),
+            status,
+            chain,
+            timeline,
+            events: Vec::new(),
+            cancel: Vec::new(),
+            notes: Vec::new(),
+            held_by: Vec::new(),
+            counts: Counts::default(),
+            route: None,
+            nobody_found,
+            not_paged,
+        };
+        draft.route = draft.find_route();
+        draft
+    }
+
+    /// The frozen policy, else the live one.
+    fn policy(&self) -> Option<&'a Policy> {
+        self.seen.frozen.as_deref().or(self.seen.live.as_deref())
+    }
+
+    /// People, channels, schedules and the last resort as they are now; as they were when the policy is gone.
+    fn live(&self) -> Option<&'a Policy> {
+        self.seen.live.as_deref().or(self.seen.frozen.as_deref())
+    }
+
+    fn find_route(&self) -> Option<RouteDecision> {
+        let origin = self.seen.ticket.spec.origin.as_ref()?;
+        let labels = &origin.alerts.first()?.labels;
+        let severity = self.status.severity.unwrap_or(origin.severity);
+        Some(routing::route(self.policy()?, labels, severity.into()))
+    }
+
+    /// The first look at a ticket: its number, its policy, its alerts, the start of its escalation.
+    fn be_born(&mut self) {
+        if self.status.number.is_none() {
+            self.status.number = self.seen.number.and_then(|number| i64::try_from(number).ok());
+        }
+        if self.status.epoch.is_some() {
+            return;
+        }
+        let ticket = &self.seen.ticket;
+        self.status.priority.clone_from(&ticket.spec.priority);
+        let Some(origin) = &ticket.spec.origin else { return };
+        self.status.severity = Some(origin.severity);
+        self.status.priority = self.status.priority.take().or_else(|| self.route.as_ref().map(|route| route.priority.clone()));
+        if !origin.policy.is_empty() {
+            self.status.policy = Some(PolicyInForce {
+                namespace: origin.policy_namespace.clone(),
+                name: origin.policy.clone(),
+                revision: origin.policy_revision.clone(),
+            });
+        }
+        for alert in &origin.alerts {
+            self.add_alert_line(&alert.fingerprint, &alert.labels, alert.starts_at);
+        }
+        let first = origin.alerts.first().map(|alert| alert.labels.get("alertname").cloned().unwrap_or_default());
+        self.line(What::Fired, origin.first_start, first.unwrap_or_default());
+        let created = meta::created(ticket.as_ref());
+        if domain::time::between(created, self.now) > BACKUP_AGE {
+            self.not_paged = true;
+            self.line(What::NotPaged, self.now, "the ticket was not looked after for over an hour after its creation: a restored backup pages nobody");
+            return;
+        }
+        self.start_chain(created);
+    }
+
+    fn line(&mut self, what: What, at: Timestamp, detail: impl Into<String>) {
+        let detail = cut(detail.into(), 1_024);
+        self.timeline.push(Line { at: domain::time::whole_seconds(at), what, detail });
+    }
+
+    fn note(&mut self, warning: bool, reason: &'static str, action: &'static str, text: impl Into<String>) {
+        self.notes.push(Note { warning, reason, action, text: text.into() });
+    }
+
+    /// Puts everything into the status and says when to look again.
+    fn close(mut self, seen: &Seen) -> Plan {
+        timeline::evict(&mut self.timeline);
+        self.evict_notifications();
+        let next = self.next_look();
+        if let Some(chain) = &self.chain {
+            let name = self.status.escalation.as_ref().map(|e| e.chain.clone()).unwrap_or_default();
+            self.status.escalation = Some(EscalationStatus::new(&name, chain, self.chain_deadline()));
+        }
+        self.status.timeline = self.timeline.iter().map(write_line).collect();
+        self.status.observed_generation = seen.ticket.metadata.generation.unwrap_or(0);
+        self.status.conditions = self.conditions();
+        let before = seen.ticket.status.clone().unwrap_or_default();
+        let mut changed = self.status != before;
+        // A new leader marks the ticket before it sends what its predecessor planned, and with any other change.
+        if self.status.epoch.unwrap_or(-1) < seen.epoch && (changed || self.has_unfinished()) {
+            self.status.epoch = Some(seen.epoch);
+            changed = true;
+        }
+        if changed {
+            self.status.updated_at = Some(self.now);
+        }
+        Plan {
+            status: self.status,
+            changed,
+            events: self.events,
+            cancel: self.cancel,
+            notes: self.notes,
+            held_by: self.held_by,
+            next,
+            counts: self.counts,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.seen.ticket.name_any()
+    }
+}
+
+fn read_line(line: &api::ticket::TimelineLine) -> Option<Line> {
+    Some(Line { at: line.at, what: What::parse(&line.what)?, detail: line.detail.clone() })
+}
+
+fn write_line(line: &Line) -> api::ticket::TimelineLine {
+    api::ticket::TimelineLine { at: line.at, what: line.what.as_str().to_owned(), detail: line.detail.clone() }
+}
+
+/// At most so many characters; what was cut is marked.
+fn cut(text: String, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text;
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}

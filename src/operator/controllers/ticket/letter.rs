@@ -1,0 +1,68 @@
+//! What a planned notification says, and where it goes.
+
+use api::{Ticket, ticket::Notification};
+use domain::{
+    alert::Severity,
+    labels::Labels,
+    message::{Channel, Message, NotificationId},
+    policy::Policy,
+};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use uuid::Uuid;
+
+use crate::{
+    engine::outbox::{Item, TargetKey},
+    kube::meta::{self, Key},
+};
+
+/// Every message of the ticket that is planned, due and can be sent.
+pub(super) fn due(ticket: &Ticket, policy: Option<&Policy>, now: Timestamp) -> Vec<Item> {
+    let (Some(policy), Some(status)) = (policy, &ticket.status) else { return Vec::new() };
+    let waiting = status.notifications.iter().filter(|n| !n.state.is_finished() && n.planned_at <= now);
+    waiting.filter_map(|notification| item(ticket, policy, notification)).collect()
+}
+
+fn item(ticket: &Ticket, policy: &Policy, notification: &Notification) -> Option<Item> {
+    let channel = policy.channels.get(&notification.channel)?.clone();
+    let person = notification.person.as_ref().and_then(|name| policy.people.get(name));
+    let address = match &channel {
+        Channel::Email(_) => person.and_then(|person| person.email.clone()),
+        Channel::Webhook(_) => None,
+    };
+    Some(Item {
+        ticket: Key::of(ticket),
+        target: TargetKey {
+            policy: Key::new(&*policy.namespace, &*policy.name),
+            channel: notification.channel.clone(),
+            address: address.clone(),
+        },
+        channel,
+        message: message(ticket, notification, address)?,
+        attempts: notification.attempts,
+    })
+}
+
+fn message(ticket: &Ticket, notification: &Notification, address: Option<String>) -> Option<Message> {
+    let status = ticket.status.as_ref()?;
+    let first = ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first());
+    let started_at = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
+    Some(Message {
+        id: NotificationId(Uuid::parse_str(&notification.id).ok()?),
+        kind: notification.kind.into(),
+        namespace: ticket.namespace().unwrap_or_default(),
+        ticket: ticket.name_any(),
+        ticket_uid: meta::uid(ticket),
+        number: status.number.and_then(|number| u64::try_from(number).ok()),
+        title: ticket.spec.title.clone(),
+        priority: status.priority.clone().unwrap_or_default(),
+        severity: status.severity.map_or(Severity::Ticket, Into::into),
+        labels: first.map_or_else(Labels::new, |alert| alert.labels.clone()),
+        annotations: first.map_or_else(Labels::new, |alert| alert.annotations.clone()),
+        started_at,
+        planned_at: notification.planned_at,
+        why: notification.why.clone().unwrap_or_default(),
+        person: notification.person.clone(),
+        address,
+    })
+}

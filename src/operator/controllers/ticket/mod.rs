@@ -1,0 +1,57 @@
+//! Tickets: reconcile = gather, decide, act.
+
+mod act;
+mod decide;
+mod gather;
+mod letter;
+
+use std::time::Duration;
+
+use crate::{
+    context::Context,
+    kube::meta::Key,
+    queue::{Looked, Outcome},
+};
+
+pub use act::Error;
+
+/// One look may take this long, all writes together.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Looks at one ticket. `None` when it failed.
+pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
+    match tokio::time::timeout(TIMEOUT, look(ctx, &key)).await {
+        Ok(Ok(looked)) => Some(looked),
+        Ok(Err(error)) => {
+            tracing::warn!(ticket = %key, %error, "could not look after the ticket; trying again");
+            None
+        }
+        Err(_) => {
+            tracing::warn!(ticket = %key, "looking after the ticket took longer than 30 s; trying again");
+            None
+        }
+    }
+}
+
+async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
+    if !ctx.leadership.is_valid() {
+        return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+    }
+    let Some((seen, inbox)) = gather::read(ctx, key).await? else {
+        return Ok(Looked { outcome: Outcome::Unchanged, again: None });
+    };
+    let now = ctx.clock.now();
+    let plan = decide::decide(&seen, now);
+    let next = plan.next;
+    let outcome = if plan.changed || !plan.events.is_empty() { Outcome::Applied } else { Outcome::Unchanged };
+    match act::carry_out(ctx, key, &seen, plan).await {
+        Ok(()) => inbox.done(),
+        Err(error) => {
+            // Nothing of what came in may be lost: it is decided on again, with what the ticket is by then.
+            ctx.inboxes.give_back(key, inbox);
+            return Err(error);
+        }
+    }
+    let again = next.map(|at| domain::time::between(ctx.clock.now(), at));
+    Ok(Looked { outcome, again })
+}

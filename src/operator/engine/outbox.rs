@@ -1,0 +1,287 @@
+//! Deliveries: one queue per target, so that a slow or dead receiver delays nobody else.
+//!
+//! A message enters only after its ticket says that it is planned; it is sent only while the lease is valid;
+//! and each attempt's outcome goes back to the ticket. What is in here may be lost at any moment: the
+//! ticket's planned notifications are the truth, and the next leader reads them.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use domain::message::{Channel, Delivery, Message, MessageKind, NotificationId};
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    clock::Clock,
+    kube::meta::Key,
+    telemetry::metrics::{Metrics, NotificationLabels},
+};
+
+/// Waits between the first attempts of a page; then doubling to ten minutes.
+const HEAD: [u64; 6] = [0, 1, 2, 5, 10, 30];
+/// The longest wait between attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+/// After this long a message is given up.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// How often a message that waits for the lease looks again.
+const LEASE_POLL: Duration = Duration::from_millis(100);
+
+/// Where a message goes: messages of one target are sent one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TargetKey {
+    /// The policy whose channel it is.
+    pub policy: Key,
+    /// The channel's name.
+    pub channel: String,
+    /// The person's address, where the channel has one for each.
+    pub address: Option<String>,
+}
+
+/// One message on its way.
+#[derive(Debug, Clone)]
+pub struct Item {
+    /// The ticket that planned it.
+    pub ticket: Key,
+    /// Where it goes.
+    pub target: TargetKey,
+    /// Through what.
+    pub channel: Channel,
+    /// What is said.
+    pub message: Message,
+    /// Attempts made before this process knew of it.
+    pub attempts: u32,
+}
+
+/// What an attempt came to, for the ticket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Which message.
+    pub id: NotificationId,
+    /// All attempts so far.
+    pub attempts: u32,
+    /// When the attempt ended.
+    pub at: Timestamp,
+    /// What became of it. `Retry` after 24 hours has become `Failed`.
+    pub delivery: Delivery,
+}
+
+/// What the outbox needs from the rest: sending, the lease, and somebody to report to.
+pub trait Post: Send + Sync + 'static {
+    /// Makes one attempt.
+    fn send<'a>(&'a self, item: &'a Item, now: Timestamp) -> BoxFuture<'a, Delivery>;
+    /// Whether sending is allowed at this moment.
+    fn may_send(&self) -> bool;
+    /// Takes an attempt's outcome.
+    fn report(&self, ticket: &Key, report: Report);
+}
+
+/// Messages on their way.
+#[derive(Clone)]
+pub struct Outbox(Arc<Inner>);
+
+struct Inner {
+    post: Box<dyn Post>,
+    clock: Clock,
+    metrics: Metrics,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    targets: Mutex<HashMap<TargetKey, Arc<Target>>>,
+}
+
+#[derive(Default)]
+struct Target {
+    /// By rank, then arrival: pages, updates and notices, resolves.
+    waiting: Mutex<BTreeMap<(u8, u64), Waiting>>,
+    arrivals: Mutex<u64>,
+    changed: Notify,
+}
+
+struct Waiting {
+    item: Item,
+    next: Instant,
+}
+
+impl Outbox {
+    /// An empty outbox. Its tasks end at `stop`, an attempt that has begun being finished first.
+    pub fn new(post: impl Post, clock: Clock, metrics: Metrics, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        let inner = Inner { post: Box::new(post), clock, metrics, tasks, stop, targets: Mutex::default() };
+        Self(Arc::new(inner))
+    }
+
+    /// Takes a message; one that is already on its way is not taken twice.
+    pub fn send(&self, item: Item) {
+        let mut targets = self.0.targets.lock();
+        let (target, new) = match targets.get(&item.target) {
+            Some(target) => (target.clone(), false),
+            None => (Arc::new(Target::default()), true),
+        };
+        let key = item.target.clone();
+        target.push(item);
+        if new {
+            targets.insert(key.clone(), target.clone());
+            let outbox = self.clone();
+            self.0.tasks.spawn(async move { outbox.work(key, target).await });
+        }
+    }
+
+    /// Takes back what has not been sent. An attempt that is under way is not stopped; its outcome still comes.
+    pub fn cancel(&self, ids: &[NotificationId]) {
+        for target in self.0.targets.lock().values() {
+            target.waiting.lock().retain(|_, waiting| !ids.contains(&waiting.item.message.id));
+            target.changed.notify_one();
+        }
+    }
+
+    /// How long the oldest message has waited; zero without one.
+    pub fn oldest(&self) -> Duration {
+        let now = self.0.clock.now();
+        let targets = self.0.targets.lock();
+        let oldest = targets
+            .values()
+            .filter_map(|target| target.waiting.lock().values().map(|w| w.item.message.planned_at).min())
+            .min();
+        oldest.map_or(Duration::ZERO, |planned| domain::time::between(planned, now))
+    }
+
+    /// One target's worker; ends when nothing is left.
+    async fn work(&self, key: TargetKey, target: Arc<Target>) {
+        loop {
+            let next = {
+                // Under the lock of all targets, so that nothing is pushed between "empty" and "removed".
+                let mut targets = self.0.targets.lock();
+                match target.next() {
+                    Some(next) => next,
+                    None => {
+                        targets.remove(&key);
+                        return;
+                    }
+                }
+            };
+            let (at, place) = next;
+            if at > Instant::now() {
+                tokio::select! {
+                    () = self.0.stop.cancelled() => return,
+                    () = tokio::time::sleep_until(at) => {}
+                    () = target.changed.notified() => {}
+                }
+                continue;
+            }
+            if self.0.stop.is_cancelled() {
+                return;
+            }
+            if !self.0.post.may_send() {
+                tokio::select! {
+                    () = self.0.stop.cancelled() => return,
+                    () = tokio::time::sleep(LEASE_POLL) => {}
+                }
+                continue;
+            }
+            self.attempt(&target, place).await;
+        }
+    }
+
+    async fn attempt(&self, target: &Target, place: (u8, u64)) {
+        let Some(mut item) = target.waiting.lock().get(&place).map(|waiting| waiting.item.clone()) else { return };
+        let delivery = self.0.post.send(&item, self.0.clock.now()).await;
+        let now = self.0.clock.now();
+        item.attempts += 1;
+        let wait = wait_after(&delivery, item.attempts);
+        let age = domain::time::between(item.message.planned_at, now);
+        let (delivery, wait) = match wait {
+            Some(_) if age > GIVE_UP_AFTER => (given_up(delivery), None),
+            wait => (delivery, wait),
+        };
+        self.count(&item, &delivery, age);
+        self.0.post.report(&item.ticket, Report { id: item.message.id, attempts: item.attempts, at: now, delivery });
+        let mut waiting = target.waiting.lock();
+        match wait {
+            None => {
+                waiting.remove(&place);
+            }
+            // Gone when it was cancelled meanwhile.
+            Some(wait) => {
+                if let Some(entry) = waiting.get_mut(&place) {
+                    *entry = Waiting { item, next: Instant::now() + wait };
+                }
+            }
+        }
+    }
+
+    fn count(&self, item: &Item, delivery: &Delivery, age: Duration) {
+        let channel = match item.channel {
+            Channel::Email(_) => "email",
+            Channel::Webhook(_) => "webhook",
+        };
+        let outcome = match delivery {
+            Delivery::Accepted { .. } => "accepted",
+            Delivery::Uncertain { .. } => "uncertain",
+            Delivery::Retry { .. } => "retry",
+            Delivery::Failed { .. } => "failed",
+        };
+        self.0.metrics.notifications.get_or_create(&NotificationLabels { channel, outcome }).inc();
+        if outcome == "accepted" && item.message.kind == MessageKind::Page {
+            self.0.metrics.page_lateness.observe(age.as_secs_f64());
+        }
+    }
+}
+
+impl Target {
+    fn push(&self, item: Item) {
+        let mut waiting = self.waiting.lock();
+        if waiting.values().any(|other| other.item.message.id == item.message.id) {
+            return;
+        }
+        let mut arrivals = self.arrivals.lock();
+        *arrivals += 1;
+        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next: Instant::now() });
+        self.changed.notify_one();
+    }
+
+    /// The first due item by rank, else the one that is due next.
+    fn next(&self) -> Option<(Instant, (u8, u64))> {
+        let waiting = self.waiting.lock();
+        let now = Instant::now();
+        let due = waiting.iter().find(|(_, w)| w.next <= now).map(|(place, w)| (w.next, *place));
+        due.or_else(|| waiting.iter().map(|(place, w)| (w.next, *place)).min())
+    }
+}
+
+fn rank(kind: MessageKind) -> u8 {
+    match kind {
+        MessageKind::Page => 0,
+        MessageKind::Update | MessageKind::Notice => 1,
+        MessageKind::Resolved => 2,
+    }
+}
+
+/// How long to wait before the next attempt; `None` when there is none.
+fn wait_after(delivery: &Delivery, attempts: u32) -> Option<Duration> {
+    let asked = match delivery {
+        Delivery::Accepted { .. } | Delivery::Failed { .. } => return None,
+        Delivery::Uncertain { .. } => None,
+        Delivery::Retry { after, .. } => *after,
+    };
+    let own = match HEAD.get(attempts as usize) {
+        Some(seconds) => Duration::from_secs(*seconds),
+        None => Duration::from_secs(30).saturating_mul(1 << (attempts as usize - HEAD.len() + 1).min(10)),
+    };
+    Some(asked.unwrap_or_default().max(own).min(LONGEST_WAIT.max(asked.unwrap_or_default())))
+}
+
+fn given_up(delivery: Delivery) -> Delivery {
+    match delivery {
+        Delivery::Retry { error, .. } | Delivery::Uncertain { error } => {
+            Delivery::Failed { error: format!("given up after 24 h: {error}") }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! Deliveries on a paused clock, with a scripted receiver for each target.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::{alert::Severity, labels::Labels, message::{WebhookChannel, WebhookUrl}};
+use prometheus_client::registry::Registry;
+use uuid::Uuid;
+
+use super::*;
+
+/// What each target answers, in turn; the last answer stays.
+type Scripts = HashMap<String, Vec<Delivery>>;
+
+struct Receivers {
+    scripts: Scripts,
+    hang: Option<String>,
+    allowed: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<(u64, String, u128)>>>,
+    reports: Arc<Mutex<Vec<Report>>>,
+    began: Instant,
+    tries: Mutex<HashMap<String, usize>>,
+}
+
+impl Post for Receivers {
+    fn send<'a>(&'a self, item: &'a Item, _now: Timestamp) -> BoxFuture<'a, Delivery> {
+        Box::pin(async move {
+            let channel = item.target.channel.clone();
+            self.seen.lock().push((self.began.elapsed().as_secs(), channel.clone(), item.message.id.0.as_u128()));
+            if self.hang.as_ref() == Some(&channel) {
+                tokio::time::sleep(Duration::from_secs(63)).await;
+            }
+            let script = &self.scripts[&channel];
+            let mut tries = self.tries.lock();
+            let place = tries.entry(channel).or_default();
+            *place += 1;
+            script[(*place - 1).min(script.len() - 1)].clone()
+        })
+    }
+
+    fn may_send(&self) -> bool {
+        self.allowed.load(Ordering::SeqCst)
+    }
+
+    fn report(&self, _ticket: &Key, report: Report) {
+        self.reports.lock().push(report);
+    }
+}
+
+struct Stage {
+    outbox: Outbox,
+    allowed: Arc<AtomicBool>,
+    seen: Arc<Mutex<Vec<(u64, String, u128)>>>,
+    reports: Arc<Mutex<Vec<Report>>>,
+}
+
+fn stage(scripts: &[(&str, Vec<Delivery>)], hang: Option<&str>) -> Stage {
+    let (allowed, seen, reports) = (Arc::new(AtomicBool::new(true)), Arc::default(), Arc::default());
+    let receivers = Receivers {
+        scripts: scripts.iter().map(|(name, script)| ((*name).to_owned(), script.clone())).collect(),
+        hang: hang.map(str::to_owned),
+        allowed: Arc::clone(&allowed),
+        seen: Arc::clone(&seen),
+        reports: Arc::clone(&reports),
+        began: Instant::now(),
+        tries: Mutex::default(),
+    };
+    let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+    let metrics = Metrics::declare(&mut Registry::default());
+    let outbox = Outbox::new(receivers, clock, metrics, TaskTracker::new(), CancellationToken::new());
+    Stage { outbox, allowed, seen, reports }
+}
+
+fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
+    let url = WebhookUrl::Plain("http://receiver.example/".parse().unwrap());
+    let message = Message {
+        id: NotificationId(Uuid::from_u128(id)),
+        kind,
+        namespace: "payments".into(),
+        ticket: "inc-a".into(),
+        ticket_uid: "uid".into(),
+        number: None,
+        title: "t".into(),
+        priority: "P1".into(),
+        severity: Severity::Page,
+        labels: Labels::new(),
+        annotations: Labels::new(),
+        started_at: Timestamp::UNIX_EPOCH,
+        planned_at: Timestamp::UNIX_EPOCH,
+        why: String::new(),
+        person: None,
+        address: None,
+    };
+    Item {
+        ticket: Key::new("payments", "inc-a"),
+        target: TargetKey { policy: Key::new("payments", "payments"), channel: channel.into(), address: None },
+        channel: Channel::Webhook(WebhookChannel { url, signing_secret: None, ca: None, timeout: Duration::from_secs(10) }),
+        message,
+        attempts: 0,
+    }
+}
+
+fn accepted() -> Delivery {
+    Delivery::Accepted { receipt: "200".into() }
+}
+
+fn retry(after: Option<u64>) -> Delivery {
+    Delivery::Retry { after: after.map(Duration::from_secs), error: "503".into() }
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+fn seconds(stage: &Stage) -> Vec<u64> {
+    stage.seen.lock().iter().map(|(second, ..)| *second).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_tried_densely_at_first() {
+    let stage = stage(&[("chat", vec![retry(None)])], None);
+    stage.outbox.send(item(1, MessageKind::Page, "chat"));
+    pass(60).await;
+    assert_eq!(seconds(&stage), [0, 1, 3, 8, 18, 48]);
+    assert_eq!(stage.reports.lock().last().unwrap().attempts, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_and_an_accepted_message_is_not_sent_again() {
+    let stage = stage(&[("chat", vec![retry(Some(20)), accepted()])], None);
+    stage.outbox.send(item(1, MessageKind::Page, "chat"));
+    pass(600).await;
+    assert_eq!(seconds(&stage), [0, 20]);
+    assert_eq!(stage.outbox.0.targets.lock().len(), 0, "an idle target keeps no task");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uncertain_message_goes_out_again_with_the_same_id() {
+    let stage = stage(&[("chat", vec![Delivery::Uncertain { error: "cut".into() }, accepted()])], None);
+    stage.outbox.send(item(7, MessageKind::Page, "chat"));
+    pass(10).await;
+    assert_eq!(*stage.seen.lock(), [(0, "chat".to_owned(), 7), (1, "chat".to_owned(), 7)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_receiver_delays_nobody_else() {
+    let stage = stage(&[("dead", vec![accepted()]), ("chat", vec![accepted()])], Some("dead"));
+    stage.outbox.send(item(1, MessageKind::Page, "dead"));
+    stage.outbox.send(item(2, MessageKind::Page, "chat"));
+    pass(1).await;
+    assert_eq!(stage.reports.lock().len(), 1, "chat has answered");
+    pass(70).await;
+    assert_eq!(stage.reports.lock().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pages_overtake_resolves_at_the_same_target() {
+    let stage = stage(&[("chat", vec![accepted()])], None);
+    stage.allowed.store(false, Ordering::SeqCst);
+    stage.outbox.send(item(1, MessageKind::Resolved, "chat"));
+    stage.outbox.send(item(2, MessageKind::Update, "chat"));
+    stage.outbox.send(item(3, MessageKind::Page, "chat"));
+    pass(1).await;
+    assert!(stage.seen.lock().is_empty(), "nothing is sent without the lease");
+    stage.allowed.store(true, Ordering::SeqCst);
+    pass(1).await;
+    let order: Vec<u128> = stage.seen.lock().iter().map(|(_, _, id)| *id).collect();
+    assert_eq!(order, [3, 2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_given_twice_is_sent_once_and_a_cancelled_one_not_at_all() {
+    let stage = stage(&[("chat", vec![accepted()])], None);
+    stage.allowed.store(false, Ordering::SeqCst);
+    for id in [1, 1, 2] {
+        stage.outbox.send(item(id, MessageKind::Page, "chat"));
+    }
+    stage.outbox.cancel(&[NotificationId(Uuid::from_u128(2))]);
+    stage.allowed.store(true, Ordering::SeqCst);
+    pass(1).await;
+    assert_eq!(stage.seen.lock().len(), 1);
+}
+
+#[test]
+fn waits_double_to_ten_minutes() {
+    let waits: Vec<u64> = (5..12).map(|n| wait_after(&retry(None), n).unwrap().as_secs()).collect();
+    assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
+    assert_eq!(wait_after(&retry(Some(3_600)), 1), Some(Duration::from_secs(3_600)), "the receiver's word is obeyed");
+}

@@ -1,0 +1,229 @@
+//! What the watches have seen, indexed for decisions: a plain struct driven by apply and delete calls.
+//!
+//! Each call says whose decisions it may change. Nothing here talks to the API; tests need no server.
+
+mod tickets;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use api::{Ticket, TicketEvent, ServiceMonitor, Silence, SupportPolicy};
+use domain::{
+    policy::Policy,
+    probe::Monitor,
+    problem::Problem,
+};
+use kube::ResourceExt;
+use sha2::{Digest, Sha256};
+
+use crate::kube::meta::{self, Key};
+
+/// Whose decisions a change may touch.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Affected {
+    /// Tickets to look at again.
+    pub tickets: Vec<Key>,
+    /// Monitors to look at again.
+    pub monitors: Vec<Key>,
+}
+
+/// A policy as it was seen, and what it means.
+#[derive(Debug, Clone)]
+pub struct PolicyEntry {
+    /// The object.
+    pub object: Arc<SupportPolicy>,
+    /// What engines use: this version, or the last one that was valid.
+    pub compiled: Option<Arc<Policy>>,
+    /// The object that `compiled` was made from.
+    pub compiled_from: Option<Arc<SupportPolicy>>,
+    /// What is wrong with this version; warnings too.
+    pub problems: Vec<Problem>,
+}
+
+impl PolicyEntry {
+    /// The name of the ControllerRevision that keeps the compiled version: the policy's name and a hash of its spec.
+    pub fn revision(&self) -> Option<String> {
+        let object = self.compiled_from.as_ref()?;
+        let bytes = serde_json::to_vec(&object.spec).ok()?;
+        let digest: [u8; 32] = Sha256::digest([meta::uid(object.as_ref()).as_bytes(), &bytes].concat()).into();
+        let hex: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+        let name: String = object.name_any().chars().take(200).collect();
+        Some(format!("{name}-{hex}"))
+    }
+}
+
+/// A monitor as it was seen, and what it means.
+#[derive(Debug, Clone)]
+pub struct MonitorEntry {
+    /// The object.
+    pub object: Arc<ServiceMonitor>,
+    /// What is probed; `None` when the spec is invalid.
+    pub compiled: Option<Arc<Monitor>>,
+    /// What is wrong with the spec; warnings too.
+    pub problems: Vec<Problem>,
+}
+
+/// A silence as it was seen, and what it means.
+#[derive(Debug, Clone)]
+pub struct SilenceEntry {
+    /// The object.
+    pub object: Arc<Silence>,
+    /// What is muted; `None` when the spec is invalid.
+    pub compiled: Option<domain::silence::Silence>,
+    /// What is wrong with the spec.
+    pub problems: Vec<Problem>,
+}
+
+/// Everything that was seen.
+#[derive(Debug, Default)]
+pub struct World {
+    /// The operator's namespace: its silences act everywhere.
+    pub operator_namespace: String,
+    policies: BTreeMap<Key, PolicyEntry>,
+    monitors: HashMap<Key, MonitorEntry>,
+    silences: BTreeMap<Key, SilenceEntry>,
+    tickets: HashMap<Key, Arc<Ticket>>,
+    /// By ticket, then by the event's name.
+    events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
+    /// Tickets by namespace, policy and group key.
+    by_group: HashMap<tickets::GroupKey, Vec<Key>>,
+    /// Open tickets by namespace and fingerprint of an alert that fires on them.
+    by_fingerprint: HashMap<(String, String), Key>,
+}
+
+pub use tickets::GroupKey;
+
+impl World {
+    /// An empty world.
+    pub fn new(operator_namespace: &str) -> Self {
+        Self { operator_namespace: operator_namespace.to_owned(), ..Self::default() }
+    }
+
+    /// A policy is there, in this version. An invalid version leaves the last valid one in force.
+    pub fn apply_policy(&mut self, object: SupportPolicy) -> Affected {
+        let key = Key::of(&object);
+        let object = Arc::new(object);
+        let before = self.policies.remove(&key);
+        let entry = match api::support_policy::validate(&object) {
+            Ok(valid) => PolicyEntry {
+                compiled: Some(Arc::new(valid.value)),
+                compiled_from: Some(object.clone()),
+                object,
+                problems: valid.warnings,
+            },
+            Err(problems) => PolicyEntry {
+                object,
+                compiled: before.as_ref().and_then(|entry| entry.compiled.clone()),
+                compiled_from: before.and_then(|entry| entry.compiled_from),
+                problems,
+            },
+        };
+        self.policies.insert(key.clone(), entry);
+        self.affected_by_policy(&key)
+    }
+
+    /// A policy is gone.
+    pub fn delete_policy(&mut self, key: &Key) -> Affected {
+        self.policies.remove(key);
+        self.affected_by_policy(key)
+    }
+
+    fn affected_by_policy(&self, key: &Key) -> Affected {
+        let lives_by = |ticket: &Ticket| {
+            let policy = ticket.status.as_ref().and_then(|status| status.policy.as_ref());
+            policy.is_some_and(|policy| policy.namespace == key.namespace && policy.name == key.name)
+        };
+        let tickets = self.tickets.iter().filter(|(_, ticket)| lives_by(ticket)).map(|(key, _)| key.clone()).collect();
+        Affected { tickets, monitors: Vec::new() }
+    }
+
+    /// One policy.
+    pub fn policy(&self, key: &Key) -> Option<&PolicyEntry> {
+        self.policies.get(key)
+    }
+
+    /// Every policy that engines may use.
+    pub fn usable_policies(&self) -> impl Iterator<Item = &Policy> {
+        self.policies.values().filter_map(|entry| entry.compiled.as_deref())
+    }
+
+    /// A monitor is there, in this version. Returns whether its spec changed.
+    pub fn apply_monitor(&mut self, object: ServiceMonitor) -> bool {
+        let key = Key::of(&object);
+        let object = Arc::new(object);
+        let changed = self.monitors.get(&key).is_none_or(|before| {
+            before.object.metadata.generation != object.metadata.generation || before.object.metadata.uid != object.metadata.uid
+        });
+        let entry = if changed {
+            match api::service_monitor::validate(&object) {
+                Ok(valid) => MonitorEntry { object, compiled: Some(Arc::new(valid.value)), problems: valid.warnings },
+                Err(problems) => MonitorEntry { object, compiled: None, problems },
+            }
+        } else {
+            let before = self.monitors.remove(&key);
+            let (compiled, problems) = before.map_or((None, Vec::new()), |before| (before.compiled, before.problems));
+            MonitorEntry { object, compiled, problems }
+        };
+        self.monitors.insert(key, entry);
+        changed
+    }
+
+    /// A monitor is gone. Returns what it was.
+    pub fn delete_monitor(&mut self, key: &Key) -> Option<MonitorEntry> {
+        self.monitors.remove(key)
+    }
+
+    /// One monitor.
+    pub fn monitor(&self, key: &Key) -> Option<&MonitorEntry> {
+        self.monitors.get(key)
+    }
+
+    /// Every monitor.
+    pub fn monitors(&self) -> impl Iterator<Item = (&Key, &MonitorEntry)> {
+        self.monitors.iter()
+    }
+
+    /// A silence is there, in this version.
+    pub fn apply_silence(&mut self, object: Silence) -> Affected {
+        let key = Key::of(&object);
+        let object = Arc::new(object);
+        let entry = match api::silence::validate(&object) {
+            Ok(valid) => SilenceEntry { object, compiled: Some(valid.value), problems: valid.warnings },
+            Err(problems) => SilenceEntry { object, compiled: None, problems },
+        };
+        self.silences.insert(key.clone(), entry);
+        self.affected_by_silence(&key)
+    }
+
+    /// A silence is gone.
+    pub fn delete_silence(&mut self, key: &Key) -> Affected {
+        self.silences.remove(key);
+        self.affected_by_silence(key)
+    }
+
+    /// One silence.
+    pub fn silence(&self, key: &Key) -> Option<&SilenceEntry> {
+        self.silences.get(key)
+    }
+
+    /// Silences that act in this namespace, whenever.
+    pub fn silences_for(&self, namespace: &str) -> Vec<domain::silence::Silence> {
+        let acts = |key: &Key| key.namespace == namespace || key.namespace == self.operator_namespace;
+        self.silences.iter().filter(|(key, _)| acts(key)).filter_map(|(_, entry)| entry.compiled.clone()).collect()
+    }
+
+    /// Open tickets and monitors that a silence of this key may hold.
+    pub fn affected_by_silence(&self, key: &Key) -> Affected {
+        let everywhere = key.namespace == self.operator_namespace;
+        let reaches = |other: &Key| everywhere || other.namespace == key.namespace;
+        Affected {
+            tickets: self.open_tickets().filter(|other| reaches(other)).cloned().collect(),
+            monitors: self.monitors.keys().filter(|other| reaches(other)).cloned().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Tickets and their events, by name, by what their alerts have in common, by each alert.
+
+use std::sync::Arc;
+
+use api::{
+    Ticket, TicketEvent,
+    ticket::{AlertLineState, TicketState},
+};
+use kube::ResourceExt;
+
+use super::World;
+use crate::kube::meta::{self, Key};
+
+/// What the alerts of a ticket have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupKey {
+    /// The ticket's namespace.
+    pub namespace: String,
+    /// The policy, as namespace/name.
+    pub policy: String,
+    /// The values of its correlating labels.
+    pub group: String,
+}
+
+impl GroupKey {
+    /// The key of a ticket that alerts opened.
+    pub fn of(ticket: &Ticket) -> Option<Self> {
+        let origin = ticket.spec.origin.as_ref()?;
+        Some(Self {
+            namespace: ticket.namespace().unwrap_or_default(),
+            policy: format!("{}/{}", origin.policy_namespace, origin.policy),
+            group: origin.group_key.clone(),
+        })
+    }
+}
+
+impl World {
+    /// A ticket is there, in this version. An older version than the one that is known changes nothing; returns
+    /// whether this one was taken.
+    pub fn apply_ticket(&mut self, ticket: Arc<Ticket>) -> bool {
+        let key = Key::of(ticket.as_ref());
+        if let Some(known) = self.tickets.get(&key)
+            && known.metadata.uid == ticket.metadata.uid
+            && meta::version(known.as_ref()) >= meta::version(ticket.as_ref())
+        {
+            return false;
+        }
+        self.unindex(&key);
+        if let Some(group) = GroupKey::of(&ticket) {
+            self.by_group.entry(group).or_default().push(key.clone());
+        }
+        for fingerprint in firing(&ticket) {
+            self.by_fingerprint.insert((key.namespace.clone(), fingerprint), key.clone());
+        }
+        self.tickets.insert(key, ticket);
+        true
+    }
+
+    /// A ticket is gone; its events stay until they are gone themselves.
+    pub fn delete_ticket(&mut self, key: &Key) {
+        self.unindex(key);
+        self.tickets.remove(key);
+    }
+
+    fn unindex(&mut self, key: &Key) {
+        let Some(old) = self.tickets.get(key).cloned() else { return };
+        if let Some(group) = GroupKey::of(&old)
+            && let Some(keys) = self.by_group.get_mut(&group)
+        {
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                self.by_group.remove(&group);
+            }
+        }
+        self.by_fingerprint.retain(|_, ticket| ticket != key);
+    }
+
+    /// One ticket.
+    pub fn ticket(&self, key: &Key) -> Option<&Arc<Ticket>> {
+        self.tickets.get(key)
+    }
+
+    /// Every ticket.
+    pub fn tickets(&self) -> impl Iterator<Item = (&Key, &Arc<Ticket>)> {
+        self.tickets.iter()
+    }
+
+    /// Tickets that are not over.
+    pub fn open_tickets(&self) -> impl Iterator<Item = &Key> {
+        self.tickets.iter().filter(|(_, ticket)| !is_over(ticket)).map(|(key, _)| key)
+    }
+
+    /// The ticket on which this alert fires.
+    pub fn ticket_of_alert(&self, namespace: &str, fingerprint: &str) -> Option<&Arc<Ticket>> {
+        self.by_fingerprint.get(&(namespace.to_owned(), fingerprint.to_owned())).and_then(|key| self.tickets.get(key))
+    }
+
+    /// The newest ticket of a group, open or not: by creation, then the one that names the other as previous.
+    pub fn newest_of_group(&self, group: &GroupKey) -> Option<&Arc<Ticket>> {
+        let tickets: Vec<&Arc<Ticket>> = self.by_group.get(group)?.iter().filter_map(|key| self.tickets.get(key)).collect();
+        let is_previous = |ticket: &Ticket| {
+            let name = ticket.name_any();
+            tickets.iter().any(|other| other.spec.origin.as_ref().is_some_and(|origin| origin.previous == name))
+        };
+        tickets.iter().copied().filter(|ticket| !is_previous(ticket)).max_by_key(|ticket| meta::created(ticket.as_ref()))
+    }
+
+    /// An event is there. Returns the ticket it belongs to.
+    pub fn apply_event(&mut self, event: TicketEvent) -> Key {
+        let ticket = Key::new(event.namespace().unwrap_or_default(), event.spec.ticket.clone());
+        let events = self.events.entry(ticket.clone()).or_default();
+        let name = event.name_any();
+        let newer = events.get(&name).is_none_or(|known| meta::version(known.as_ref()) < meta::version(&event));
+        if newer {
+            events.insert(name, Arc::new(event));
+        }
+        ticket
+    }
+
+    /// An event is gone. Returns the ticket it belonged to.
+    pub fn delete_event(&mut self, key: &Key) -> Option<Key> {
+        let (ticket, events) = self
+            .events
+            .iter_mut()
+            .find(|(ticket, events)| ticket.namespace == key.namespace && events.contains_key(&key.name))?;
+        events.remove(&key.name);
+        let ticket = ticket.clone();
+        if self.events.get(&ticket).is_some_and(std::collections::BTreeMap::is_empty) {
+            self.events.remove(&ticket);
+        }
+        Some(ticket)
+    }
+
+    /// The events of a ticket.
+    pub fn events_of(&self, ticket: &Key) -> Vec<Arc<TicketEvent>> {
+        self.events.get(ticket).map(|events| events.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// Open tickets born from alerts that nobody has acknowledged, by severity.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = api::ticket::Severity> {
+        self.tickets.values().filter(|ticket| !is_over(ticket)).filter_map(|ticket| {
+            let status = ticket.status.as_ref()?;
+            let waits = status.escalation.as_ref().is_some_and(|e| e.acknowledged_by.is_none() && e.stopped_at.is_none());
+            if waits { status.severity } else { None }
+        })
+    }
+}
+
+fn is_over(ticket: &Ticket) -> bool {
+    let state = ticket.status.as_ref().and_then(|status| status.state);
+    matches!(state, Some(TicketState::Resolved | TicketState::Closed))
+}
+
+/// The fingerprints that fire on a ticket; before its first status those it was created with.
+fn firing(ticket: &Ticket) -> Vec<String> {
+    let status = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
+    match (status, &ticket.spec.origin) {
+        (Some(alerts), _) => {
+            let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing);
+            firing.map(|line| line.fingerprint.clone()).collect()
+        }
+        (None, Some(origin)) => origin.alerts.iter().map(|alert| alert.fingerprint.clone()).collect(),
+        (None, None) => Vec::new(),
+    }
+}

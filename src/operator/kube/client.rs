@@ -1,0 +1,158 @@
+//! The client of the Kubernetes API: bounded retries, a count of every call, and one more client per impersonated account.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use kube::{
+    Client, Config,
+    client::{ClientBuilder, retry::RetryPolicy},
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use thiserror::Error;
+use tower::{BoxError, Layer, Service, buffer::BufferLayer, retry::RetryLayer};
+
+use crate::telemetry::metrics::{Metrics, RequestLabels};
+
+/// Retries of one call: 429, 503 and 504 only, honouring Retry-After.
+const RETRIES: (Duration, Duration, u32) = (Duration::from_millis(100), Duration::from_secs(5), 4);
+
+/// Why there is no client.
+#[derive(Debug, Error)]
+pub enum ClientError {
+    /// The kubeconfig cannot be read, or names no such context.
+    #[error("reading the kubeconfig: {0}")]
+    Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// Neither a kubeconfig nor a pod's account.
+    #[error("no cluster: neither --kubeconfig, KUBECONFIG, ~/.kube/config nor a pod's ServiceAccount could be used: {0}")]
+    Infer(#[from] kube::config::InferConfigError),
+    /// The connection's settings cannot be used.
+    #[error("setting up the connection: {0}")]
+    Setup(#[from] Box<kube::Error>),
+    /// The retry settings are out of range.
+    #[error("retry settings: {0}")]
+    Retry(#[from] kube::client::retry::InvalidBackoff),
+}
+
+/// How to reach the cluster, from which clients are made.
+#[derive(Clone)]
+pub struct Cluster {
+    config: Config,
+    metrics: Option<Metrics>,
+}
+
+impl Cluster {
+    /// Reads the kubeconfig, or what the environment offers.
+    ///
+    /// # Errors
+    /// When neither can be used.
+    pub async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClientError> {
+        let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+        let config = match (kubeconfig, context) {
+            (Some(path), _) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?,
+            (None, Some(_)) => Config::from_kubeconfig(&options).await?,
+            (None, None) => Config::infer().await?,
+        };
+        Ok(Self { config, metrics: None })
+    }
+
+    /// Counts every call in these metrics.
+    #[must_use]
+    pub fn counted(mut self, metrics: Metrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// The namespace of the kubeconfig's context.
+    pub fn default_namespace(&self) -> &str {
+        &self.config.default_namespace
+    }
+
+    /// A client that acts as itself.
+    ///
+    /// # Errors
+    /// When the connection's settings cannot be used.
+    pub fn client(&self) -> Result<Client, ClientError> {
+        self.build(self.config.clone())
+    }
+
+    /// A client that acts as this ServiceAccount.
+    ///
+    /// # Errors
+    /// When the connection's settings cannot be used.
+    pub fn client_as(&self, namespace: &str, service_account: &str) -> Result<Client, ClientError> {
+        let mut config = self.config.clone();
+        config.auth_info.impersonate = Some(format!("system:serviceaccount:{namespace}:{service_account}"));
+        config.auth_info.impersonate_groups = Some(vec![
+            "system:serviceaccounts".to_owned(),
+            format!("system:serviceaccounts:{namespace}"),
+            "system:authenticated".to_owned(),
+        ]);
+        self.build(config)
+    }
+
+    fn build(&self, mut config: Config) -> Result<Client, ClientError> {
+        config.default_retry = false;
+        let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
+        let (first, longest, times) = RETRIES;
+        let builder = ClientBuilder::try_from(config).map_err(Box::new)?;
+        let retry = RetryLayer::new(RetryPolicy::new(first, longest, times, true)?);
+        let count = CountLayer { host: host.into(), metrics: self.metrics.clone() };
+        Ok(builder.with_layer(&BufferLayer::new(256)).with_layer(&retry).with_layer(&count).build())
+    }
+}
+
+/// Counts logical calls: one for all retries of a call.
+#[derive(Clone)]
+struct CountLayer {
+    host: Arc<str>,
+    metrics: Option<Metrics>,
+}
+
+impl<S> Layer<S> for CountLayer {
+    type Service = Count<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Count { inner, layer: self.clone() }
+    }
+}
+
+#[derive(Clone)]
+struct Count<S> {
+    inner: S,
+    layer: CountLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Count<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = BoxError>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Response<R>, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let method = request.method().to_string();
+        let answer = self.inner.call(request);
+        let CountLayer { host, metrics } = self.layer.clone();
+        Box::pin(async move {
+            let answer = answer.await;
+            if let Some(metrics) = metrics {
+                let code = answer.as_ref().map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
+                metrics.api_reachable.set(i64::from(answer.is_ok()));
+                metrics.requests.get_or_create(&RequestLabels { code, method, host: host.to_string() }).inc();
+            }
+            answer
+        })
+    }
+}

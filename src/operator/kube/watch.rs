@@ -1,0 +1,209 @@
+//! One watch per kind, folded into "this object is there", "this one is gone", "the first list is complete".
+//!
+//! kube's own composition of reflector and trigger asks for reconciles before its store has the listed
+//! objects, and says nothing of objects that vanished while the watch was away. This fold hands over a
+//! list only when it is complete, and compares the keys then.
+
+use std::{collections::BTreeSet, fmt::Debug, hash::Hash, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use kube::{
+    Api, Client, CustomResourceExt, Resource, ResourceExt,
+    core::DeserializeGuard,
+    runtime::{
+        WatchStreamExt,
+        watcher::{self, Event, watcher},
+    },
+};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use serde::de::DeserializeOwned;
+use tokio_util::sync::CancellationToken;
+
+use super::{gates::Gates, meta::Key};
+
+/// What a watch says.
+#[derive(Debug)]
+pub enum Seen<K> {
+    /// The object is there, in this version.
+    There(Box<K>),
+    /// An object is there that cannot be read as this kind, and why.
+    Unreadable(Key, String),
+    /// The object is gone.
+    Gone(Key),
+}
+
+/// Watches a kind in all namespaces until `stop` and hands everything to `take`, in order. Opens the kind's
+/// gate after the first complete list. Never ends by itself: an API that is away is tried again with back-off.
+pub async fn run<K>(client: Client, gate: (&'static str, Gates), stop: CancellationToken, mut take: impl FnMut(Seen<K>))
+where
+    K: Resource<DynamicType = ()> + CustomResourceExt + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
+    K::DynamicType: Default + Eq + Hash,
+{
+    if !wait_for_crd::<K>(&client, &stop).await {
+        return;
+    }
+    let api: Api<DeserializeGuard<K>> = Api::all(client);
+    let config = watcher::Config::default().any_semantic();
+    let mut events = watcher(api, config)
+        .default_backoff()
+        .modify(|object| object.managed_fields_mut().clear())
+        .into_stream()
+        .take_until(stop.cancelled_owned())
+        .boxed();
+    let mut known = BTreeSet::new();
+    let mut listed: Option<Vec<DeserializeGuard<K>>> = None;
+    let mut away = false;
+    loop {
+        match events.try_next().await {
+            Ok(None) => return,
+            Err(error) => {
+                if !away {
+                    tracing::warn!(kind = %K::kind(&()), %error, "the watch broke; trying on");
+                    away = true;
+                }
+            }
+            Ok(Some(event)) => {
+                if away && !matches!(event, Event::Init) {
+                    tracing::info!(kind = %K::kind(&()), "the watch goes on");
+                    away = false;
+                }
+                fold(event, &mut known, &mut listed, &mut take, &gate);
+            }
+        }
+    }
+}
+
+fn fold<K>(
+    event: Event<DeserializeGuard<K>>,
+    known: &mut BTreeSet<Key>,
+    listed: &mut Option<Vec<DeserializeGuard<K>>>,
+    take: &mut impl FnMut(Seen<K>),
+    gate: &(&'static str, Gates),
+) where
+    K: Resource<DynamicType = ()> + Clone,
+{
+    match event {
+        Event::Init => *listed = Some(Vec::new()),
+        Event::InitApply(object) => listed.get_or_insert_default().push(object),
+        Event::InitDone => {
+            let objects = listed.take().unwrap_or_default();
+            let now: BTreeSet<Key> = objects.iter().map(Key::of).collect();
+            for gone in std::mem::replace(known, now.clone()).difference(&now) {
+                take(Seen::Gone(gone.clone()));
+            }
+            for object in objects {
+                take(seen(object));
+            }
+            gate.1.open(gate.0);
+        }
+        Event::Apply(object) => {
+            known.insert(Key::of(&object));
+            take(seen(object));
+        }
+        Event::Delete(object) => {
+            let key = Key::of(&object);
+            known.remove(&key);
+            take(Seen::Gone(key));
+        }
+    }
+}
+
+fn seen<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Seen<K> {
+    match object.0 {
+        Ok(object) => Seen::There(Box::new(object)),
+        Err(invalid) => {
+            let key = Key::new(
+                invalid.metadata.namespace.clone().unwrap_or_default(),
+                invalid.metadata.name.clone().unwrap_or_default(),
+            );
+            Seen::Unreadable(key, invalid.error)
+        }
+    }
+}
+
+/// Waits until the kind's CRD is established. Returns false when stopped before.
+async fn wait_for_crd<K: CustomResourceExt>(client: &Client, stop: &CancellationToken) -> bool {
+    let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
+    let name = K::crd_name();
+    let mut said = false;
+    loop {
+        match crds.get_opt(name).await {
+            Ok(Some(crd)) if is_established(&crd) => return true,
+            Ok(_) if !said => {
+                tracing::warn!(crd = name, "the CRD is not installed; waiting for it (kubectl apply -f crds/)");
+                said = true;
+            }
+            Err(error) if !said => {
+                tracing::warn!(crd = name, %error, "cannot ask for the CRD; trying on");
+                said = true;
+            }
+            _ => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return false,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
+        }
+    }
+}
+
+fn is_established(crd: &CustomResourceDefinition) -> bool {
+    let conditions = crd.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    conditions.iter().any(|condition| condition.type_ == "Established" && condition.status == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use api::Silence;
+
+    use super::*;
+
+    fn object(name: &str) -> DeserializeGuard<Silence> {
+        let value = serde_json::json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "Silence",
+            "metadata": {"name": name, "namespace": "a"},
+            "spec": {"matchers": ["a=\"b\""], "startsAt": "2026-11-23T00:00:00Z", "endsAt": "2026-11-24T00:00:00Z", "reason": "r", "author": "ada"}
+        });
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn replay(events: Vec<Event<DeserializeGuard<Silence>>>) -> (Vec<String>, bool) {
+        let gates = Gates::closed(["silences"]);
+        let (mut known, mut listed, mut said) = (BTreeSet::new(), None, Vec::new());
+        for event in events {
+            let mut take = |seen: Seen<Silence>| {
+                said.push(match seen {
+                    Seen::There(object) => format!("+{}", object.name_any()),
+                    Seen::Gone(key) => format!("-{}", key.name),
+                    Seen::Unreadable(key, _) => format!("?{}", key.name),
+                });
+            };
+            fold(event, &mut known, &mut listed, &mut take, &("silences", gates.clone()));
+        }
+        (said, gates.waiting().is_empty())
+    }
+
+    #[test]
+    fn a_list_is_handed_over_only_when_it_is_complete() {
+        let (said, open) = replay(vec![Event::Init, Event::InitApply(object("a"))]);
+        assert!(said.is_empty() && !open);
+        let (said, open) = replay(vec![Event::Init, Event::InitApply(object("a")), Event::InitDone]);
+        assert_eq!((said, open), (vec!["+a".to_owned()], true));
+    }
+
+    #[test]
+    fn what_vanished_while_the_watch_was_away_is_said_to_be_gone() {
+        let (said, _) = replay(vec![
+            Event::Init, Event::InitApply(object("a")), Event::InitApply(object("b")), Event::InitDone,
+            Event::Apply(object("c")), Event::Delete(object("a")),
+            Event::Init, Event::InitApply(object("b")), Event::InitDone,
+        ]);
+        assert_eq!(said, ["+a", "+b", "+c", "-a", "-c", "+b"]);
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_does_not_stop_the_others() {
+        let bad = serde_json::json!({"apiVersion": "firstline.dev/v1alpha1", "kind": "Silence", "metadata": {"name": "bad", "namespace": "a"}, "spec": 7});
+        let (said, _) = replay(vec![Event::Apply(serde_json::from_value(bad).unwrap()), Event::Apply(object("good"))]);
+        assert_eq!(said, ["?bad", "+good"]);
+    }
+}

@@ -1,0 +1,306 @@
+//! A keyed work queue: "look at this object", now or at a time, one look at a time per object.
+//!
+//! It is the one deadline task of each kind: watches, alerts, deliveries and timers all add keys, and a
+//! key that is due never carries what happened, only that it is worth looking again. kube's `applier` is
+//! not used for two reasons: it never looks at an object that is gone, and its scheduler keeps only the
+//! earliest request of an object, so that a later deadline would be lost.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    future::Future,
+    hash::Hash,
+    panic::AssertUnwindSafe,
+    time::Duration,
+};
+
+use futures::FutureExt;
+use parking_lot::Mutex;
+use tokio::{sync::Notify, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// No key waits longer than this for its next look, so that a stepped clock heals.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
+/// First and longest wait after a failure; doubled each time, with jitter.
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+
+/// What a look came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Something was written.
+    Applied,
+    /// Nothing had to be.
+    Unchanged,
+    /// It waits for something else, which will add the key again.
+    Waiting,
+    /// It failed; the key comes again after a back-off.
+    Failed,
+}
+
+impl Outcome {
+    /// The word in metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Unchanged => "unchanged",
+            Self::Waiting => "waiting",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// A look that succeeded, and when to look again without being asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// From now.
+    pub again: Option<Duration>,
+}
+
+/// Keys that are due, and when.
+pub struct Queue<K> {
+    state: Mutex<State<K>>,
+    changed: Notify,
+}
+
+struct State<K> {
+    /// When each waiting key is due; the same keys as in `order`.
+    due: HashMap<K, Instant>,
+    order: BTreeSet<(Instant, K)>,
+    /// Being looked at now.
+    running: HashSet<K>,
+    /// Failures in a row.
+    failures: HashMap<K, u32>,
+}
+
+impl<K: Clone + Eq + Ord + Hash> Default for Queue<K> {
+    fn default() -> Self {
+        let state = State { due: HashMap::new(), order: BTreeSet::new(), running: HashSet::new(), failures: HashMap::new() };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+}
+
+impl<K: Clone + Eq + Ord + Hash + Send + Sync + 'static> Queue<K> {
+    /// Asks for a look as soon as possible; one that is running is followed by another.
+    pub fn add(&self, key: K) {
+        self.add_after(key, Duration::ZERO);
+    }
+
+    /// Asks for a look after `wait` (at most ten minutes); an earlier request stays.
+    pub fn add_after(&self, key: K, wait: Duration) {
+        let at = Instant::now() + wait.min(LONGEST_WAIT);
+        let mut state = self.state.lock();
+        match state.due.get(&key) {
+            Some(earlier) if *earlier <= at => return,
+            Some(later) => {
+                let later = *later;
+                state.order.remove(&(later, key.clone()));
+            }
+            None => {}
+        }
+        state.due.insert(key.clone(), at);
+        state.order.insert((at, key));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Forgets an object: no look that waits, no failures.
+    pub fn forget(&self, key: &K) {
+        let mut state = self.state.lock();
+        if let Some(at) = state.due.remove(key) {
+            state.order.remove(&(at, key.clone()));
+        }
+        state.failures.remove(key);
+    }
+
+    /// How many keys are due now and not being looked at.
+    pub fn depth(&self) -> usize {
+        let now = Instant::now();
+        self.state.lock().order.iter().take_while(|(at, _)| *at <= now).count()
+    }
+
+    /// Takes the next key that is due and free, or says how long until one may be.
+    fn take(&self) -> Result<K, Option<Instant>> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let free = state.order.iter().find(|(_, key)| !state.running.contains(key)).cloned();
+        match free {
+            Some((at, key)) if at <= now => {
+                state.order.remove(&(at, key.clone()));
+                state.due.remove(&key);
+                state.running.insert(key.clone());
+                Ok(key)
+            }
+            Some((at, _)) => Err(Some(at)),
+            None => Err(None),
+        }
+    }
+
+    fn finish(&self, key: &K, looked: Option<Looked>) {
+        let wait = {
+            let mut state = self.state.lock();
+            state.running.remove(key);
+            match looked {
+                Some(looked) => {
+                    state.failures.remove(key);
+                    looked.again
+                }
+                None => {
+                    let failures = state.failures.entry(key.clone()).or_default();
+                    *failures = failures.saturating_add(1);
+                    Some(backoff(*failures))
+                }
+            }
+        };
+        if let Some(wait) = wait {
+            self.add_after(key.clone(), wait);
+        }
+        self.changed.notify_one();
+    }
+
+    /// Looks at keys until `stop`, then waits for the looks that have begun.
+    ///
+    /// `look` returns `None` when it failed (it has logged why). A panic in it is a failure like any other: it
+    /// must not take the other objects with it.
+    pub async fn run<F, Fut>(&self, concurrency: usize, stop: CancellationToken, look: F)
+    where
+        F: Fn(K) -> Fut,
+        Fut: Future<Output = Option<Looked>> + Send + 'static,
+    {
+        let mut running: JoinSet<(K, Option<Looked>)> = JoinSet::new();
+        loop {
+            let wait = if running.len() >= concurrency.max(1) {
+                None
+            } else {
+                match self.take() {
+                    Ok(key) => {
+                        let looking = AssertUnwindSafe(look(key.clone())).catch_unwind();
+                        running.spawn(async move {
+                            let looked = looking.await.unwrap_or_else(|_| {
+                                tracing::error!("a reconcile panicked; this is a defect of Firstline, please report it with the lines above");
+                                None
+                            });
+                            (key, looked)
+                        });
+                        continue;
+                    }
+                    Err(at) => at,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(Ok((key, looked))) = running.join_next() => self.finish(&key, looked),
+                () = self.changed.notified() => {}
+                () = async { match wait { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => {}
+            }
+        }
+        while running.join_next().await.is_some() {}
+    }
+}
+
+/// 100 ms, 200 ms, … 30 s, each less up to a quarter so that objects that failed together do not return together.
+fn backoff(failures: u32) -> Duration {
+    let (first, longest) = BACKOFF;
+    let full = first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(longest);
+    let spread = uuid::Uuid::new_v4().as_u128() % 256;
+    full - full.mul_f64(0.25 * (spread as f64 / 255.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn done(again: Option<u64>) -> Option<Looked> {
+        Some(Looked { outcome: Outcome::Unchanged, again: again.map(Duration::from_secs) })
+    }
+
+    /// Runs the queue for so many simulated seconds; returns each look with its second.
+    async fn looks(queue: Arc<Queue<&'static str>>, seconds: u64, answer: fn(usize) -> Option<Looked>) -> Vec<(u64, &'static str)> {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let stop = CancellationToken::new();
+        let began = Instant::now();
+        let running = queue.run(2, stop.clone(), |key| {
+            let seen = seen.clone();
+            async move {
+                let mut seen = seen.lock();
+                seen.push((began.elapsed().as_secs(), key));
+                answer(seen.len())
+            }
+        });
+        let stopper = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            stop.cancel();
+        };
+        tokio::join!(running, stopper);
+        Arc::try_unwrap(seen).unwrap().into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_added_twice_is_looked_at_once() {
+        let queue = Arc::new(Queue::default());
+        queue.add("a");
+        queue.add("a");
+        assert_eq!(looks(queue, 5, |_| done(None)).await, [(0, "a")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_earlier_of_two_requests_wins_and_the_later_comes_by_the_look_itself() {
+        let queue = Arc::new(Queue::default());
+        queue.add_after("a", Duration::from_secs(9));
+        queue.add_after("a", Duration::from_secs(3));
+        let seen = looks(queue, 20, |n| done((n == 1).then_some(6))).await;
+        assert_eq!(seen, [(3, "a"), (9, "a")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_key_waits_longer_than_ten_minutes() {
+        let queue = Arc::new(Queue::default());
+        queue.add_after("a", Duration::from_secs(86_400));
+        assert_eq!(looks(queue, 700, |_| done(None)).await, [(600, "a")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_back_off_and_a_panic_is_one() {
+        let queue = Arc::new(Queue::default());
+        queue.add("a");
+        let seen = looks(queue, 60, |n| if n == 1 { panic!("as a test") } else { None }).await;
+        assert!((8..=14).contains(&seen.len()), "{seen:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_added_while_it_is_looked_at_is_looked_at_again() {
+        let queue: Arc<Queue<&str>> = Arc::new(Queue::default());
+        queue.add("a");
+        let stop = CancellationToken::new();
+        let count = Arc::new(Mutex::new((0, 0)));
+        let running = queue.run(4, stop.clone(), |key| {
+            let (queue, count, stop) = (queue.clone(), count.clone(), stop.clone());
+            async move {
+                let together = { let mut c = count.lock(); c.0 += 1; c.1 += 1; c.1 };
+                assert_eq!(together, 1, "one look at a time");
+                if count.lock().0 == 1 {
+                    queue.add(key);
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                count.lock().1 -= 1;
+                if count.lock().0 == 2 {
+                    stop.cancel();
+                }
+                done(None)
+            }
+        });
+        running.await;
+        assert_eq!(count.lock().0, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_forgotten_key_is_not_looked_at() {
+        let queue = Arc::new(Queue::default());
+        queue.add("a");
+        queue.forget(&"a");
+        assert_eq!(looks(queue, 5, |_| done(None)).await, []);
+    }
+}

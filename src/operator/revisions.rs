@@ -1,0 +1,99 @@
+//! Policies as they stood when tickets began: one immutable ControllerRevision each, in the ticket's
+//! namespace, written before the first ticket that names it.
+
+use std::{collections::HashMap, sync::Arc};
+
+use api::SupportPolicy;
+use domain::policy::Policy;
+use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::runtime::RawExtension};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{ObjectMeta, PostParams},
+};
+use parking_lot::Mutex;
+use serde_json::json;
+use thiserror::Error;
+
+use crate::{index::PolicyEntry, kube::meta::Key};
+
+/// Why a revision is not at hand.
+#[derive(Debug, Error)]
+pub enum RevisionError {
+    /// The API refused or did not answer.
+    #[error("ControllerRevision {0}: {1}")]
+    Api(Key, #[source] Box<kube::Error>),
+}
+
+/// Reads and writes revisions; those that were seen are kept.
+pub struct Revisions {
+    client: Client,
+    /// `None`: it exists but holds no policy that can be used, which cannot change.
+    known: Mutex<HashMap<Key, Option<Arc<Policy>>>>,
+}
+
+impl Revisions {
+    /// Nothing is known.
+    pub fn new(client: Client) -> Self {
+        Self { client, known: Mutex::default() }
+    }
+
+    /// The policy that a revision holds; `None` when somebody deleted it or it cannot be read.
+    ///
+    /// # Errors
+    /// When the API does not say.
+    pub async fn read(&self, namespace: &str, name: &str) -> Result<Option<Arc<Policy>>, RevisionError> {
+        let key = Key::new(namespace, name);
+        if let Some(known) = self.known.lock().get(&key) {
+            return Ok(known.clone());
+        }
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), namespace);
+        let found = api.get_opt(name).await.map_err(|error| RevisionError::Api(key.clone(), Box::new(error)))?;
+        let Some(found) = found else { return Ok(None) };
+        let policy = found.data.and_then(|data| serde_json::from_value::<SupportPolicy>(data.0).ok());
+        let policy = policy.and_then(|policy| api::support_policy::validate(&policy).ok()).map(|valid| Arc::new(valid.value));
+        if policy.is_none() {
+            tracing::error!(revision = %key, "the revision holds no policy that can be read; tickets go on with the policy as it is now");
+        }
+        self.known.lock().insert(key, policy.clone());
+        Ok(policy)
+    }
+
+    /// Writes the revision of this policy in this namespace, once. Returns its name.
+    ///
+    /// # Errors
+    /// When the API does not take it.
+    pub async fn keep(&self, namespace: &str, entry: &PolicyEntry) -> Result<String, RevisionError> {
+        let (Some(name), Some(object)) = (entry.revision(), entry.compiled_from.as_ref()) else { return Ok(String::new()) };
+        let key = Key::new(namespace, &*name);
+        if self.known.lock().contains_key(&key) {
+            return Ok(name);
+        }
+        let policy = json!({
+            "apiVersion": "firstline.dev/v1alpha1",
+            "kind": "SupportPolicy",
+            "metadata": {"name": object.name_any(), "namespace": object.namespace()},
+            "spec": object.spec,
+        });
+        let revision = ControllerRevision {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                labels: Some([
+                    ("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned()),
+                    ("firstline.dev/policy".to_owned(), object.name_any().chars().take(63).collect()),
+                ].into()),
+                ..ObjectMeta::default()
+            },
+            data: Some(RawExtension(policy)),
+            revision: object.metadata.generation.unwrap_or(0),
+        };
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), namespace);
+        match api.create(&PostParams::default(), &revision).await {
+            Ok(_) => {}
+            // Another leader wrote it; the name is a hash of what it holds.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => return Err(RevisionError::Api(key, Box::new(error))),
+        }
+        self.known.lock().insert(key, entry.compiled.clone());
+        Ok(name)
+    }
+}

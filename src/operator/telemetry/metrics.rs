@@ -1,0 +1,158 @@
+//! Every metric of the operator, declared once with its help text.
+//!
+//! Labels are bounded: never a ticket's name, a person, a subject or free text. Names that other
+//! controllers export (controller-runtime, client-go) carry their meaning, so that existing boards work.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::{Family, MetricConstructor},
+        gauge::Gauge,
+        histogram::Histogram,
+    },
+    registry::{Registry, Unit},
+};
+use std::sync::atomic::AtomicU64;
+
+/// Labels of `controller_runtime_reconcile_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReconcileLabels {
+    /// The kind, in lower case.
+    pub controller: &'static str,
+    /// applied, unchanged, waiting or failed.
+    pub result: &'static str,
+}
+
+/// Labels of `rest_client_requests_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct RequestLabels {
+    /// The status code, or `error` when there was no answer.
+    pub code: String,
+    /// GET, POST, PATCH …
+    pub method: String,
+    /// The API server.
+    pub host: String,
+}
+
+/// A label `name`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NameLabel {
+    /// A queue, a lease.
+    pub name: &'static str,
+}
+
+/// Labels of `firstline_notifications_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct NotificationLabels {
+    /// email or webhook.
+    pub channel: &'static str,
+    /// accepted, uncertain, retry, failed or superseded.
+    pub outcome: &'static str,
+}
+
+/// A label `severity`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SeverityLabel {
+    /// page, ticket or info.
+    pub severity: &'static str,
+}
+
+/// A label `result`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabel {
+    /// What it came to.
+    pub result: &'static str,
+}
+
+/// A histogram over the usual waits: 5 ms to 10 min.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits;
+
+impl MetricConstructor<Histogram> for Waits {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new([0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 600.0])
+    }
+}
+
+/// A gauge that holds a fraction.
+pub type Fraction = Gauge<f64, AtomicU64>;
+
+/// Every metric that is counted where it happens. What is computed from state at scrape time is in `probe_metrics`.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Reconciles by kind and outcome.
+    pub reconciles: Family<ReconcileLabels, Counter>,
+    /// Calls to the Kubernetes API.
+    pub requests: Family<RequestLabels, Counter>,
+    /// Keys that are due.
+    pub queue_depth: Family<NameLabel, Gauge>,
+    /// Whether this replica leads.
+    pub leads: Family<NameLabel, Gauge>,
+    /// Whether the API server answered last time.
+    pub api_reachable: Gauge,
+    /// Attempts to deliver.
+    pub notifications: Family<NotificationLabels, Counter>,
+    /// From planned to accepted.
+    pub page_lateness: Histogram,
+    /// Age of the oldest message that nobody has accepted yet.
+    pub oldest_pending: Fraction,
+    /// Steps that reached nobody.
+    pub nobody_found: Counter,
+    /// Escalations that ran out of cycles.
+    pub exhausted: Counter,
+    /// Open tickets that nobody has acknowledged.
+    pub unacknowledged: Family<SeverityLabel, Gauge>,
+    /// How late deadlines of tickets are looked at.
+    pub deadline_lag: Histogram,
+    /// Alerts that came in.
+    pub alerts: Family<ResultLabel, Counter>,
+    /// Runs of Git sources.
+    pub syncs: Family<ResultLabel, Counter>,
+    /// Events that were not written because the API refused or the queue was full.
+    pub events_dropped: Counter,
+    /// Statuses waiting to be written.
+    pub status_queue: Gauge,
+}
+
+impl Metrics {
+    /// Declares every metric in `registry`.
+    pub fn declare(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            reconciles: Family::default(),
+            requests: Family::default(),
+            queue_depth: Family::default(),
+            leads: Family::default(),
+            api_reachable: Gauge::default(),
+            notifications: Family::default(),
+            page_lateness: Waits.new_metric(),
+            oldest_pending: Fraction::default(),
+            nobody_found: Counter::default(),
+            exhausted: Counter::default(),
+            unacknowledged: Family::default(),
+            deadline_lag: Waits.new_metric(),
+            alerts: Family::default(),
+            syncs: Family::default(),
+            events_dropped: Counter::default(),
+            status_queue: Gauge::default(),
+        };
+        let m = metrics.clone();
+        registry.register("controller_runtime_reconcile", "Looks at objects, by controller and result", m.reconciles);
+        registry.register("rest_client_requests", "Calls to the Kubernetes API by status code and method", m.requests);
+        registry.register("workqueue_depth", "Objects that are due for a look", m.queue_depth);
+        registry.register("leader_election_master_status", "1 while this replica leads", m.leads);
+        registry.register("firstline_api_reachable", "1 while the Kubernetes API answers", m.api_reachable);
+        registry.register("firstline_notifications", "Attempts to deliver, by channel and outcome", m.notifications);
+        registry.register_with_unit("firstline_page_lateness", "From a page's planned time until its receiver accepted it", Unit::Seconds, m.page_lateness);
+        registry.register_with_unit("firstline_notification_oldest_pending", "Age of the oldest message that no receiver has accepted; 0 without one", Unit::Seconds, m.oldest_pending);
+        registry.register("firstline_nobody_found", "Steps of escalations that reached nobody", m.nobody_found);
+        registry.register("firstline_escalations_exhausted", "Escalations whose every cycle passed without an acknowledgement", m.exhausted);
+        registry.register("firstline_tickets_unacknowledged", "Open tickets born from alerts that nobody has acknowledged", m.unacknowledged);
+        registry.register_with_unit("firstline_deadline_lag", "How late a ticket's deadline was looked at", Unit::Seconds, m.deadline_lag);
+        registry.register("firstline_alerts", "Alerts that came in, by what became of them", m.alerts);
+        registry.register("firstline_git_syncs", "Runs of Git sources, by result", m.syncs);
+        registry.register("firstline_events_dropped", "Kubernetes Events that could not be written", m.events_dropped);
+        registry.register("firstline_status_queue", "Statuses of objects other than tickets that wait to be written", m.status_queue);
+        metrics
+    }
+}
