@@ -220,3 +220,74 @@ fn fork(mut command: Command) -> std::io::Result<Child> {
     forker.lock().send((command, reply)).expect("the forker lives as long as the program");
     answer.recv().expect("the forker answers every order")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        Running::start("a script", command, &crate::scratch::folder("child").join("log")).unwrap()
+    }
+
+    async fn says(running: &Running, word: &str) -> String {
+        crate::eventually(Duration::from_secs(10), word, || async {
+            let log = running.log();
+            if log.contains(word) { Ok(log) } else { bail!("{log}") }
+        })
+        .await
+        .unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_term_signal_is_answered_and_its_end_is_reported() {
+        let mut running = shell("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
+        says(&running, "ready").await;
+        let exit = running.terminate(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(exit.status.code(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ignores_the_term_signal_is_killed_and_reported() {
+        let mut running = shell("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+        says(&running, "ready").await;
+        let error = running.terminate(Duration::from_millis(50)).await.unwrap_err();
+        assert!(error.to_string().contains("still ran 50ms after SIGTERM"), "{error}");
+        assert!(!is_alive(running.pid()));
+    }
+
+    #[tokio::test]
+    async fn the_children_of_a_killed_child_end_with_it() {
+        let mut running = shell("sleep 1000 & echo grandchild $! .; wait");
+        let log = says(&running, " .").await;
+        let grandchild: u32 = log.split(' ').nth(1).unwrap().parse().unwrap();
+        assert!(is_alive(grandchild));
+        running.kill9();
+        crate::eventually(Duration::from_secs(10), "the end", || async {
+            if is_alive(grandchild) { bail!("{grandchild} lives") } else { Ok(()) }
+        })
+        .await
+        .unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_child_that_ended_is_reported_with_its_last_words() {
+        let mut running = shell("echo no such flag >&2; exit 2");
+        let error = crate::eventually(Duration::from_secs(10), "the end", || {
+            let seen = running.check_alive();
+            async move { seen.err().context("it lives") }
+        })
+        .await
+        .unwrap();
+        let text = error.to_string();
+        assert!(text.contains("exit status: 2") && text.ends_with("no such flag"), "{text}");
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let log = crate::scratch::folder("child").join("log");
+        let error = Running::start("a server", Command::new("/no/such/program"), &log).unwrap_err();
+        assert_eq!(error.to_string(), "cannot start a server (/no/such/program)");
+    }
+}

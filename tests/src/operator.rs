@@ -34,6 +34,8 @@ pub struct Setup {
     pub arguments: Vec<String>,
     /// Environment on top of the caller's.
     pub environment: Vec<(String, String)>,
+    /// The program; `None` for [`binary`].
+    pub program: Option<PathBuf>,
     port: Port,
     log: PathBuf,
 }
@@ -49,6 +51,7 @@ impl Setup {
             kubeconfig: kubeconfig.to_owned(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            program: None,
             port: Port::reserve()?,
             log: scratch::folder(name).join("operator.log"),
         })
@@ -73,13 +76,13 @@ impl Setup {
     /// # Errors
     /// When the binary is missing; says how to build it.
     pub fn start(&self) -> Result<Operator> {
-        let mut command = Command::new(binary()?);
+        let program = self.program.clone().map_or_else(binary, Ok)?;
+        let mut command = Command::new(program);
         command
             .arg("run")
             .args(["--http", &self.port.address().to_string()])
             .args(&self.arguments)
             .env("KUBECONFIG", &self.kubeconfig)
-            .env("RUST_BACKTRACE", "1")
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         let running = Running::start(&self.name, command, &self.log)?;
         Ok(Operator {
@@ -230,19 +233,36 @@ impl Operator {
 }
 
 /// The binary under test: `FIRSTLINE_BIN`, else `firstline` in the build folder
-/// of the running program.
+/// of the running program. Cargo does not build it for a test of another crate,
+/// so one that is older than its sources is refused.
 ///
 /// # Errors
-/// When there is none; says what to do.
+/// When there is none or it is old; says what to do.
 pub fn binary() -> Result<PathBuf> {
-    let path = match std::env::var_os(BINARY) {
-        Some(path) => PathBuf::from(path),
+    let given = std::env::var_os(BINARY).map(PathBuf::from);
+    let path = match &given {
+        Some(path) => path.clone(),
         None => build_folder().context("this program lies in no folder")?.join("firstline"),
     };
     if !path.is_file() {
         bail!("{} is missing; run `cargo build -p operator`, or set {BINARY} to the binary to test", path.display());
     }
+    if given.is_none()
+        && let Some(source) = newer_source(&path)
+    {
+        bail!("{} is older than {source}; run `cargo build -p operator`", path.display());
+    }
     Ok(path)
+}
+
+/// A source that changed after the binary was built, by the list that cargo
+/// writes beside it.
+fn newer_source(binary: &Path) -> Option<String> {
+    let built = std::fs::metadata(binary).and_then(|file| file.modified()).ok()?;
+    let list = std::fs::read_to_string(binary.with_extension("d")).ok()?;
+    let (_, sources) = list.split_once(": ")?;
+    let changed = |path: &&str| std::fs::metadata(path).and_then(|file| file.modified()).is_ok_and(|at| at > built);
+    sources.split_whitespace().find(changed).map(str::to_owned)
 }
 
 /// `target/debug` or `target/release`: the folder of this program, or the one
@@ -252,4 +272,70 @@ pub(crate) fn build_folder() -> Option<PathBuf> {
     let folder = program.parent()?;
     let folder = if folder.ends_with("deps") { folder.parent()? } else { folder };
     Some(folder.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An operator that is a shell script: for the life of a process, not for
+    /// what it answers.
+    fn script(text: &str) -> Setup {
+        let path = scratch::folder("script").join("operator");
+        // Written by a child: a fork in another test would inherit our open file,
+        // and a program that is open for writing cannot be run.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"";
+        let written = Command::new("sh").args(["-c", write, "sh", text]).arg(&path).status().unwrap();
+        assert!(written.success());
+        let mut setup = Setup::new("operator", Path::new("/no/kubeconfig")).unwrap();
+        setup.program = Some(path);
+        setup
+    }
+
+    #[tokio::test]
+    async fn an_operator_that_ends_before_it_is_ready_is_reported_at_once_with_its_log() {
+        let setup =
+            script("echo \"$@ $KUBECONFIG $LANE\"; exit 3").arguments(&["--lease", "one"]).environment("LANE", "a");
+        let error = setup.start().unwrap().wait_ready(Duration::from_secs(600)).await.unwrap_err().to_string();
+        assert!(error.contains("exit status: 3"), "{error}");
+        assert!(error.contains("run --http 127.0.0.1:") && error.ends_with("--lease one /no/kubeconfig a"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_restart_writes_to_the_same_log_and_has_the_same_port() {
+        let setup = script("echo $3; sleep 1000");
+        for starts in 1..=2 {
+            let operator = setup.start().unwrap();
+            crate::eventually(Duration::from_secs(10), "its line", || async {
+                let lines = setup.logs().lines().count();
+                if lines == starts { Ok(()) } else { bail!("{lines} lines") }
+            })
+            .await
+            .unwrap();
+            assert!(operator.is_running() && operator.resident_bytes().unwrap() > 0);
+            operator.kill9();
+            assert!(!operator.is_running());
+        }
+        let logs = setup.logs();
+        let ports: Vec<&str> = logs.lines().collect();
+        assert_eq!(ports[0], ports[1]);
+    }
+
+    #[test]
+    fn a_binary_older_than_its_source_is_noticed() {
+        let folder = scratch::folder("stale");
+        let (binary, source) = (folder.join("firstline"), folder.join("main.rs"));
+        for path in [&binary, &source] {
+            std::fs::write(path, "").unwrap();
+        }
+        std::fs::write(folder.join("firstline.d"), format!("{}: {}\n", binary.display(), source.display())).unwrap();
+        let at = |seconds| std::time::UNIX_EPOCH + Duration::from_secs(seconds);
+        let set =
+            |path: &Path, seconds| std::fs::File::options().write(true).open(path).unwrap().set_modified(at(seconds));
+        set(&binary, 10).unwrap();
+        set(&source, 9).unwrap();
+        assert_eq!(newer_source(&binary), None);
+        set(&source, 11).unwrap();
+        assert_eq!(newer_source(&binary), Some(source.display().to_string()));
+    }
 }

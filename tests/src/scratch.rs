@@ -44,8 +44,11 @@ pub fn root() -> &'static Path {
             sweep(&temp);
             let path = temp.join(format!("{PREFIX}{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()));
             fs::create_dir(&path).unwrap_or_else(|e| panic!("no scratch folder {}: {e}", path.display()));
-            let lock = File::create(path.join(LOCK)).expect("a new folder takes a file");
+            // Locked before it has its name: another run's sweep must not see it free.
+            let unnamed = path.join(".new");
+            let lock = File::create(&unnamed).expect("a new folder takes a file");
             lock.lock().expect("nobody else locks a new file");
+            fs::rename(unnamed, path.join(LOCK)).expect("a file can be renamed");
             #[expect(unsafe_code, reason = "registers a function that lives as long as the program")]
             unsafe {
                 on_exit(at_exit, std::ptr::null_mut());

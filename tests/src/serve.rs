@@ -17,6 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{
     net::TcpListener,
     runtime::Runtime,
+    sync::oneshot,
     task::{JoinHandle, JoinSet},
 };
 use tokio_rustls::TlsAcceptor;
@@ -74,10 +75,13 @@ impl std::fmt::Display for ConnectionCut {
 
 impl std::error::Error for ConnectionCut {}
 
-/// A server that listens. Dropping it closes the listener and every connection.
+/// A server that listens. Dropping it closes the listener and every connection,
+/// a moment later; [`Server::stop`] waits for that.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    /// Dropped to end the task below.
+    ending: Option<oneshot::Sender<()>>,
     accepting: Option<JoinHandle<()>>,
 }
 
@@ -96,8 +100,9 @@ impl Server {
         let address = listener.local_addr()?;
         let _inside = runtime().enter();
         let listener = TcpListener::from_std(listener)?;
-        let accepting = runtime().spawn(accept(listener, tls.map(TlsAcceptor::from), router));
-        Ok(Self { address, accepting: Some(accepting) })
+        let (ending, ended) = oneshot::channel();
+        let accepting = runtime().spawn(accept(listener, tls.map(TlsAcceptor::from), router, ended));
+        Ok(Self { address, ending: Some(ending), accepting: Some(accepting) })
     }
 
     /// Where it listens.
@@ -107,17 +112,9 @@ impl Server {
 
     /// Closes the listener and every connection; returns when that is done.
     pub async fn stop(mut self) {
+        self.ending = None;
         if let Some(accepting) = self.accepting.take() {
-            accepting.abort();
             let _ = accepting.await;
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(accepting) = &self.accepting {
-            accepting.abort();
         }
     }
 }
@@ -135,12 +132,15 @@ pub(crate) fn runtime() -> &'static Runtime {
     })
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router) {
-    // Dropped with this task, and every connection with it.
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, mut ended: oneshot::Receiver<()>) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        let accepted = tokio::select! {
+            _ = &mut ended => break,
+            accepted = listener.accept() => accepted,
+        };
+        let Ok((stream, _)) = accepted else { continue };
         let _ = stream.set_nodelay(true);
         let (tls, router) = (tls.clone(), router.clone());
         connections.spawn(async move {
@@ -154,6 +154,8 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router)
             }
         });
     }
+    drop(listener);
+    connections.shutdown().await;
 }
 
 async fn converse<S>(stream: S, router: Router)

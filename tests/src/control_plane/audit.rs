@@ -7,6 +7,7 @@
 use std::{
     collections::{BTreeMap, HashSet},
     fmt, fs,
+    io::{Read as _, Seek as _, SeekFrom},
     path::PathBuf,
     time::Duration,
 };
@@ -25,7 +26,7 @@ pub struct Audit {
 
 /// A place in the log.
 #[derive(Debug, Clone, Copy)]
-pub struct Mark(usize);
+pub struct Mark(u64);
 
 /// One request that was answered (or, for a watch, begun).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +170,7 @@ impl Audit {
     /// When the API server does not answer.
     pub async fn mark(&self) -> Result<Mark> {
         self.settle().await?;
-        Ok(Mark(fs::metadata(&self.log)?.len() as usize))
+        Ok(Mark(self.length()))
     }
 
     /// The requests that were answered since `mark`, watches that were begun
@@ -179,22 +180,37 @@ impl Audit {
     /// When the API server does not answer or the log cannot be read.
     pub async fn since(&self, mark: Mark) -> Result<Requests> {
         self.settle().await?;
-        let log = fs::read(&self.log).with_context(|| format!("audit log {}", self.log.display()))?;
-        parse(log.get(mark.0..).context("the audit log became shorter")?)
+        parse(&self.read_from(mark.0)?)
     }
 
     /// Sends a request that can be recognised and waits until it is in the log.
     async fn settle(&self) -> Result<()> {
         let uri = format!("/version?{OWN}={}", uuid::Uuid::new_v4().simple());
+        let before = self.length();
         let answer = self.client.get(format!("{}{uri}", self.server)).bearer_auth(&self.admin_token).send().await?;
         answer.error_for_status()?;
         crate::eventually(Duration::from_secs(10), "the reader's own request in the audit log", || async {
-            // It is among the newest; the log may be large.
-            let log = fs::read(&self.log)?;
-            let recent = &log[log.len().saturating_sub(1 << 20)..];
-            if String::from_utf8_lossy(recent).contains(&uri) { Ok(()) } else { bail!("{} bytes of log", log.len()) }
+            let recent = self.read_from(before)?;
+            let there = String::from_utf8_lossy(&recent).contains(&uri);
+            if there { Ok(()) } else { bail!("{} bytes without it", recent.len()) }
         })
         .await
+    }
+
+    /// 0 while the file is not there.
+    fn length(&self) -> u64 {
+        fs::metadata(&self.log).map_or(0, |file| file.len())
+    }
+
+    fn read_from(&self, offset: u64) -> Result<Vec<u8>> {
+        let read = || -> std::io::Result<Vec<u8>> {
+            let mut file = fs::File::open(&self.log)?;
+            file.seek(SeekFrom::Start(offset))?;
+            let mut rest = Vec::new();
+            file.read_to_end(&mut rest)?;
+            Ok(rest)
+        };
+        read().with_context(|| format!("audit log {}", self.log.display()))
     }
 }
 

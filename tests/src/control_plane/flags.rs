@@ -72,6 +72,8 @@ pub(super) fn apiserver(binaries: &Binaries, folder: &Path, ports: &Ports) -> Co
         .arg(format!("--audit-policy-file={}", file("audit-policy.yaml")))
         .arg(format!("--audit-log-path={}", file("audit.log")))
         .arg("--audit-log-mode=blocking")
+        // MB; never rotated, so that a mark is an offset into one file.
+        .arg("--audit-log-maxsize=100000")
         .arg("--audit-log-format=json")
         .arg("--profiling=false");
     command

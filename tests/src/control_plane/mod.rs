@@ -1,8 +1,10 @@
 //! A real etcd and kube-apiserver on loopback: RBAC, tokens, audit log.
 //!
 //! There is no controller-manager, so nothing collects garbage, deletes
-//! namespaces' contents or makes `default` service accounts. Use a new namespace
-//! per test ([`ControlPlane::namespace`]) and do not wait for its deletion.
+//! namespaces' contents, makes `default` service accounts, or fills the
+//! aggregated roles `view`, `edit` and `admin` (they grant nothing here). Use a
+//! new namespace per test ([`ControlPlane::namespace`]) and do not wait for its
+//! deletion.
 
 mod audit;
 mod binaries;
@@ -50,7 +52,7 @@ pub struct ControlPlane {
     admin_token: String,
     ports: Ports,
     apiserver: Mutex<Option<Running>>,
-    etcd: Running,
+    etcd: Mutex<Running>,
 }
 
 #[derive(Debug)]
@@ -83,7 +85,7 @@ impl ControlPlane {
             admin_token,
             ports,
             apiserver: Mutex::new(None),
-            etcd,
+            etcd: Mutex::new(etcd),
         };
         let admin = Identity { token: plane.admin_token.clone(), acting_as: None };
         plane.write_kubeconfig("admin", &admin)?;
@@ -267,12 +269,11 @@ impl ControlPlane {
 
     /// Process ids of etcd and, when it runs, the API server.
     pub fn pids(&self) -> Vec<u32> {
-        std::iter::once(self.etcd.pid()).chain(self.apiserver.lock().as_ref().map(Running::pid)).collect()
+        std::iter::once(self.etcd.lock().pid()).chain(self.apiserver.lock().as_ref().map(Running::pid)).collect()
     }
 
-    /// Resident memory and other figures are read from `/proc`; readiness from
-    /// `/readyz`, which includes the bootstrap of RBAC. The default namespace
-    /// comes a moment later, from a controller in the API server.
+    /// `/readyz` includes the bootstrap of RBAC. The default namespace comes a
+    /// moment later, from a controller in the API server.
     async fn wait_ready(&self) -> Result<()> {
         let http = self.http_client()?;
         let end = std::time::Instant::now() + START;
@@ -281,6 +282,7 @@ impl ControlPlane {
                 Ok(()) => return Ok(()),
                 Err(seen) => seen,
             };
+            self.etcd.lock().check_alive()?;
             if let Some(running) = self.apiserver.lock().as_mut() {
                 running.check_alive()?;
             }
@@ -288,7 +290,7 @@ impl ControlPlane {
                 let log = crate::child::tail(&self.folder.join("kube-apiserver.log"), 30);
                 return Err(anyhow!(
                     "kube-apiserver is not ready after {START:?}: {seen:#}; {log}\n{}",
-                    self.etcd.tail(10)
+                    self.etcd.lock().tail(10)
                 ));
             }
             tokio::time::sleep(crate::wait::POLL).await;
