@@ -146,6 +146,13 @@ async fn an_api_server_that_was_killed_comes_back_with_its_data_and_all_ends_on_
     assert!(plane.client().await?.apiserver_version().await.is_err(), "a killed server answered");
     plane.start_apiserver().await?;
     assert!(Api::<Namespace>::all(client).get_opt(&namespace).await?.is_some(), "the namespace is lost");
+
+    plane.pause_apiserver();
+    let client = plane.client().await?;
+    let asked = tokio::time::timeout(Duration::from_millis(300), client.apiserver_version());
+    assert!(asked.await.is_err(), "a paused server answered");
+    plane.resume_apiserver();
+    tokio::time::timeout(SOON, plane.client().await?.apiserver_version()).await??;
     plane.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: after, namespace: default}\n").await?;
 
     let pids = plane.pids();
@@ -195,6 +202,11 @@ async fn a_mail_over_starttls_with_a_password_is_read_back_and_survives_a_restar
     let refused = send(&server, server.password(), "later").await.err().context("a refused recipient was taken")?;
     assert!(refused.to_string().contains("451"), "{refused}");
     server.refuse_recipients(None).await?;
+
+    server.pause();
+    let silent = tokio::time::timeout(Duration::from_millis(300), send(&server, server.password(), "to a wall"));
+    assert!(silent.await.is_err(), "a paused server took a mail");
+    server.resume();
 
     server.stop();
     assert!(send(&server, server.password(), "to nobody").await.is_err(), "a stopped server took a mail");
@@ -301,6 +313,21 @@ async fn a_web_service_breaks_in_each_way_and_is_repaired() -> Result<()> {
     assert!(look().await.err().context("it answered")?.is_connect());
     web.repair().await?;
     assert_eq!(look().await?.status(), 200);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_web_service_and_a_receiver_over_tls_are_trusted_by_their_authority_only() -> Result<()> {
+    let authority = Authority::new("web")?;
+    let (web, receiver) = (WebService::start_tls(&authority).await?, Receiver::start_tls(&authority).await?);
+    let ca = reqwest::Certificate::from_pem(authority.pem().as_bytes())?;
+    let trusting = reqwest::Client::builder().no_proxy().tls_certs_only([ca]).build()?;
+    let stranger = reqwest::Client::builder().no_proxy().build()?;
+    for url in [web.url(), receiver.url("/hook")] {
+        assert!(url.starts_with("https://"), "{url}");
+        assert_eq!(trusting.get(&url).send().await?.status(), 200, "{url}");
+        assert!(stranger.get(&url).send().await.is_err(), "{url}: an unknown authority was trusted");
+    }
     Ok(())
 }
 

@@ -81,3 +81,15 @@ fn build() -> Result<PathBuf> {
     let folder = text.lines().last().context("the build script printed no folder")?;
     Ok(PathBuf::from(folder))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_says_what_to_do() {
+        let text = program(Path::new("/no/such/folder"), "etcd").unwrap_err().to_string();
+        assert!(text.starts_with("/no/such/folder/etcd is missing; run tests/cluster/build.sh"), "{text}");
+        assert!(text.contains(ASSETS), "{text}");
+    }
+}
