@@ -10,6 +10,7 @@ use domain::message::{EmailChannel, Message};
 use jiff::Timestamp;
 use lettre::{
     Address,
+    address::AddressError,
     message::{
         Mailbox, MultiPart, SinglePart,
         header::{HeaderName, HeaderValue},
@@ -85,12 +86,17 @@ fn recipients(channel: &EmailChannel, message: &Message) -> Result<Vec<Mailbox>,
 }
 
 fn mailbox(text: &str, what: &str) -> Result<Mailbox, NotAccepted> {
-    text.parse().map_err(|error| {
+    let refused = |reason: &str| {
         let written = crate::outcome::plain(text, 100);
         NotAccepted::Failed(format!(
-            "{what}: expected a mail address such as ada@acme.example, found `{written}`: {error}"
+            "{what}: expected a mail address such as ada@acme.example, found `{written}`: {reason}"
         ))
-    })
+    };
+    // A line break in an address would be a command of its own.
+    if text.contains(char::is_control) {
+        return Err(refused("it contains a control character"));
+    }
+    text.parse().map_err(|error: AddressError| refused(&error.to_string()))
 }
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
@@ -173,6 +179,17 @@ mod tests {
             mail.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["ops@acme.example", "cto@acme.example"]
         );
+    }
+
+    #[test]
+    fn an_address_cannot_hold_a_command() {
+        for address in ["ada@acme.example>\r\nRCPT TO:<eve@acme.example", "\"a\r\nDATA\"@acme.example"] {
+            let error = compose(&channel(), &Message { address: Some(address.into()), ..page() }, now()).unwrap_err();
+            assert!(
+                matches!(&error, NotAccepted::Failed(error) if error.ends_with("a control character")),
+                "{error:?}"
+            );
+        }
     }
 
     #[test]

@@ -47,9 +47,14 @@ impl From<io::Error> for Broken {
 }
 
 impl Reply {
-    /// 2yz, or 3yz where the server asks for more.
-    pub(super) fn is_positive(&self) -> bool {
-        (200..400).contains(&self.code)
+    /// 2yz: what was asked for is done.
+    pub(super) fn is_done(&self) -> bool {
+        (200..300).contains(&self.code)
+    }
+
+    /// 3yz: the server asks for the rest, such as the mail after DATA.
+    pub(super) fn asks_for_more(&self) -> bool {
+        (300..400).contains(&self.code)
     }
 
     /// Code and words in one line, fit to be shown.

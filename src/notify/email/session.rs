@@ -152,14 +152,14 @@ impl Server {
 
         *stage = Stage::Sender;
         let reply = dialogue.command(&format!("MAIL FROM:<{}>{parameters}", mail.from)).await;
-        self.positive(reply, *stage, "check the channel's `from`")?;
+        self.done(reply, *stage, "check the channel's `from`")?;
 
         *stage = Stage::Recipients;
         let mut refused = Vec::new();
         for address in &mail.to {
             let reply = dialogue.command(&format!("RCPT TO:<{address}>")).await;
             let reply = reply.map_err(|broken| self.broken(&broken, *stage))?;
-            if !reply.is_positive() {
+            if !reply.is_done() {
                 refused.push((address.to_string(), reply));
             }
         }
@@ -169,13 +169,15 @@ impl Server {
         }
 
         *stage = Stage::Data;
-        let reply = dialogue.command("DATA").await;
-        self.positive(reply, *stage, "")?;
+        let reply = dialogue.command("DATA").await.map_err(|broken| self.broken(&broken, *stage))?;
+        if !reply.asks_for_more() {
+            return Err(self.refused(&reply, *stage, ""));
+        }
         dialogue.message(&mail.bytes).await.map_err(|broken| self.broken(&broken, *stage))?;
 
         *stage = Stage::FinalDot;
         let reply = dialogue.finish().await;
-        let receipt = self.positive(reply, *stage, "the server does not want this mail")?.words();
+        let receipt = self.done(reply, *stage, "the server does not want this mail")?.words();
         if refused.is_empty() { Ok(receipt) } else { Ok(format!("{receipt}; but refused: {}", listed(&refused))) }
     }
 
@@ -222,14 +224,14 @@ impl Server {
         *stage = Stage::Greeting;
         let mut dialogue = Dialogue::over(wire);
         let greeting = dialogue.reply().await;
-        self.positive(greeting, *stage, "")?;
+        self.done(greeting, *stage, "")?;
         let offers = self.hello(&mut dialogue, name).await?;
         Ok((dialogue, offers))
     }
 
     async fn hello<W: Wire>(&self, dialogue: &mut Dialogue<W>, name: &str) -> Result<Offers, NotAccepted> {
         let reply = dialogue.command(&format!("EHLO {name}")).await;
-        Ok(Offers::of(&self.positive(reply, Stage::Greeting, "")?))
+        Ok(Offers::of(&self.done(reply, Stage::Greeting, "")?))
     }
 
     /// The plain part of a connection that must be encrypted.
@@ -241,7 +243,7 @@ impl Server {
             )));
         }
         let reply = dialogue.command("STARTTLS").await;
-        self.positive(reply, *stage, "")?;
+        self.done(reply, *stage, "")?;
         dialogue.into_wire().map_err(|broken| self.broken(&broken, *stage))
     }
 
@@ -277,7 +279,7 @@ impl Server {
         } else if ready.offers.login {
             let mut reply = ready.command("AUTH LOGIN").await;
             for answer in [coded(username), coded(secret)] {
-                if !matches!(&reply, Ok(reply) if reply.code == 334) {
+                if !matches!(&reply, Ok(reply) if reply.asks_for_more()) {
                     break;
                 }
                 reply = ready.command(&answer).await;
@@ -290,12 +292,7 @@ impl Server {
         };
         let reply =
             said.map(|reply| without(reply, &[secret, &coded(secret), &coded(&format!("\0{username}\0{secret}"))]));
-        let reply = self.positive(reply, Stage::LoggingIn, &advice)?;
-        // 334 asks for more than these mechanisms have.
-        if reply.code == 334 {
-            return Err(NotAccepted::Failed(format!("{self} asks for more than a user name and a password at login")));
-        }
-        Ok(())
+        self.done(reply, Stage::LoggingIn, &advice).map(drop)
     }
 
     /// What this mail needs of the server, as parameters of MAIL FROM.
@@ -314,18 +311,24 @@ impl Server {
         }
     }
 
-    /// A positive reply, or what its absence means in this stage.
-    fn positive(&self, said: Result<Reply, Broken>, stage: Stage, advice: &str) -> Result<Reply, NotAccepted> {
+    /// A reply that says done, or what its absence means in this stage.
+    fn done(&self, said: Result<Reply, Broken>, stage: Stage, advice: &str) -> Result<Reply, NotAccepted> {
         let reply = said.map_err(|broken| self.broken(&broken, stage))?;
-        if reply.is_positive() {
-            return Ok(reply);
-        }
+        if reply.is_done() { Ok(reply) } else { Err(self.refused(&reply, stage, advice)) }
+    }
+
+    fn refused(&self, reply: &Reply, stage: Stage, advice: &str) -> NotAccepted {
         let error = format!("{self} refused at {}: {}", stage.doing(), reply.words());
-        Err(match reply.code {
+        match reply.code {
+            // Not a refusal: client and server no longer mean the same command.
+            200..400 => self.broken(&Broken::NotSmtp(format!("`{}`", reply.words())), stage),
             400..500 => NotAccepted::retry(error),
+            530 => NotAccepted::Failed(format!(
+                "{error}; the server wants encryption or a login first: set `tls` and `auth`"
+            )),
             _ if advice.is_empty() => NotAccepted::Failed(error),
             _ => NotAccepted::Failed(format!("{error}; {advice}")),
-        })
+        }
     }
 
     fn nobody(&self, refused: &[(String, Reply)]) -> NotAccepted {
@@ -340,7 +343,7 @@ impl Server {
     fn broken(&self, broken: &Broken, stage: Stage) -> NotAccepted {
         let what = match broken {
             Broken::Lost(error) => format!("the connection was lost: {}", plain(&error.to_string(), 200)),
-            Broken::NotSmtp(found) => format!("expected an SMTP reply, found {found}"),
+            Broken::NotSmtp(found) => format!("expected a fitting SMTP reply, found {found}"),
         };
         let error = format!("{self}: at {}: {what}", stage.doing());
         if stage == Stage::FinalDot { NotAccepted::Uncertain(error) } else { NotAccepted::retry(error) }

@@ -239,6 +239,14 @@ async fn a_5xx_at_any_moment_has_failed(#[case] moment: Moment, #[case] reply: &
     assert_eq!(server.mails().len(), 0);
 }
 
+#[tokio::test]
+async fn a_server_that_wants_a_login_first_is_not_taken_for_one_that_dislikes_the_sender() {
+    let (delivery, _) =
+        sent(Script::usual(SmtpTls::None).at(Moment::Mail, Act::Say("530 5.7.0 Authentication required"))).await;
+    let error = failed(delivery);
+    assert!(error.ends_with("the server wants encryption or a login first: set `tls` and `auth`"), "{error}");
+}
+
 #[rstest]
 #[tokio::test]
 async fn a_cut_before_the_final_dot_certainly_delivered_nothing(
@@ -288,10 +296,21 @@ async fn a_cut_after_the_final_dot_is_uncertain() {
     assert!(error.contains("at the final dot: the connection was lost"), "{error}");
 }
 
+#[rstest]
+#[case::not_smtp("ok, thanks")]
+#[case::the_answer_to_another_command("354 end with a dot")]
 #[tokio::test]
-async fn an_answer_to_the_final_dot_that_is_not_smtp_is_uncertain() {
-    let (delivery, _) = sent(Script::usual(SmtpTls::None).at(Moment::FinalDot, Act::Say("ok, thanks"))).await;
+async fn an_unfitting_answer_to_the_final_dot_is_uncertain(#[case] answer: &'static str) {
+    let (delivery, _) = sent(Script::usual(SmtpTls::None).at(Moment::FinalDot, Act::Say(answer))).await;
     uncertain(delivery);
+}
+
+#[tokio::test]
+async fn no_mail_is_sent_to_a_server_that_does_not_ask_for_it() {
+    let (delivery, server) = sent(Script::usual(SmtpTls::None).at(Moment::Data, Act::Say("250 ok"))).await;
+    let error = retried(delivery);
+    assert!(error.contains("at sending the mail: expected a fitting SMTP reply, found `250 ok`"), "{error}");
+    assert_eq!(server.commands().last().map(String::as_str), Some("DATA"));
 }
 
 #[rstest]

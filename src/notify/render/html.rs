@@ -30,11 +30,10 @@ pub fn html(message: &Message) -> String {
     }
     table(&mut out, "Labels", &labels(message));
     table(&mut out, "Also known", &other_annotations(message));
-    out.push_str("<p><b>Commands</b></p>\n");
     for (purpose, command) in commands(message) {
         let _ = writeln!(
             out,
-            "<p>{}<br>\n<code style=\"font-size:15px;background:#eee;padding:4px 6px\">{}</code></p>",
+            "<p><b>{}</b><br>\n<code style=\"font-size:15px;background:#eee;padding:4px 6px\">{}</code></p>",
             escape(purpose),
             escape(&command)
         );

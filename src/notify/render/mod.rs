@@ -112,9 +112,11 @@ fn listed<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Vec<(&'a
 /// What to do next, and the exact command for it.
 fn commands(message: &Message) -> Vec<(&'static str, String)> {
     let command = |verb: &str| format!("kubectl firstline {verb} {} -n {}", message.ticket, message.namespace);
-    let show = ("see everything", command("show"));
+    let show = ("To see everything", command("show"));
     match message.kind {
-        MessageKind::Page | MessageKind::Notice | MessageKind::Update => vec![("take it over", command("ack")), show],
+        MessageKind::Page | MessageKind::Notice | MessageKind::Update => {
+            vec![("To take it over", command("ack")), show]
+        }
         MessageKind::Resolved => vec![show],
     }
 }

@@ -13,9 +13,10 @@ pub fn text(message: &Message) -> String {
         section("What to do", &guide(message).unwrap_or_default()),
         section("Labels", &columns(&labels(message))),
         section("Also known", &columns(&other_annotations(message))),
-        section("Commands", &columns(&commands(message))),
     ];
-    let mut text = sections.into_iter().flatten().collect::<Vec<_>>().join("\n\n");
+    // A command has a line to itself: it is copied whole, and quoted-printable leaves a line of up to 76 alone.
+    let commands = commands(message).into_iter().filter_map(|(purpose, command)| section(purpose, &command));
+    let mut text = sections.into_iter().flatten().chain(commands).collect::<Vec<_>>().join("\n\n");
     text.push('\n');
     text
 }
