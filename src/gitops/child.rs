@@ -74,7 +74,10 @@ fn limit(request: &FetchRequest) -> Result<(), FetchError> {
     };
     if refused {
         let error = std::io::Error::last_os_error();
-        return Err(FetchError::new(FetchFailure::Child, format!("memory could not be limited to {bytes} bytes: {error}")));
+        return Err(FetchError::new(
+            FetchFailure::Child,
+            format!("memory could not be limited to {bytes} bytes: {error}"),
+        ));
     }
     Ok(())
 }
@@ -91,7 +94,6 @@ pub async fn fetch_in_child(program: &Path, args: &[&str], request: &FetchReques
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
-        .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -123,13 +123,18 @@ fn connect(host: &str, port: u16, deadline: Instant) -> Result<TcpStream, FetchE
 /// Tells a deadline and a distrusted certificate from other faults of a connection.
 pub(super) fn classify(error: &io::Error, host: &str, port: u16, doing: &str) -> FetchError {
     if error.kind() == io::ErrorKind::TimedOut {
-        return FetchError::new(FetchFailure::Timeout, format!("{host}:{port}: {doing}: no answer within the deadline"));
+        return FetchError::new(
+            FetchFailure::Timeout,
+            format!("{host}:{port}: {doing}: no answer within the deadline"),
+        );
     }
     let tls = error.get_ref().and_then(|source| source.downcast_ref::<rustls::Error>());
     if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
         return FetchError::new(
             FetchFailure::Untrusted,
-            format!("the certificate of {host}:{port} is not trusted: {reason}; give its authority as `ca.crt` in the Secret"),
+            format!(
+                "the certificate of {host}:{port} is not trusted: {reason}; give its authority as `ca.crt` in the Secret"
+            ),
         );
     }
     FetchError::new(FetchFailure::Unreachable, format!("{host}:{port}: {doing}: {error}"))

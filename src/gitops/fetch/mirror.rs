@@ -69,9 +69,7 @@ pub(super) fn update(request: &FetchRequest, exchange: &Exchange) -> Result<Fetc
     mirror.find_commit(tip).map_err(|error| failed(&error, exchange, &progress, "read the commit it names"))?;
     let history = relation(&mirror, before, tip);
     if history != History::Same {
-        mirror
-            .reference(&reference, tip, true, "fetched")
-            .map_err(|error| on_disk(&request.mirror, &error))?;
+        mirror.reference(&reference, tip, true, "fetched").map_err(|error| on_disk(&request.mirror, &error))?;
     }
     Ok(FetchReport {
         commit: tip.to_string(),
@@ -121,13 +119,16 @@ fn name_of<'a>(head: &'a git2::RemoteHead<'_>) -> Option<&'a str> {
 }
 
 fn branch_not_found(branch: &str, heads: &[git2::RemoteHead<'_>]) -> FetchError {
-    let mut known: Vec<&str> =
-        heads.iter().filter_map(|head| name_of(head)?.strip_prefix("refs/heads/")).collect();
+    let mut known: Vec<&str> = heads.iter().filter_map(|head| name_of(head)?.strip_prefix("refs/heads/")).collect();
     known.sort_unstable();
     let known = match known.as_slice() {
         [] => "the repository has no branches yet".to_owned(),
         [first @ .., _] if first.len() >= 5 => {
-            format!("it has {} branches, among them {}", known.len(), known.iter().take(5).copied().collect::<Vec<_>>().join(", "))
+            format!(
+                "it has {} branches, among them {}",
+                known.len(),
+                known.iter().take(5).copied().collect::<Vec<_>>().join(", ")
+            )
         }
         known => format!("it has {}", known.join(", ")),
     };
@@ -146,7 +147,7 @@ fn failed(error: &git2::Error, exchange: &Exchange, progress: &Progress, doing: 
     let failure = match (error.class(), error.code()) {
         (ErrorClass::NoMemory, _) => FetchFailure::BudgetExceeded(Budget::Memory),
         (ErrorClass::Net, ErrorCode::Eof) => FetchFailure::Unreachable,
-        (ErrorClass::Repository, ErrorCode::NotFound) => FetchFailure::RepositoryNotFound,
+        (ErrorClass::Repository, _) => FetchFailure::RepositoryNotFound,
         (ErrorClass::Os | ErrorClass::Filesystem, _) => FetchFailure::Mirror,
         _ => FetchFailure::Protocol,
     };

@@ -10,6 +10,9 @@ use super::transport;
 /// Packs are mapped into memory in windows; together they stay below this many bytes.
 const MAPPED_PACK_BYTES: usize = 256 << 20;
 
+/// One such window. libgit2's own default is 1 GiB, all that the child has.
+const WINDOW_BYTES: usize = 32 << 20;
+
 /// Decoded objects that libgit2 keeps, in bytes.
 const OBJECT_CACHE_BYTES: isize = 32 << 20;
 
@@ -35,6 +38,7 @@ fn apply() -> Result<(), git2::Error> {
         // A mounted repository belongs to another user than ours. The check protects those who run hooks and filters
         // of a repository; nothing of a repository is ever run here.
         opts::set_verify_owner_validation(false)?;
+        opts::set_mwindow_size(WINDOW_BYTES)?;
         opts::set_mwindow_mapped_limit(MAPPED_PACK_BYTES)?;
         opts::set_cache_max_size(OBJECT_CACHE_BYTES)?;
         transport::register()?;

@@ -122,8 +122,9 @@ impl Source {
     /// Says which form is expected. A URL with a user name in it is not repeated: it may hold a password.
     pub(super) fn parse(text: &str) -> Result<Self, FetchError> {
         let invalid = |message: String| FetchError::new(FetchFailure::InvalidUrl, message);
-        let url = Url::parse(text)
-            .map_err(|error| invalid(format!("expected a URL such as https://git.example/team/support.git: {error}")))?;
+        let url = Url::parse(text).map_err(|error| {
+            invalid(format!("expected a URL such as https://git.example/team/support.git: {error}"))
+        })?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(invalid(
                 "the URL holds a user name or password; write them into the Secret that `secretRef` names".to_owned(),

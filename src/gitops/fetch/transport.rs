@@ -6,8 +6,8 @@
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -139,8 +139,8 @@ impl Exchange {
         headers.extend(self.authorization.clone());
 
         let connection = Connection::open(host, *port, self.tls.as_ref(), self.deadline)?;
-        let response =
-            http::exchange(connection, &headers, body).map_err(|error| self.broken(&error, "waiting for the answer"))?;
+        let response = http::exchange(connection, &headers, body)
+            .map_err(|error| self.broken(&error, "waiting for the answer"))?;
         self.check(service, response)
     }
 

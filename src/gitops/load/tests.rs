@@ -28,12 +28,8 @@ fn load_into(namespaces: &[&str], files: &[(&str, &str)]) -> Loaded {
         .iter()
         .map(|(path, text)| SourceFile { path: (*path).to_owned(), bytes: text.as_bytes().to_vec() })
         .collect();
-    let rules = Rules {
-        namespaces: Namespaces::Only(&namespaces),
-        kinds: &KINDS,
-        check: &check,
-        limits: Limits::default(),
-    };
+    let rules =
+        Rules { namespaces: Namespaces::Only(&namespaces), kinds: &KINDS, check: &check, limits: Limits::default() };
     load(&files, &rules)
 }
 
@@ -97,9 +93,21 @@ fn what_is_wrong_with_an_object_is_told_at_its_field(#[case] rest: &str, #[case]
 }
 
 #[rstest]
-#[case::git_source("firstline.dev/v1alpha1", "GitSource", "kind: a GitSource is what reads this repository and cannot come out of it; create it with kubectl")]
-#[case::near_miss("firstline.dev/v1alpha1", "ServiceMonitr", "kind: objects of kind `ServiceMonitr` are not applied from here; did you mean `ServiceMonitor`?")]
-#[case::a_secret("v1", "Secret", "kind: objects of kind `Secret` are not applied from here; known: ConfigMap, Namespace, ServiceMonitor, SupportPolicy")]
+#[case::git_source(
+    "firstline.dev/v1alpha1",
+    "GitSource",
+    "kind: a GitSource is what reads this repository and cannot come out of it; create it with kubectl"
+)]
+#[case::near_miss(
+    "firstline.dev/v1alpha1",
+    "ServiceMonitr",
+    "kind: objects of kind `ServiceMonitr` are not applied from here; did you mean `ServiceMonitor`?"
+)]
+#[case::a_secret(
+    "v1",
+    "Secret",
+    "kind: objects of kind `Secret` are not applied from here; known: ConfigMap, Namespace, ServiceMonitor, SupportPolicy"
+)]
 fn a_kind_that_is_not_listed_is_refused(#[case] api_version: &str, #[case] kind: &str, #[case] expected: &str) {
     let text = format!("apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: x, namespace: payments}}\n");
     let loaded = load_into(&["payments"], &[("a.yaml", &text)]);
@@ -112,7 +120,9 @@ fn the_kind_of_the_same_name_of_another_group_is_not_ours() {
     let loaded = load_into(&["payments"], &[("a.yaml", text)]);
     assert_eq!(
         messages(&loaded),
-        ["a.yaml:1:1: ServiceMonitor payments/x: apiVersion: expected `firstline.dev/v1alpha1` for a ServiceMonitor, found `monitoring.coreos.com/v1`"]
+        [
+            "a.yaml:1:1: ServiceMonitor payments/x: apiVersion: expected `firstline.dev/v1alpha1` for a ServiceMonitor, found `monitoring.coreos.com/v1`"
+        ]
     );
 }
 
@@ -136,14 +146,19 @@ fn a_namespace_may_only_be_one_that_is_listed() {
     assert_eq!(keys(&loaded), ["Namespace payments"]);
     assert_eq!(
         messages(&loaded),
-        ["a.yaml:7:12: Namespace kube-system: metadata.name: this source may not write to the namespace `kube-system`; known: payments"]
+        [
+            "a.yaml:7:12: Namespace kube-system: metadata.name: this source may not write to the namespace `kube-system`; known: payments"
+        ]
     );
 }
 
 #[test]
 fn one_object_in_two_files_is_refused_in_both_which_name_each_other() {
     let text = format!("{HEAD}metadata:\n  name: checkout\n");
-    let loaded = load_into(&["payments"], &[("a.yaml", &text), ("b.yaml", &text), ("c.yaml", &format!("{HEAD}metadata: {{name: other}}\n"))]);
+    let loaded = load_into(
+        &["payments"],
+        &[("a.yaml", &text), ("b.yaml", &text), ("c.yaml", &format!("{HEAD}metadata: {{name: other}}\n"))],
+    );
     assert_eq!(
         messages(&loaded),
         [
@@ -152,7 +167,10 @@ fn one_object_in_two_files_is_refused_in_both_which_name_each_other() {
         ]
     );
     assert_eq!(keys(&loaded), ["ServiceMonitor payments/other"]);
-    assert_eq!(loaded.refused.iter().map(ToString::to_string).collect::<Vec<_>>(), ["ServiceMonitor payments/checkout"]);
+    assert_eq!(
+        loaded.refused.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["ServiceMonitor payments/checkout"]
+    );
 }
 
 #[test]

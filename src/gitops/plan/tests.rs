@@ -16,7 +16,9 @@ fn desired(names: &[&str]) -> Vec<Object> {
         .iter()
         .map(|name| {
             let (kind, name) = name.split_once('/').unwrap();
-            format!("---\napiVersion: firstline.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{a: 1}}\n")
+            format!(
+                "---\napiVersion: firstline.dev/v1alpha1\nkind: {kind}\nmetadata: {{name: {name}}}\nspec: {{a: 1}}\n"
+            )
         })
         .collect();
     let kinds = ["SupportPolicy", "VendorContact", "ComplianceRule", "ServiceMonitor", "Ticket"]
@@ -32,7 +34,7 @@ fn desired(names: &[&str]) -> Vec<Object> {
     loaded.objects
 }
 
-fn live(name: &str, member_of: Option<&str>, spec: Value) -> Live {
+fn live(name: &str, member_of: Option<&str>, spec: &Value) -> Live {
     let (kind, name) = name.split_once('/').unwrap();
     let mut value = json!({"metadata": {"name": name, "labels": {}}, "spec": spec});
     if let Some(set) = member_of {
@@ -43,7 +45,7 @@ fn live(name: &str, member_of: Option<&str>, spec: Value) -> Live {
 }
 
 fn members(names: &[&str]) -> Vec<Live> {
-    names.iter().map(|name| live(name, Some(SET), json!({"a": 1, "suspend": false}))).collect()
+    names.iter().map(|name| live(name, Some(SET), &json!({"a": 1, "suspend": false}))).collect()
 }
 
 /// As the API server: `suspend` defaults to false.
@@ -74,7 +76,7 @@ fn an_object_equal_but_for_defaults_is_unchanged() {
 #[test]
 fn a_dangerous_edit_on_a_field_that_git_does_not_mention_is_undone() {
     let desired = desired(&["ServiceMonitor/a"]);
-    let live = [live("ServiceMonitor/a", Some(SET), json!({"a": 1, "suspend": true}))];
+    let live = [live("ServiceMonitor/a", Some(SET), &json!({"a": 1, "suspend": true}))];
     let plan = ask(&desired, &live, TWENTY_PERCENT);
     assert_eq!(plan.update[0].differs, ["spec.suspend"]);
     assert_eq!(plan.update[0].uid, "uid-of-a");
@@ -85,7 +87,8 @@ fn a_dangerous_edit_on_a_field_that_git_does_not_mention_is_undone() {
 fn an_object_of_another_source_is_left_alone_and_one_of_nobody_is_adopted() {
     let desired = desired(&["ServiceMonitor/a", "ServiceMonitor/b"]);
     let spec = json!({"a": 1, "suspend": false});
-    let live = [live("ServiceMonitor/a", Some("applyset-theirs-v1"), json!({})), live("ServiceMonitor/b", None, spec)];
+    let live =
+        [live("ServiceMonitor/a", Some("applyset-theirs-v1"), &json!({})), live("ServiceMonitor/b", None, &spec)];
     let plan = ask(&desired, &live, TWENTY_PERCENT);
     assert_eq!(plan.conflicts[0].held_by, "applyset-theirs-v1");
     assert_eq!(plan.update.len(), 1);
@@ -183,7 +186,7 @@ proptest! {
             .iter()
             .map(|(number, (owner, suspend))| {
                 let owner = [Some(SET), Some("applyset-theirs-v1"), None][usize::from(*owner)];
-                live(&name(*number), owner, json!({"a": 1, "suspend": suspend}))
+                live(&name(*number), owner, &json!({"a": 1, "suspend": suspend}))
             })
             .collect();
         let rule = PruneRule::Within { max_percent, approved: None };

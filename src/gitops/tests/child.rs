@@ -1,6 +1,15 @@
 //! Fetches in a child process. This test has a `main` of its own, because it is the child too: started with
 //! `internal-fetch`, as the operator starts itself, it is nothing else.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout, missing_docs, dead_code)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    dead_code
+)]
 
 mod git_server;
 

@@ -1,5 +1,12 @@
 //! Fetches from real servers on loopback and from repositories on disk.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, missing_docs)]
+#![allow(
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs
+)]
 
 mod git_server;
 
@@ -130,7 +137,10 @@ fn credentials_open_a_private_repository(#[case] expected: String, #[case] crede
 #[rstest]
 #[case::none(Credentials::None, "the server asks for credentials and none are given; name a Secret in `secretRef`")]
 #[case::wrong(Credentials::Basic { username: "ada".into(), password: "hunter2".into() }, "the server refused the credentials (401)")]
-fn refused_credentials_are_told_from_missing_ones_and_never_repeated(#[case] credentials: Credentials, #[case] expected: &str) {
+fn refused_credentials_are_told_from_missing_ones_and_never_repeated(
+    #[case] credentials: Credentials,
+    #[case] expected: &str,
+) {
     let place = Place::new();
     place.commit(&[("a.yaml", b"a: 1")]);
     let server = GitServer::with(place.root(), Some(basic("ada", "s3cret")), false);
@@ -244,7 +254,8 @@ fn a_redirect_is_not_followed_and_its_target_is_what_to_write() {
     let request = FetchRequest { credentials, ..place.request(&server.url("support.git")) };
     let error = failure(fetch(&request));
     assert_eq!(error.failure, FetchFailure::InvalidUrl);
-    let expected = format!("redirects (301) to {}; redirects are not followed: write that URL", target.url("support.git"));
+    let expected =
+        format!("redirects (301) to {}; redirects are not followed: write that URL", target.url("support.git"));
     assert!(error.message.ends_with(&expected), "{error}");
     assert_eq!(target.authorized_requests.load(Ordering::SeqCst), 0);
 }
@@ -253,7 +264,11 @@ fn a_redirect_is_not_followed_and_its_target_is_what_to_write() {
 #[case::a_sign_in_page(200, FetchFailure::Protocol, "expected a Git server, found an answer of type `text/html`")]
 #[case::forbidden(403, FetchFailure::AuthenticationFailed, "secretRef")]
 #[case::overloaded(503, FetchFailure::Unreachable, "the server answered 503")]
-fn an_answer_that_is_not_git_is_told_as_what_it_is(#[case] status: u16, #[case] class: FetchFailure, #[case] expected: &str) {
+fn an_answer_that_is_not_git_is_told_as_what_it_is(
+    #[case] status: u16,
+    #[case] class: FetchFailure,
+    #[case] expected: &str,
+) {
     let place = Place::new();
     let server = GitServer::start(place.root());
     server.behave(Behaviour::Answer(status, String::new()));

@@ -24,7 +24,8 @@ pub fn read_disk(path: &Path, budgets: TreeBudgets) -> Result<Tree, TreeError> {
         let prefix = if shown == "." { "" } else { shown.trim_end_matches('/') };
         folder(&mut collector, path, prefix, 0)?;
     } else {
-        let kustomization = path.file_name().is_some_and(|name| judge_name(&name.to_string_lossy()) == Name::Kustomization);
+        let kustomization =
+            path.file_name().is_some_and(|name| judge_name(&name.to_string_lossy()) == Name::Kustomization);
         if kustomization {
             collector.refuse_kustomization(&shown);
         } else if collector.admit(&shown, metadata.len())? {

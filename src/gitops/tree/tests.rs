@@ -180,7 +180,8 @@ fn a_tree_that_repeats_itself_is_counted_out_and_not_followed_to_its_end() {
     for depth in 0..9 {
         let mut builder = repository.treebuilder(None).unwrap();
         for number in 0..10 {
-            let (name, mode) = if depth == 0 { (format!("{number}.yaml"), 0o100_644) } else { (number.to_string(), 0o040_000) };
+            let (name, mode) =
+                if depth == 0 { (format!("{number}.yaml"), 0o100_644) } else { (number.to_string(), 0o040_000) };
             builder.insert(name, level, mode).unwrap();
         }
         level = builder.write().unwrap();

@@ -29,14 +29,16 @@ pub(super) fn build(file: &str, text: &str, limits: Limits) -> (Vec<(usize, Valu
     for event in Parser::new_from_str_with_options(text, options()) {
         let outcome = match event {
             Ok((event, span)) => builder.take(event, &span),
-            Err(error) => Err(FileError::at(file, position(error.marker()), format!("not valid YAML: {}", error.info()))),
+            Err(error) => Err(builder.refusal(position(error.marker()), format!("not valid YAML: {}", error.info()))),
         };
         if let Err(fatal) = outcome {
-            builder.errors.push(fatal);
+            builder.errors.push(*fatal);
             break;
         }
         if builder.errors.len() >= MAX_ERRORS {
-            builder.errors.push(FileError::of_file(file, format!("more than {MAX_ERRORS} errors, the rest is not read")));
+            builder
+                .errors
+                .push(FileError::of_file(file, format!("more than {MAX_ERRORS} errors, the rest is not read")));
             break;
         }
     }
@@ -54,6 +56,9 @@ pub(super) fn options() -> Options {
 pub(super) fn position(marker: &Marker) -> Position {
     (u32::try_from(marker.line()).unwrap_or(u32::MAX), u32::try_from(marker.col() + 1).unwrap_or(u32::MAX))
 }
+
+/// Boxed, as nearly everything goes well.
+type Refusal = Box<FileError>;
 
 struct Builder<'a> {
     file: &'a str,
@@ -110,7 +115,7 @@ enum Key {
 }
 
 impl Builder<'_> {
-    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), FileError> {
+    fn take(&mut self, event: Event<'_>, span: &Span) -> Result<(), Refusal> {
         let start = position(&span.start);
         match event {
             Event::DocumentStart(..) => {
@@ -119,7 +124,7 @@ impl Builder<'_> {
                 self.errors_before = self.errors.len();
                 if self.next_index >= self.limits.documents {
                     let limit = self.limits.documents;
-                    return Err(FileError::at(self.file, start, format!("more than {limit} documents in one file")));
+                    return Err(self.refusal(start, format!("more than {limit} documents in one file")));
                 }
             }
             Event::DocumentEnd => self.end_document(),
@@ -137,6 +142,10 @@ impl Builder<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    fn refusal(&self, place: Position, message: impl Into<String>) -> Refusal {
+        Box::new(FileError::at(self.file, place, message))
     }
 
     fn end_document(&mut self) {
@@ -158,17 +167,21 @@ impl Builder<'_> {
         anchor: usize,
         tag: Option<&Tag>,
         span: &Span,
-    ) -> Result<(), FileError> {
+    ) -> Result<(), Refusal> {
         let start = position(&span.start);
         self.count(1, start)?;
         if self.expects_key() {
             self.scalar_key(text, style, tag, span);
+            if anchor != 0 {
+                let value = Value::String(text.to_owned());
+                self.anchors.insert(anchor, Anchored { value, nodes: 1, depth: 0 });
+            }
             return Ok(());
         }
         let value = match self.scalar_value(text, style, tag, span) {
             Ok(value) => value,
             Err(error) => {
-                self.errors.push(error);
+                self.errors.push(*error);
                 Value::Null
             }
         };
@@ -179,7 +192,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn scalar_value(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<Value, FileError> {
+    fn scalar_value(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: &Span) -> Result<Value, Refusal> {
         let start = position(&span.start);
         let meant = |value: &Value| match value {
             Value::Null => "null",
@@ -189,9 +202,8 @@ impl Builder<'_> {
             _ => "str",
         };
         let plain = |text: &str| {
-            scalar::plain(text).map_err(|Trap { message, suggestion }| {
-                FileError::at(self.file, start, message).suggest(suggestion)
-            })
+            scalar::plain(text)
+                .map_err(|Trap { message, suggestion }| Box::new(self.refusal(start, message).suggest(suggestion)))
         };
         let Some(tag) = tag else {
             return if style == ScalarStyle::Plain { plain(text) } else { Ok(Value::String(text.to_owned())) };
@@ -204,24 +216,24 @@ impl Builder<'_> {
                 if found == wanted || (found == "int" && wanted == "float") {
                     return Ok(value);
                 }
-                Err(FileError::at(self.file, start, format!("`{text}` is no {wanted}, as its tag says")))
+                Err(self.refusal(start, format!("`{text}` is no {wanted}, as its tag says")))
             }
             _ if tag.original() == "!" => Ok(Value::String(text.to_owned())),
             _ => Err(self.unknown_tag(tag, span)),
         }
     }
 
-    fn unknown_tag(&self, tag: &Tag, span: &Span) -> FileError {
+    fn unknown_tag(&self, tag: &Tag, span: &Span) -> Refusal {
         let start = span.tag_start().unwrap_or(span.start);
-        FileError::at(self.file, position(&start), format!("unknown tag `{}`", tag.original()))
-            .suggest("remove it, or quote the text if the `!` belongs to it")
+        let refusal = self.refusal(position(&start), format!("unknown tag `{}`", tag.original()));
+        Box::new(refusal.suggest("remove it, or quote the text if the `!` belongs to it"))
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, allowed: &str, span: &Span) {
         if let Some(tag) = tag
             && !tag.is_yaml_core_schema_tag(allowed)
         {
-            self.errors.push(self.unknown_tag(tag, span));
+            self.errors.push(*self.unknown_tag(tag, span));
         }
     }
 
@@ -239,7 +251,7 @@ impl Builder<'_> {
                 FileError::at(self.file, start, format!("expected text as a key, found `{text}`"))
                     .suggest(format!("write \"{text}\"")),
             ),
-            Err(error) => Some(error),
+            Err(error) => Some(*error),
         };
         let Some(Frame { content: Content::Mapping(mapping), .. }) = self.stack.last_mut() else { return };
         let refusal = refusal.or_else(|| {
@@ -260,7 +272,7 @@ impl Builder<'_> {
         });
     }
 
-    fn open(&mut self, content: Content, anchor: usize, start: Position) -> Result<(), FileError> {
+    fn open(&mut self, content: Content, anchor: usize, start: Position) -> Result<(), Refusal> {
         self.count(1, start)?;
         if self.stack.len() >= self.limits.depth {
             return Err(self.too_deep(start));
@@ -272,12 +284,12 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn too_deep(&self, start: Position) -> FileError {
+    fn too_deep(&self, start: Position) -> Refusal {
         let limit = self.limits.depth;
-        FileError::at(self.file, start, format!("more than {limit} lists and mappings within each other"))
+        self.refusal(start, format!("more than {limit} lists and mappings within each other"))
     }
 
-    fn close(&mut self) -> Result<(), FileError> {
+    fn close(&mut self) -> Result<(), Refusal> {
         let Some(Frame { content, anchor, start, nodes_before }) = self.stack.pop() else { return Ok(()) };
         let value = match content {
             Content::List(items) => Value::Array(items),
@@ -303,7 +315,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn alias(&mut self, anchor: usize, start: Position) -> Result<(), FileError> {
+    fn alias(&mut self, anchor: usize, start: Position) -> Result<(), Refusal> {
         if self.expects_key() {
             self.errors.push(FileError::at(self.file, start, "expected text as a key, found an alias"));
             self.complete(Value::Null, start);
@@ -325,13 +337,13 @@ impl Builder<'_> {
 
     /// # Errors
     /// Before anything is copied: an alias of aliases grows exponentially.
-    fn count(&mut self, nodes: usize, start: Position) -> Result<(), FileError> {
+    fn count(&mut self, nodes: usize, start: Position) -> Result<(), Refusal> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes <= self.limits.nodes {
             return Ok(());
         }
         let limit = self.limits.nodes;
-        Err(FileError::at(self.file, start, format!("more than {limit} values in one file, aliases written out")))
+        Err(self.refusal(start, format!("more than {limit} values in one file, aliases written out")))
     }
 
     /// Puts a value where it belongs.
@@ -353,7 +365,11 @@ impl Builder<'_> {
                 Some(Key::Merge) => match into_mappings(value) {
                     Some(mappings) => mapping.merged.extend(mappings),
                     None => {
-                        self.errors.push(FileError::at(self.file, start, "expected a mapping, or a list of them, after `<<`"));
+                        self.errors.push(FileError::at(
+                            self.file,
+                            start,
+                            "expected a mapping, or a list of them, after `<<`",
+                        ));
                     }
                 },
                 Some(Key::Refused) => {}

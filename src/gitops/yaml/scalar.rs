@@ -16,7 +16,8 @@ pub(super) fn plain(text: &str) -> Result<Value, Trap> {
         "true" | "True" | "TRUE" => return Ok(Value::Bool(true)),
         "false" | "False" | "FALSE" => return Ok(Value::Bool(false)),
         word if BOOLEAN_WORDS.contains(&word) => {
-            let boolean = if word.starts_with(['y', 'Y']) || word.eq_ignore_ascii_case("on") { "true" } else { "false" };
+            let boolean =
+                if word.starts_with(['y', 'Y']) || word.eq_ignore_ascii_case("on") { "true" } else { "false" };
             return Err(Trap {
                 message: format!("`{word}` is a boolean to some readers of YAML and text to others"),
                 suggestion: format!("write \"{word}\" for text, or {boolean}"),
@@ -39,7 +40,9 @@ pub(super) struct Trap {
 }
 
 fn number(text: &str, unsigned: &str) -> Result<Value, Trap> {
-    let trap = |what: &str| Err(Trap { message: format!("`{text}` {what}"), suggestion: format!("write \"{text}\" for text") });
+    let trap = |what: &str| {
+        Err(Trap { message: format!("`{text}` {what}"), suggestion: format!("write \"{text}\" for text") })
+    };
     if matches!(unsigned, ".inf" | ".Inf" | ".INF" | ".nan" | ".NaN" | ".NAN") {
         return trap("is no number that JSON can hold");
     }
@@ -65,7 +68,8 @@ fn number(text: &str, unsigned: &str) -> Result<Value, Trap> {
     }
     match text.parse::<f64>() {
         // As kubectl sends it: `1e3` and `5.0` are whole numbers.
-        Ok(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 => {
+        Ok(number) if number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 =>
+        {
             #[expect(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
             Ok(Value::from(number as i64))
         }

@@ -15,15 +15,39 @@ fn values_of(text: &str) -> Vec<Value> {
 }
 
 #[rstest]
-#[case::boolean_word("spec:\n  mode: on\n", "a.yaml:2:9: `on` is a boolean to some readers of YAML and text to others; write \"on\" for text, or true")]
-#[case::boolean_word_in_a_list("a: [x, no]\n", "a.yaml:1:8: `no` is a boolean to some readers of YAML and text to others; write \"no\" for text, or false")]
-#[case::boolean_word_as_a_key("on:\n  push: {}\n", "a.yaml:1:1: `on` is a boolean to some readers of YAML and text to others; write \"on\" for text, or true")]
-#[case::leading_zero("a:\n  b:\n    - 0777\n", "a.yaml:3:7: `0777` has a leading zero, which makes it octal, decimal or text depending on the reader; write \"0777\" for text")]
+#[case::boolean_word(
+    "spec:\n  mode: on\n",
+    "a.yaml:2:9: `on` is a boolean to some readers of YAML and text to others; write \"on\" for text, or true"
+)]
+#[case::boolean_word_in_a_list(
+    "a: [x, no]\n",
+    "a.yaml:1:8: `no` is a boolean to some readers of YAML and text to others; write \"no\" for text, or false"
+)]
+#[case::boolean_word_as_a_key(
+    "on:\n  push: {}\n",
+    "a.yaml:1:1: `on` is a boolean to some readers of YAML and text to others; write \"on\" for text, or true"
+)]
+#[case::leading_zero(
+    "a:\n  b:\n    - 0777\n",
+    "a.yaml:3:7: `0777` has a leading zero, which makes it octal, decimal or text depending on the reader; write \"0777\" for text"
+)]
 #[case::duplicate_key("a: 1\nb: 2\na: 3\n", "a.yaml:3:1: the key `a` is written twice, first on line 1 column 1")]
-#[case::duplicate_key_with_quotes("{a: 1, \"a\": 2}", "a.yaml:1:8: the key `a` is written twice, first on line 1 column 2")]
-#[case::unknown_tag("a: !secret b\n", "a.yaml:1:4: unknown tag `!secret`; remove it, or quote the text if the `!` belongs to it")]
-#[case::unknown_tag_on_a_mapping("a: !x {b: 1}\n", "a.yaml:1:4: unknown tag `!x`; remove it, or quote the text if the `!` belongs to it")]
-#[case::binary("a: !!binary aGk=\n", "a.yaml:1:4: unknown tag `!!binary`; remove it, or quote the text if the `!` belongs to it")]
+#[case::duplicate_key_with_quotes(
+    "{a: 1, \"a\": 2}",
+    "a.yaml:1:8: the key `a` is written twice, first on line 1 column 2"
+)]
+#[case::unknown_tag(
+    "a: !secret b\n",
+    "a.yaml:1:4: unknown tag `!secret`; remove it, or quote the text if the `!` belongs to it"
+)]
+#[case::unknown_tag_on_a_mapping(
+    "a: !x {b: 1}\n",
+    "a.yaml:1:4: unknown tag `!x`; remove it, or quote the text if the `!` belongs to it"
+)]
+#[case::binary(
+    "a: !!binary aGk=\n",
+    "a.yaml:1:4: unknown tag `!!binary`; remove it, or quote the text if the `!` belongs to it"
+)]
 #[case::a_tag_that_does_not_fit("a: !!int x\n", "a.yaml:1:10: `x` is no int, as its tag says")]
 #[case::a_number_as_a_key("labels:\n  1: a\n", "a.yaml:2:3: expected text as a key, found `1`; write \"1\"")]
 #[case::null_as_a_key("~: a\n", "a.yaml:1:1: expected text as a key, found `~`; write \"~\"")]
@@ -77,8 +101,14 @@ fn empty_documents_are_skipped_but_counted() {
 
 #[test]
 fn a_merge_key_fills_in_what_is_not_written() {
-    let text = "base: &base {a: 1, b: 2, c: 3}\nmore: &more {d: 4, b: 9}\nx:\n  <<: [*base, *more]\n  b: 7\n  c: null\n";
+    let text =
+        "base: &base {a: 1, b: 2, c: 3}\nmore: &more {d: 4, b: 9}\nx:\n  <<: [*base, *more]\n  b: 7\n  c: null\n";
     assert_eq!(values_of(text)[0]["x"], json!({"a": 1, "b": 7, "d": 4}));
+}
+
+#[test]
+fn a_key_can_have_an_anchor() {
+    assert_eq!(values_of("&k a: 1\nb: *k\n"), [json!({"a": 1, "b": "a"})]);
 }
 
 #[test]
@@ -97,7 +127,10 @@ fn json_is_read_with_tabs_escapes_and_surrogate_pairs() {
 fn a_list_stands_for_its_items_which_know_their_own_positions() {
     let text = "kind: List\napiVersion: v1\nitems:\n- kind: A\n  spec:\n    x: 1\n- kind: B\n- text\n";
     let (documents, errors) = read("a.yaml", text.as_bytes(), Limits::default());
-    assert_eq!(errors.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a.yaml:8:3: items[2]: expected an object"]);
+    assert_eq!(
+        errors.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["a.yaml:8:3: items[2]: expected an object"]
+    );
     assert_eq!(documents[0].position("spec.x"), (6, 5));
     assert_eq!(documents[1].position(""), (7, 3));
     assert_eq!(documents[1].position("spec.nothing"), (7, 3));
@@ -127,7 +160,10 @@ fn a_key_with_dots_is_found_by_its_path() {
 
 #[test]
 fn columns_count_characters() {
-    assert_eq!(errors_of("\"größe\": yes\n"), ["a.yaml:1:10: `yes` is a boolean to some readers of YAML and text to others; write \"yes\" for text, or true"]);
+    assert_eq!(
+        errors_of("\"größe\": yes\n"),
+        ["a.yaml:1:10: `yes` is a boolean to some readers of YAML and text to others; write \"yes\" for text, or true"]
+    );
 }
 
 #[test]
@@ -171,6 +207,6 @@ fn a_file_of_nothing_but_errors_is_given_up() {
 fn an_error_in_each_of_many_documents_costs_no_more_than_reading_them_twice() {
     let text = "kind: X\nspec: {a: 1}\n---\n".repeat(10_000);
     let (documents, _) = read("a.yaml", text.as_bytes(), Limits::default());
-    let last = documents.iter().map(|document| document.position("spec.a")).last();
+    let last = documents.iter().map(|document| document.position("spec.a")).next_back();
     assert_eq!(last, Some((29_999, 8)));
 }

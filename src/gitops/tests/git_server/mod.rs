@@ -154,7 +154,9 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     match behaviour {
         Behaviour::Drip => loop {
             stream.write_all(b"x")?;
-            if shared.stopped.lock().unwrap().recv_timeout(Duration::from_millis(20)) != Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            if shared.stopped.lock().unwrap().recv_timeout(Duration::from_millis(20))
+                != Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+            {
                 return Ok(());
             }
         },
@@ -175,7 +177,13 @@ fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 }
 
 /// Objects are sent in chunks, all else with its length, so that both ways are used.
-fn answer(stream: &mut dyn Write, status: u16, head: &str, content: &[u8], cut_off: Option<usize>) -> std::io::Result<()> {
+fn answer(
+    stream: &mut dyn Write,
+    status: u16,
+    head: &str,
+    content: &[u8],
+    cut_off: Option<usize>,
+) -> std::io::Result<()> {
     if !head.contains("upload-pack-result") {
         write!(stream, "HTTP/1.1 {status} X\r\n{head}Content-Length: {}\r\nConnection: close\r\n\r\n", content.len())?;
         stream.write_all(content)?;

@@ -153,14 +153,21 @@ fn error_in(document: &Document, object: Option<String>, problem: Problem) -> Fi
     FileError::of_problem(document.file(), document.position(&problem.path), object, problem)
 }
 
-fn kind_of<'a>(value: &Value, allowed: &'a [AllowedKind<'a>], problems: &mut Vec<Problem>) -> Option<&'a AllowedKind<'a>> {
+fn kind_of<'a>(
+    value: &Value,
+    allowed: &'a [AllowedKind<'a>],
+    problems: &mut Vec<Problem>,
+) -> Option<&'a AllowedKind<'a>> {
     let (Some(kind), Some(api_version)) = (text(value, "kind", problems), text(value, "apiVersion", problems)) else {
         return None;
     };
     if let Some(known) = allowed.iter().find(|known| known.kind == kind) {
         if known.api_version != api_version {
             let expected = known.api_version;
-            problems.push(Problem::error("apiVersion", format!("expected `{expected}` for a {kind}, found `{api_version}`")));
+            problems.push(Problem::error(
+                "apiVersion",
+                format!("expected `{expected}` for a {kind}, found `{api_version}`"),
+            ));
         }
         return Some(known);
     }
@@ -203,12 +210,15 @@ fn metadata_of(
         Some(name) => {
             problems.push(Problem::error(
                 "metadata.name",
-                format!("expected at most 253 of a-z, 0-9, `-` and `.`, with a letter or digit at both ends, found `{name}`"),
+                format!(
+                    "expected at most 253 of a-z, 0-9, `-` and `.`, with a letter or digit at both ends, found `{name}`"
+                ),
             ));
             None
         }
         None => {
-            problems.push(Problem::error("metadata.name", "expected a name; generated names would be new on each apply"));
+            problems
+                .push(Problem::error("metadata.name", "expected a name; generated names would be new on each apply"));
             None
         }
     };

@@ -176,15 +176,14 @@ pub fn plan<'a>(question: &Question<'a>) -> Plan<'a> {
 
 fn remove<'a>(question: &Question<'a>, plan: &mut Plan<'a>) {
     let PruneRule::Within { max_percent, approved } = question.prune else { return };
-    let stay: HashSet<&ObjectKey> =
-        question.desired.iter().map(|object| &object.key).chain(question.refused).collect();
-    let members: Vec<&Live> =
-        question.live.iter().filter(|live| live.member_of() == Some(question.set)).collect();
+    let stay: HashSet<&ObjectKey> = question.desired.iter().map(|object| &object.key).chain(question.refused).collect();
+    let members: Vec<&Live> = question.live.iter().filter(|live| live.member_of() == Some(question.set)).collect();
     let left: Vec<&Live> = members.iter().filter(|live| !stay.contains(&live.key)).copied().collect();
     let (kept, mut prune): (Vec<_>, Vec<_>) = left.into_iter().partition(|live| live.key.kind == "Ticket");
     plan.kept = kept;
     let (count, members) = (prune.len(), members.len());
-    let too_many = count == members || members >= MIN_MEMBERS_FOR_PERCENT && count * 100 > members * usize::from(max_percent);
+    let too_many =
+        count == members || members >= MIN_MEMBERS_FOR_PERCENT && count * 100 > members * usize::from(max_percent);
     if count > 0 && too_many && approved != Some(question.commit) {
         plan.prune_refused = Some(PruneRefusal { count, members, max_percent, approve: question.commit.to_owned() });
         return;
