@@ -9,9 +9,11 @@
 //!
 //! Nothing here talks to a server. References between objects are the operator's and the GitOps
 //! engine's to check; references inside one object are checked here.
+#![allow(unreachable_pub, reason = "KubeSchema repeats each public type inside a function of its own")]
 
 pub mod compliance_rule;
 pub mod conditions;
+mod findings;
 pub mod git_source;
 pub mod schema;
 pub mod secrets;
@@ -26,6 +28,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 
 pub use compliance_rule::ComplianceRule;
+pub use findings::Validated;
 pub use git_source::GitSource;
 pub use service_monitor::ServiceMonitor;
 pub use silence::Silence;
@@ -45,10 +48,7 @@ pub(crate) fn unobserved() -> i64 {
     -1
 }
 
-/// The CRD of every kind, in the order of their names.
-///
-/// # Panics
-/// Never: the tests build each of them.
+/// The CRD of every kind, in the order of their names, as they are written to `crds/`.
 pub fn crds() -> Vec<CustomResourceDefinition> {
     let derived = [
         ComplianceRule::crd(),
@@ -61,12 +61,4 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         VendorContact::crd(),
     ];
     derived.iter().filter_map(|crd| schema::finish(crd).ok()).collect()
-}
-
-#[cfg(test)]
-mod dump {
-    #[test]
-    fn dump() {
-        for c in crate::crds() { std::fs::write(format!("/tmp/{}.json", c.spec.names.plural), serde_json::to_string_pretty(&c).unwrap()).unwrap(); }
-    }
 }

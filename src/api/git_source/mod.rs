@@ -1,8 +1,12 @@
 //! GitSource: a repository, a branch and a path to apply, and how far the cluster is behind it.
 
+mod validate;
+
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use validate::{PruneRules, Source, validate};
 
 use crate::{conditions::Condition, schema, secrets::SecretName};
 

@@ -2,6 +2,7 @@
 
 mod probe;
 mod status;
+mod validate;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,8 @@ pub use probe::{
     BodyExpect, Expect, Header, HeaderExpect, HttpProbe, Method, Probe, Redirects, ScriptLine, TcpProbe, Tls,
 };
 pub use status::{Certificate, LastSample, PhaseTimes, ServiceMonitorStatus, State, Uptime};
+
+pub use validate::validate;
 
 use crate::schema;
 

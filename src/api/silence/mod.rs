@@ -1,8 +1,12 @@
 //! Silence: matchers that are muted until a mandatory end, with an owner and a reason.
 
+mod validate;
+
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use validate::validate;
 
 use crate::{conditions::Condition, schema};
 

@@ -1,11 +1,12 @@
 //! SupportPolicy: who is told what, when.
 //!
 //! Trees are flat lists with a parent's name, because a CRD cannot be recursive. Names inside the
-//! policy are checked by [`validate_policy`](crate::validate_policy), not by CEL: references across
+//! policy are checked by [`validate`], not by CEL: references across
 //! levels exceed the server's cost budget.
 
 mod channel;
 mod status;
+mod validate;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use channel::{Channel, EmailAuth, EmailChannel, SmtpTls, WebhookChannel};
 pub use status::{Accepted, Gap, OnCall, SupportPolicyStatus};
+pub use validate::validate;
 
 use crate::schema;
 pub use crate::service_monitor::Severity;

@@ -1,7 +1,9 @@
 //! Ticket: one request or incident, and the durable record of all that happened to it.
 
+mod chain;
 mod escalation;
 mod status;
+mod validate;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,8 @@ pub use status::{
     AlertLine, AlertLineState, AlertsStatus, MessageLine, Messages, Notification, NotificationCounts, NotificationKind,
     NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,
 };
+
+pub use validate::validate;
 
 use crate::schema;
 pub use crate::service_monitor::Severity;

@@ -114,6 +114,33 @@ pub enum TicketState {
     Closed,
 }
 
+impl From<domain::ticket::TicketState> for TicketState {
+    fn from(state: domain::ticket::TicketState) -> Self {
+        use domain::ticket::TicketState as From;
+        match state {
+            From::New => Self::New,
+            From::Open => Self::Open,
+            From::PendingRequester => Self::PendingRequester,
+            From::PendingVendor => Self::PendingVendor,
+            From::Resolved => Self::Resolved,
+            From::Closed => Self::Closed,
+        }
+    }
+}
+
+impl From<TicketState> for domain::ticket::TicketState {
+    fn from(state: TicketState) -> Self {
+        match state {
+            TicketState::New => Self::New,
+            TicketState::Open => Self::Open,
+            TicketState::PendingRequester => Self::PendingRequester,
+            TicketState::PendingVendor => Self::PendingVendor,
+            TicketState::Resolved => Self::Resolved,
+            TicketState::Closed => Self::Closed,
+        }
+    }
+}
+
 /// The policy a ticket lives by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

@@ -1,8 +1,12 @@
 //! TicketEvent: one append-only act on a ticket.
 
+mod validate;
+
 use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use validate::validate;
 
 use crate::{conditions::Condition, schema, ticket::TicketState};
 

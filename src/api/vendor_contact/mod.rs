@@ -1,7 +1,11 @@
 //! VendorContact: a cloud vendor and the people to reach there.
 
+mod validate;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use validate::validate;
 
 use crate::{conditions::Condition, schema};
 

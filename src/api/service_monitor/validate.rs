@@ -1,0 +1,282 @@
+//! From a ServiceMonitor's spec to what the prober works with.
+
+use domain::{
+    labels::Labels,
+    probe::{
+        BodyExpectation, Cadence, Header as PlainHeader, HeaderExpectation, HeaderValue, HttpExpectation, HttpTarget,
+        Method as Verb, Monitor, Redirects as Following, ScriptStep, StatusRange, Target, TcpTarget, TlsSettings,
+        verdict,
+    },
+    problem::Problem,
+};
+use std::time::Duration;
+
+use super::{AlertText, BodyExpect, Header, HttpProbe, Method, ScriptLine, ServiceMonitor, TcpProbe, Thresholds, Tls};
+use crate::findings::{Findings, Validated, seconds};
+
+/// Labels that the monitor itself sets.
+const OWN_LABELS: [&str; 5] = ["alertname", "namespace", "monitor", "service", "severity"];
+
+const DAY: Duration = seconds(86_400);
+
+/// Reads a ServiceMonitor.
+///
+/// # Errors
+/// All problems, warnings among them, when one of them is an error.
+pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Problem>> {
+    let mut findings = Findings::default();
+    let spec = &monitor.spec;
+    let namespace = monitor.metadata.namespace.clone().unwrap_or_default();
+    let name = monitor.metadata.name.clone().unwrap_or_default();
+    let cadence = Cadence {
+        interval: findings.duration("spec.interval", &spec.interval, seconds(1)..=DAY),
+        timeout: findings.duration("spec.timeout", &spec.timeout, Duration::from_millis(100)..=seconds(120)),
+    };
+    if cadence.timeout > cadence.interval {
+        findings.warning("spec.timeout", "longer than the interval: while one probe waits, the next ones are skipped");
+    }
+    let thresholds = thresholds(&mut findings, &spec.thresholds);
+    findings.exactly_one("spec.probe", &[("http", spec.probe.http.is_some()), ("tcp", spec.probe.tcp.is_some())]);
+    let target = match (&spec.probe.http, &spec.probe.tcp) {
+        (Some(http), _) => http_target(&mut findings, http).map(|target| Target::Http(Box::new(target))),
+        (None, Some(tcp)) => tcp_target(&mut findings, tcp).map(Target::Tcp),
+        (None, None) => None,
+    };
+    let (own, annotations) = spec.alert.as_ref().map(|alert| alert_text(&mut findings, alert)).unwrap_or_default();
+    let severity = domain::alert::Severity::from(spec.severity);
+    let mut labels = own;
+    for (label, value) in [
+        ("namespace", namespace.as_str()),
+        ("monitor", &name),
+        ("service", &spec.service),
+        ("severity", severity.as_str()),
+    ] {
+        labels.insert(label.to_owned(), value.to_owned());
+    }
+    let valid = target.map(|target| Monitor {
+        namespace,
+        name,
+        uid: monitor.metadata.uid.clone().unwrap_or_default(),
+        service: spec.service.clone(),
+        severity,
+        target,
+        cadence,
+        thresholds,
+        labels,
+        annotations,
+        suspended: spec.suspend,
+    });
+    findings.finish_some(valid)
+}
+
+fn thresholds(findings: &mut Findings, written: &Thresholds) -> verdict::Thresholds {
+    let least = Duration::from_millis(100);
+    let path = "spec.thresholds";
+    verdict::Thresholds {
+        down: written.down,
+        up: written.up,
+        confirm_every: findings.duration(&format!("{path}.confirmEvery"), &written.confirm_every, least..=DAY),
+        degraded_above: findings.optional_duration(
+            &format!("{path}.degradedAbove"),
+            written.degraded_above.as_ref(),
+            Duration::from_millis(1)..=seconds(120),
+        ),
+        flapping: written.flapping.as_ref().map(|flapping| verdict::Flapping {
+            changes: flapping.changes,
+            window: findings.duration(&format!("{path}.flapping.window"), &flapping.window, seconds(60)..=DAY),
+        }),
+    }
+}
+
+fn alert_text(findings: &mut Findings, alert: &AlertText) -> (Labels, Labels) {
+    for name in alert.labels.keys() {
+        let path = format!("spec.alert.labels.{name}");
+        if OWN_LABELS.contains(&name.as_str()) {
+            findings.error(path, format!("expected another name: the monitor sets the label `{name}` itself"));
+        } else if name.is_empty() {
+            findings.error(path, "expected a label's name, found nothing");
+        }
+    }
+    let mut annotations = Labels::new();
+    for (name, text) in [("summary", &alert.summary), ("description", &alert.description), ("guide", &alert.guide)] {
+        let Some(text) = text else { continue };
+        if text.contains("{{") {
+            findings.warning(format!("spec.alert.{name}"), "`{{` is sent as written: this text is not a template");
+        }
+        annotations.insert(name.to_owned(), text.clone());
+    }
+    (alert.labels.clone(), annotations)
+}
+
+fn http_target(findings: &mut Findings, http: &HttpProbe) -> Option<HttpTarget> {
+    let path = "spec.probe.http";
+    let url = findings.url(&format!("{path}.url"), &http.url, &["https", "http"]);
+    let headers = http
+        .headers
+        .iter()
+        .enumerate()
+        .filter_map(|(i, header)| request_header(findings, &format!("{path}.headers[{i}]"), header));
+    let headers: Vec<PlainHeader> = headers.collect();
+    let sends_secret = headers.iter().any(|header| matches!(header.value, HeaderValue::Secret(_)));
+    if url.as_ref().is_some_and(|url| url.scheme() == "http") {
+        if sends_secret {
+            findings.warning(format!("{path}.url"), "the header from a Secret would be sent in plain text; use https");
+        }
+        if http.tls.is_some() && !http.redirects.follow {
+            findings.warning(format!("{path}.tls"), "not used: the URL is http and redirects are not followed");
+        }
+    }
+    if !http.body.is_empty() && matches!(http.method, Method::Get | Method::Head | Method::Options) {
+        findings.warning(
+            format!("{path}.body"),
+            "a body is unusual with this method, and many servers ignore or refuse it",
+        );
+    }
+    let expect = &http.expect;
+    let status = expect
+        .status
+        .iter()
+        .enumerate()
+        .filter_map(|(i, text)| status_range(findings, &format!("{path}.expect.status[{i}]"), text));
+    let status: Vec<StatusRange> = status.collect();
+    let expected_headers = expect.headers.iter().enumerate().filter_map(|(i, header)| {
+        let matches = findings.regex(&format!("{path}.expect.headers[{i}].matches"), &header.matches)?;
+        Some(HeaderExpectation { name: header.name.clone(), matches })
+    });
+    let expected_headers = expected_headers.collect();
+    let body = body(findings, &format!("{path}.expect.body"), expect.body.as_ref());
+    if matches!(http.method, Method::Head) && body.is_asked() {
+        findings.error(format!("{path}.expect.body"), "the answer to HEAD has no body; use GET");
+    }
+    Some(HttpTarget {
+        url: url?,
+        method: verb(http.method),
+        headers,
+        body: http.body.clone(),
+        tls: http.tls.as_ref().map(tls).unwrap_or_default(),
+        redirects: match http.redirects.follow {
+            true => Following::Follow(u8::try_from(http.redirects.max).unwrap_or(20)),
+            false => Following::Judge,
+        },
+        expect: HttpExpectation { status, headers: expected_headers, body },
+    })
+}
+
+fn verb(method: Method) -> Verb {
+    match method {
+        Method::Get => Verb::Get,
+        Method::Head => Verb::Head,
+        Method::Post => Verb::Post,
+        Method::Put => Verb::Put,
+        Method::Options => Verb::Options,
+    }
+}
+
+fn request_header(findings: &mut Findings, path: &str, header: &Header) -> Option<PlainHeader> {
+    findings.exactly_one(path, &[("value", header.value.is_some()), ("secretRef", header.secret_ref.is_some())]);
+    let value = match (&header.value, &header.secret_ref) {
+        (_, Some(secret)) => HeaderValue::Secret(secret.into()),
+        (Some(value), None) => HeaderValue::Plain(value.clone()),
+        (None, None) => return None,
+    };
+    let lower = header.name.to_ascii_lowercase();
+    if ["content-length", "transfer-encoding", "connection"].contains(&lower.as_str()) {
+        findings.error(
+            format!("{path}.name"),
+            format!("expected another header: `{}` follows from the request itself", header.name),
+        );
+    }
+    if matches!(value, HeaderValue::Plain(_))
+        && ["authorization", "cookie", "proxy-authorization"].contains(&lower.as_str())
+    {
+        findings
+            .warning(format!("{path}.value"), "whoever may read this object can read this credential; use secretRef");
+    }
+    Some(PlainHeader { name: header.name.clone(), value })
+}
+
+fn status_range(findings: &mut Findings, path: &str, text: &str) -> Option<StatusRange> {
+    let (from, to) = text.split_once('-').unwrap_or((text, text));
+    let code = |text: &str| text.parse::<u16>().ok().filter(|code| (100..=599).contains(code));
+    let (Some(from), Some(to)) = (code(from), code(to)) else {
+        findings.error(
+            path,
+            format!("expected a status such as `204` or a range such as `200-299` (100 to 599), found `{text}`"),
+        );
+        return None;
+    };
+    if to < from {
+        findings.add(
+            Problem::error(path, format!("expected the lower status first, found `{text}`"))
+                .suggest(format!("write `{to}-{from}`")),
+        );
+        return None;
+    }
+    Some(StatusRange { from, to })
+}
+
+fn body(findings: &mut Findings, path: &str, written: Option<&BodyExpect>) -> BodyExpectation {
+    const MIB: usize = 1 << 20;
+    let Some(written) = written else {
+        return BodyExpectation { contains: None, matches: None, not_matches: None, max_bytes: MIB };
+    };
+    let body = BodyExpectation {
+        contains: written.contains.clone(),
+        matches: findings.optional_regex(&format!("{path}.matches"), written.matches.as_ref()),
+        not_matches: findings.optional_regex(&format!("{path}.notMatches"), written.not_matches.as_ref()),
+        max_bytes: bytes(findings, &format!("{path}.maxBytes"), &written.max_bytes),
+    };
+    if written.contains.is_none() && written.matches.is_none() && written.not_matches.is_none() {
+        findings.warning(path, "nothing is expected of the body; add contains, matches or notMatches");
+    }
+    body
+}
+
+fn bytes(findings: &mut Findings, path: &str, text: &str) -> usize {
+    const ALLOWED: std::ops::RangeInclusive<usize> = 1024..=16 * 1024 * 1024;
+    let split = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "B" => Some(1),
+        "KiB" => Some(1024),
+        "MiB" => Some(1024 * 1024),
+        _ => None,
+    };
+    let count = number.parse::<usize>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    match count {
+        Some(count) if ALLOWED.contains(&count) => count,
+        _ => {
+            findings.error(path, format!("expected 1KiB to 16MiB, such as `512KiB`, found `{text}`"));
+            *ALLOWED.start()
+        }
+    }
+}
+
+fn tls(written: &Tls) -> TlsSettings {
+    TlsSettings {
+        ca: written.ca_secret_ref.as_ref().map(Into::into),
+        server_name: written.server_name.clone(),
+        insecure_skip_verify: written.insecure_skip_verify,
+    }
+}
+
+fn tcp_target(findings: &mut Findings, tcp: &TcpProbe) -> Option<TcpTarget> {
+    let address = findings.host_port("spec.probe.tcp.address", &tcp.address);
+    let script = tcp
+        .script
+        .iter()
+        .enumerate()
+        .filter_map(|(i, line)| script_step(findings, &format!("spec.probe.tcp.script[{i}]"), line));
+    let script = script.collect();
+    let (host, port) = address?;
+    Some(TcpTarget { host, port, tls: tcp.tls.as_ref().map(tls), script })
+}
+
+fn script_step(findings: &mut Findings, path: &str, line: &ScriptLine) -> Option<ScriptStep> {
+    findings.exactly_one(path, &[("send", line.send.is_some()), ("expect", line.expect.is_some())]);
+    match (&line.send, &line.expect) {
+        (Some(text), _) => Some(ScriptStep::Send(text.clone())),
+        (None, Some(pattern)) => findings.regex(&format!("{path}.expect"), pattern).map(ScriptStep::Expect),
+        (None, None) => None,
+    }
+}

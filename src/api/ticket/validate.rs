@@ -1,0 +1,29 @@
+//! What can be wrong with a Ticket's spec beyond its schema. A ticket has no other form: engines read the object.
+
+use domain::problem::Problem;
+
+use super::Ticket;
+use crate::findings::{Findings, Validated};
+
+/// Reads a Ticket.
+///
+/// # Errors
+/// All problems, warnings among them, when one of them is an error.
+pub fn validate(ticket: &Ticket) -> Result<Validated<()>, Vec<Problem>> {
+    let mut findings = Findings::default();
+    for (i, affected) in ticket.spec.affects.iter().enumerate() {
+        let members = [("monitor", affected.monitor.is_some()), ("service", affected.service.is_some())];
+        findings.exactly_one(&format!("spec.affects[{i}]"), &members);
+    }
+    for (i, link) in ticket.spec.links.iter().enumerate() {
+        let path = format!("spec.links[{i}]");
+        findings.exactly_one(&path, &[("ticket", link.ticket.is_some()), ("url", link.url.is_some())]);
+        if let Some(url) = &link.url {
+            findings.url(&format!("{path}.url"), url, &["https", "http"]);
+        }
+        if link.ticket.is_some() && link.ticket == ticket.metadata.name {
+            findings.error(format!("{path}.ticket"), "expected another ticket, found this one");
+        }
+    }
+    findings.finish(())
+}
