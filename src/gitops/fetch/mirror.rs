@@ -5,6 +5,7 @@ use std::path::Path;
 
 use git2::{Direction, ErrorClass, ErrorCode, FetchOptions, Oid, RemoteCallbacks, Repository, RepositoryOpenFlags};
 
+use super::compact;
 use super::error::{Budget, FetchError, FetchFailure};
 use super::request::{FetchReport, FetchRequest, History, Source};
 use super::transport::{self, Exchange};
@@ -18,6 +19,7 @@ pub(super) fn update(request: &FetchRequest, exchange: &Exchange) -> Result<Fetc
     }
     let mirror = open(&request.mirror)?;
     let reference = format!("refs/heads/{}", request.branch);
+    compact::remove_leftovers(&mirror, &reference);
     let before = mirror.refname_to_id(&reference).ok();
 
     let progress = Progress::default();
@@ -71,6 +73,8 @@ pub(super) fn update(request: &FetchRequest, exchange: &Exchange) -> Result<Fetc
     if history != History::Same {
         mirror.reference(&reference, tip, true, "fetched").map_err(|error| on_disk(&request.mirror, &error))?;
     }
+    // The fetch has succeeded; a mirror that stays slow for another round does not change that.
+    let _ = compact::compact(&mirror, || exchange.is_half_over());
     Ok(FetchReport {
         commit: tip.to_string(),
         branch: request.branch.clone(),
@@ -91,11 +95,24 @@ fn open(path: &Path) -> Result<Repository, FetchError> {
     let flags = RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_SEARCH;
     match Repository::open_ext(path, flags, std::iter::empty::<&str>()) {
         Ok(mirror) => Ok(mirror),
-        Err(error) if error.code() == ErrorCode::NotFound => {
-            Repository::init_bare(path).map_err(|error| on_disk(path, &error))
-        }
+        Err(error) if error.code() == ErrorCode::NotFound => make(path, flags),
         Err(error) => Err(on_disk(path, &error)),
     }
+}
+
+/// Makes it beside its place and moves it there whole, so that a kill at any moment leaves nothing half made.
+fn make(path: &Path, flags: RepositoryOpenFlags) -> Result<Repository, FetchError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = Path::new(&beside);
+    let made = match std::fs::remove_dir_all(beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    made.and_then(|()| Repository::init_bare(beside).map_err(std::io::Error::other))
+        .and_then(|_| std::fs::rename(beside, path))
+        .map_err(|error| FetchError::new(FetchFailure::Mirror, format!("the mirror at {}: {error}", path.display())))?;
+    Repository::open_ext(path, flags, std::iter::empty::<&str>()).map_err(|error| on_disk(path, &error))
 }
 
 fn relation(mirror: &Repository, before: Option<Oid>, now: Oid) -> History {

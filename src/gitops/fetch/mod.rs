@@ -8,6 +8,7 @@
 //! [`fetch`] blocks, and a `file://` source can hold it beyond its deadline: the operator calls it through
 //! [`crate::child`].
 
+mod compact;
 mod connection;
 mod error;
 mod http;

@@ -63,6 +63,7 @@ impl Drop for Current {
 pub(super) struct Exchange {
     pub(super) source: Source,
     deadline: Instant,
+    half_time: Instant,
     tls: Option<Arc<ClientConfig>>,
     authorization: Option<String>,
     max_bytes: u64,
@@ -76,9 +77,11 @@ impl Exchange {
             Source::Http { tls: true, .. } => Some(connection::tls_config(request.ca.as_deref())?),
             Source::Http { .. } | Source::File(_) => None,
         };
+        let now = Instant::now();
         Ok(Self {
             source,
-            deadline: Instant::now() + request.timeout,
+            deadline: now + request.timeout,
+            half_time: now + request.timeout / 2,
             tls,
             authorization: authorization(&request.credentials)?,
             max_bytes: request.budgets.received_bytes,
@@ -99,6 +102,11 @@ impl Exchange {
     /// Whether the deadline has passed.
     pub(super) fn is_late(&self) -> bool {
         Instant::now() >= self.deadline
+    }
+
+    /// Whether more than half of the time is gone: too late to begin what can wait.
+    pub(super) fn is_half_over(&self) -> bool {
+        Instant::now() >= self.half_time
     }
 
     pub(super) fn received_bytes(&self) -> u64 {

@@ -338,6 +338,19 @@ fn an_empty_repository_has_no_branch_yet() {
 }
 
 #[test]
+fn what_a_killed_fetch_left_does_not_stop_the_next_one() {
+    let place = Place::new();
+    place.commit(&[("a.yaml", b"a: 1")]);
+    let request = place.request(&place.file_url());
+    // Killed while the mirror was made, and later while its branch moved.
+    std::fs::create_dir_all(place.root().join("mirror.new/objects")).unwrap();
+    fetch(&request).unwrap();
+    std::fs::write(request.mirror.join("refs/heads/main.lock"), "").unwrap();
+    let tip = place.commit(&[("a.yaml", b"a: 2")]);
+    assert_eq!(fetch(&request).unwrap().commit, tip);
+}
+
+#[test]
 fn a_mirror_that_cannot_be_made_says_where() {
     let place = Place::new();
     place.commit(&[("a.yaml", b"a: 1")]);
@@ -346,4 +359,25 @@ fn a_mirror_that_cannot_be_made_says_where() {
     let error = failure(fetch(&request));
     assert_eq!(error.failure, FetchFailure::Mirror);
     assert!(error.message.starts_with(&format!("the mirror at {}: ", request.mirror.display())), "{error}");
+}
+
+#[test]
+fn a_mirror_of_many_fetches_stays_in_few_packs_and_loses_nothing() {
+    let place = Place::new();
+    let request = place.request(&place.file_url());
+    let mut tips = Vec::new();
+    for number in 0..60 {
+        tips.push(place.commit(&[("a.yaml", format!("a: {number}").as_bytes())]));
+        fetch(&request).unwrap();
+    }
+    std::fs::write(request.mirror.join("objects/pack/pack_git2_abc123"), "of a fetch that was killed").unwrap();
+    fetch(&request).unwrap();
+    let packs = std::fs::read_dir(request.mirror.join("objects/pack")).unwrap();
+    let packs =
+        packs.filter(|entry| entry.as_ref().unwrap().path().extension().is_none_or(|end| end == "pack")).count();
+    assert!(packs < 20, "{packs}");
+    for (number, tip) in tips.iter().enumerate() {
+        let tree = read_commit(&request.mirror, tip, "", TreeBudgets::default()).unwrap();
+        assert_eq!(tree.files[0].bytes, format!("a: {number}").as_bytes());
+    }
 }
