@@ -32,8 +32,9 @@ enum Outcome {
 
 /// The whole life of the child: reads a [`FetchRequest`] from stdin, fetches, writes the outcome to stdout.
 ///
-/// The process is given up to the fetch: its address space and lifetime are limited for good. It ends with success
-/// when the outcome was written, whatever that is.
+/// The process is given up to the fetch: its address space and lifetime are limited for good. So it is called first
+/// thing, before a runtime with its threads has taken up address space. It ends with success when the outcome was
+/// written, whatever that is.
 pub fn main() -> ExitCode {
     let outcome = match answer() {
         Ok(report) => Outcome::Fetched(report),

@@ -80,7 +80,7 @@ pub enum TreeError {
         /// Where it became too much.
         path: String,
     },
-    /// The object store or the disk could not be read.
+    /// The object store or the disk could not be read. A mirror is a cache: removed and fetched again, it is whole.
     #[error("`{path}`: {message}")]
     Unreadable {
         /// What was read.
