@@ -31,7 +31,7 @@ use crate::{
     telemetry::metrics::ResultLabel,
 };
 
-/// How long a ticket may take to become durable before the sender is told to try again.
+/// How long a ticket may take to become durable before the sender is told to try again; also in the message of `NotDurable`.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What became of an alert.
@@ -82,7 +82,7 @@ pub enum AcceptError {
     #[error("ticket {0} exists and is about something else; delete it if it was made by hand")]
     NameTaken(Key),
     /// The ticket was not written in time.
-    #[error("ticket {0} was not written within {} s", TIMEOUT.as_secs())]
+    #[error("ticket {0} was not written within 20 s")]
     NotDurable(Key),
 }
 
@@ -209,7 +209,7 @@ fn silenced(ctx: &Context, case: &Case) -> Option<String> {
     let key = format!("{}/{}", silence.namespace, silence.name);
     drop(world);
     ctx.held.record(&key, &case.alert.title(), "would have opened a ticket", now);
-    Some(silence.describe())
+    Some(silence.sentence())
 }
 
 async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, AcceptError> {
@@ -253,11 +253,9 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
 fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) -> Ticket {
     let alert = &case.alert;
     let policy = case.policy.as_ref().map(|entry| Key::of(entry.object.as_ref()));
-    let mut labels: Labels = alert.labels.clone();
-    labels.insert("severity".to_owned(), case.severity.to_string());
     let first = OriginAlert {
         fingerprint: alert.fingerprint().to_string(),
-        labels,
+        labels: alert.labels.clone(),
         annotations: alert.annotations.clone(),
         starts_at: domain::time::whole_seconds(alert.starts_at),
     };

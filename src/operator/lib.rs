@@ -1,1 +1,31 @@
-//! Placeholder while the crate is being laid out.
+//! The operator and the command line of Firstline.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`app`] | wiring, order of start and shutdown |
+//! | [`kube`] | the Kubernetes API: client, lease, watches, status writer, Events |
+//! | [`index`] | what the watches have seen |
+//! | [`alerts`] | the one way in for everything that goes wrong |
+//! | [`controllers`] | one module per kind: gather, decide, act |
+//! | [`engine`] | long-running: prober, outbox, Git |
+//! | [`server`], [`telemetry`] | what others read of us |
+//! | [`cli`] | the verbs |
+
+pub mod alerts;
+pub mod app;
+// pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod context;
+pub mod controllers;
+pub mod engine;
+pub mod held;
+pub mod inbox;
+pub mod index;
+pub mod kube;
+// pub mod load;
+pub mod queue;
+pub mod revisions;
+pub mod server;
+pub mod telemetry;
+mod watches;

@@ -15,8 +15,8 @@
 //! ([`child`]), and the scratch folder goes when the run was good and stays,
 //! with its logs, when it was not ([`scratch`]). Linux with glibc only.
 //!
-//! It deliberately holds no knowledge of Firstline's kinds: a scenario writes
-//! those itself.
+//! Only [`stage`] knows Firstline’s kinds: it sets the scene that scenarios and the demo
+//! share.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -38,6 +38,7 @@ pub mod ports;
 pub mod receiver;
 pub mod scratch;
 pub mod serve;
+pub mod stage;
 pub mod tls;
 pub mod wait;
 pub mod web;

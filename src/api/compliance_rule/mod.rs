@@ -2,8 +2,12 @@
 //!
 //! Only what is certain is here: what the control is called and how much it matters.
 
+mod validate;
+
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
+
+pub use validate::validate;
 
 use crate::{conditions::Condition, schema};
 

@@ -284,13 +284,13 @@ fn max_percent() -> u32 {
 }
 
 fn repository_url(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 2048, "pattern": "^(https?|file)://.+"})
+    schemars::json_schema!({"type": "string", "maxLength": 2048, "pattern": schema::REPOSITORY_URL})
 }
 
 fn branch(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[^\s~^:?*\[\\]+$"})
+    schemars::json_schema!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": schema::BRANCH})
 }
 
 fn commit(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 40, "pattern": "^[0-9a-f]{40}$"})
+    schemars::json_schema!({"type": "string", "maxLength": 40, "pattern": schema::COMMIT})
 }

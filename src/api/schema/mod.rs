@@ -11,12 +11,12 @@ pub use finish::finish;
 
 /// A duration such as `90s`, `15m` or `1h30m`.
 pub fn duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 32, "pattern": "^([0-9]+(ms|[smhdw]))+$"})
+    json_schema!({"type": "string", "maxLength": 32, "pattern": DURATION})
 }
 
 /// Whole local days: `1d`, `2w`.
 pub fn days(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 16, "pattern": "^([0-9]+[dw])+$"})
+    json_schema!({"type": "string", "maxLength": 16, "pattern": DAYS})
 }
 
 /// An instant, RFC 3339.
@@ -78,17 +78,17 @@ pub fn labels(_: &mut SchemaGenerator) -> Schema {
 
 /// An IANA time zone.
 pub fn time_zone(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[A-Za-z0-9_+/-]+$"})
+    json_schema!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": TIME_ZONE})
 }
 
 /// An `http` or `https` URL.
 pub fn http_url(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 2048, "pattern": "^https?://.+"})
+    json_schema!({"type": "string", "maxLength": 2048, "pattern": HTTP_URL})
 }
 
 /// `host:port`; an IPv6 address stands in brackets.
 pub fn host_port(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 262, "pattern": r"^([^\s:\[\]/]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$"})
+    json_schema!({"type": "string", "maxLength": 262, "pattern": HOST_PORT})
 }
 
 /// A mail address, loosely.
@@ -103,7 +103,7 @@ pub fn mail_addresses(_: &mut SchemaGenerator) -> Schema {
 
 /// `P1` to `P5`.
 pub fn priority(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"type": "string", "maxLength": 2, "pattern": "^P[1-5]$"})
+    json_schema!({"type": "string", "maxLength": 2, "pattern": PRIORITY})
 }
 
 /// Only `true`: an act is written or left out.
@@ -134,6 +134,55 @@ pub fn conditions(_: &mut SchemaGenerator) -> Schema {
 /// The largest integer that JavaScript and JSON readers keep exactly (2^53 - 1).
 pub const MAX_INT64: i64 = 9_007_199_254_740_991;
 
-const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
-const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
-const MAIL: &str = r"^[^@\s]+@[^@\s]+$";
+/// What a pattern of these schemas asks for, in words for people.
+pub(crate) fn shape(pattern: &str) -> &'static str {
+    SHAPES.iter().find(|(known, _)| *known == pattern).map_or("another form", |(_, words)| *words)
+}
+
+pub(crate) const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
+pub(crate) const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
+pub(crate) const MAIL: &str = r"^[^@\s]+@[^@\s]+$";
+pub(crate) const DURATION: &str = "^([0-9]+(ms|[smhdw]))+$";
+pub(crate) const DAYS: &str = "^([0-9]+[dw])+$";
+pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+/-]+$";
+pub(crate) const HTTP_URL: &str = "^https?://.+";
+pub(crate) const REPOSITORY_URL: &str = "^(https?|file)://.+";
+pub(crate) const HOST_PORT: &str = r"^([^\s:\[\]/]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$";
+pub(crate) const PRIORITY: &str = "^P[1-5]$";
+pub(crate) const BRANCH: &str = r"^[^\s~^:?*\[\\]+$";
+pub(crate) const COMMIT: &str = "^[0-9a-f]{40}$";
+pub(crate) const HEADER_NAME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$";
+pub(crate) const HEADER_VALUE: &str = r"^[^\r\n]*$";
+pub(crate) const STATUS_RANGE: &str = "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$";
+pub(crate) const BYTES: &str = "^[0-9]+(B|KiB|MiB)$";
+pub(crate) const NAMESPACE_OR_ALL: &str = r"^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$";
+pub(crate) const DATE: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+pub(crate) const LOCAL_TIME: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
+pub(crate) const FINGERPRINT: &str = "^[0-9a-f]{16}$";
+pub(crate) const UUID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+pub(crate) const PHONE: &str = "^[+0-9][0-9 ()./-]*$";
+
+const SHAPES: [(&str, &str); 22] = [
+    (NAME, "a name of a-z, 0-9 and `-`, with a letter or digit at both ends"),
+    (OBJECT_NAME, "the name of an object: a-z, 0-9, `-` and `.`, with a letter or digit at both ends"),
+    (MAIL, "a mail address such as `ada@acme.example`"),
+    (DURATION, "a duration such as `30s`, `15m` or `1h30m` (units w d h m s ms)"),
+    (DAYS, "whole days such as `1d`, `1w` or `2w`"),
+    (TIME_ZONE, "an IANA time zone such as `Europe/Berlin`"),
+    (HTTP_URL, "a URL that begins with `https://` or `http://`"),
+    (REPOSITORY_URL, "a URL that begins with `https://`, `http://` or `file://`"),
+    (HOST_PORT, "host:port, such as `mail.acme.example:587` or `[2001:db8::1]:587`"),
+    (PRIORITY, "a priority from `P1` to `P5`"),
+    (BRANCH, "the name of a branch, without spaces and ~^:?*[\\"),
+    (COMMIT, "a commit: 40 hexadecimal digits"),
+    (HEADER_NAME, "the name of a header, without spaces and colons"),
+    (HEADER_VALUE, "the value of a header, on one line"),
+    (STATUS_RANGE, "a status such as `204` or a range such as `200-299` (100 to 599)"),
+    (BYTES, "a size such as `512KiB` or `1MiB`"),
+    (NAMESPACE_OR_ALL, "the name of a namespace, or `*` for every one"),
+    (DATE, "a date such as `2026-11-02`"),
+    (LOCAL_TIME, "a time of day from `00:00` to `23:59`"),
+    (FINGERPRINT, "a fingerprint: 16 hexadecimal digits"),
+    (UUID, "a UUID"),
+    (PHONE, "a phone number such as `+49 30 1234567`"),
+];

@@ -228,17 +228,17 @@ fn max_bytes() -> String {
 }
 
 fn header_name(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 128, "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"})
+    schemars::json_schema!({"type": "string", "maxLength": 128, "pattern": schema::HEADER_NAME})
 }
 
 fn header_value(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 4096, "pattern": r"^[^\r\n]*$"})
+    schemars::json_schema!({"type": "string", "maxLength": 4096, "pattern": schema::HEADER_VALUE})
 }
 
 fn status_ranges(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "array", "minItems": 1, "maxItems": 20, "items": {"type": "string", "maxLength": 7, "pattern": "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"}})
+    schemars::json_schema!({"type": "array", "minItems": 1, "maxItems": 20, "items": {"type": "string", "maxLength": 7, "pattern": schema::STATUS_RANGE}})
 }
 
 fn bytes(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 16, "pattern": "^[0-9]+(B|KiB|MiB)$"})
+    schemars::json_schema!({"type": "string", "maxLength": 16, "pattern": schema::BYTES})
 }

@@ -316,7 +316,7 @@ fn repeat_every() -> String {
 }
 
 fn shared_namespaces(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "array", "minItems": 1, "maxItems": 200, "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": r"^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$"}})
+    schemars::json_schema!({"type": "array", "minItems": 1, "maxItems": 200, "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": schema::NAMESPACE_OR_ALL}})
 }
 
 fn rotation(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
@@ -326,9 +326,9 @@ fn rotation(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
 }
 
 fn date(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 10, "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"})
+    schemars::json_schema!({"type": "string", "maxLength": 10, "pattern": schema::DATE})
 }
 
 fn local_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 5, "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+    schemars::json_schema!({"type": "string", "maxLength": 5, "pattern": schema::LOCAL_TIME})
 }

@@ -257,5 +257,5 @@ pub struct OriginAlert {
 }
 
 fn fingerprint(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 16, "pattern": "^[0-9a-f]{16}$"})
+    schemars::json_schema!({"type": "string", "maxLength": 16, "pattern": schema::FINGERPRINT})
 }

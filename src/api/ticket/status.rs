@@ -410,5 +410,5 @@ pub struct MessageLine {
 }
 
 fn uuid(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 36, "pattern": "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"})
+    schemars::json_schema!({"type": "string", "maxLength": 36, "pattern": schema::UUID})
 }

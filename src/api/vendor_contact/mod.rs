@@ -96,5 +96,5 @@ pub struct VendorContactStatus {
 }
 
 fn phone(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 40, "pattern": "^[+0-9][0-9 ()./-]*$"})
+    schemars::json_schema!({"type": "string", "maxLength": 40, "pattern": schema::PHONE})
 }

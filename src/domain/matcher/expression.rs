@@ -109,7 +109,7 @@ fn rewrite_class(rest: &mut Source<'_>, out: &mut String) {
                 out.push(']');
                 return;
             }
-            '[' if rest.peek() == Some(&':') => copy_posix_class(rest, out),
+            '[' if starts_posix_class(rest) => copy_posix_class(rest, out),
             // Signs of set operations in the one syntax, plain signs in the other.
             '[' | ']' | '&' | '~' => out.extend(['\\', c]),
             '-' if rest.peek() == Some(&'-') => {
@@ -123,6 +123,12 @@ fn rewrite_class(rest: &mut Source<'_>, out: &mut String) {
         }
         first = false;
     }
+}
+
+/// After `[` in a class: without a `:]` further on it is a plain sign.
+fn starts_posix_class(rest: &Source<'_>) -> bool {
+    let mut ahead = rest.clone();
+    ahead.next_if_eq(&':').is_some() && ahead.collect::<String>().contains(":]")
 }
 
 /// After `[` and before `:`: `[[:alpha:]]` is the same in both.

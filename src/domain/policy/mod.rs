@@ -170,6 +170,13 @@ pub struct EscalationPolicy {
     pub ack_timeout: Option<Duration>,
 }
 
+impl EscalationPolicy {
+    /// An escalation that reaches nobody: of a ticket whose policy is gone for good.
+    pub fn empty() -> Self {
+        Self { name: String::new(), steps: Vec::new(), repeat: Repeat::default(), ack_timeout: None }
+    }
+}
+
 /// One step of an escalation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {

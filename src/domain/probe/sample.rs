@@ -27,6 +27,12 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// A look that could not begin: no time passed and nothing was sent.
+    pub fn not_looked(at: Timestamp, failure: Failure) -> Self {
+        let phases = Phases::default();
+        Self { at, duration: Duration::ZERO, phases, address: None, failure: Some(failure), http: None, tls: None }
+    }
+
     /// Whether the target did what was expected.
     pub fn ok(&self) -> bool {
         self.failure.is_none()

@@ -32,6 +32,14 @@ impl Target {
         }
     }
 
+    /// The host that credentials would be sent to.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Http(http) => http.url.host_str().map(str::to_owned),
+            Self::Tcp(tcp) => Some(tcp.host.clone()),
+        }
+    }
+
     /// Every Secret that a probe of this target reads.
     pub fn secrets(&self) -> Vec<&SecretRef> {
         match self {

@@ -1,4 +1,4 @@
-//! One folder per kind: what was read is decided on, what was decided is done.
+//! One module per kind: what was read is decided on, what was decided is done.
 
 pub mod monitor;
 pub mod policy;

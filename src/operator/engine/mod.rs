@@ -3,4 +3,6 @@
 
 pub mod numbers;
 pub mod outbox;
+pub mod post;
+pub mod prober;
 pub mod secrets;

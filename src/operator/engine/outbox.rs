@@ -5,7 +5,7 @@
 //! ticket's planned notifications are the truth, and the next leader reads them.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -29,6 +29,9 @@ const HEAD: [u64; 6] = [0, 1, 2, 5, 10, 30];
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// After this long a message is given up.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+/// Messages whose end is remembered: between an attempt's report and the ticket's write, a look at the ticket
+/// still finds the message planned.
+const REMEMBERED: usize = 10_000;
 /// How often a message that waits for the lease looks again.
 const LEASE_POLL: Duration = Duration::from_millis(100);
 
@@ -92,6 +95,7 @@ struct Inner {
     tasks: TaskTracker,
     stop: CancellationToken,
     targets: Mutex<HashMap<TargetKey, Arc<Target>>>,
+    ended: Mutex<VecDeque<NotificationId>>,
 }
 
 #[derive(Default)]
@@ -110,12 +114,15 @@ struct Waiting {
 impl Outbox {
     /// An empty outbox. Its tasks end at `stop`, an attempt that has begun being finished first.
     pub fn new(post: impl Post, clock: Clock, metrics: Metrics, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        let inner = Inner { post: Box::new(post), clock, metrics, tasks, stop, targets: Mutex::default() };
+        let inner = Inner { post: Box::new(post), clock, metrics, tasks, stop, targets: Mutex::default(), ended: Mutex::default() };
         Self(Arc::new(inner))
     }
 
-    /// Takes a message; one that is already on its way is not taken twice.
+    /// Takes a message; one that is already on its way, or has ended, is not taken twice.
     pub fn send(&self, item: Item) {
+        if self.0.ended.lock().contains(&item.message.id) {
+            return;
+        }
         let mut targets = self.0.targets.lock();
         let (target, new) = match targets.get(&item.target) {
             Some(target) => (target.clone(), false),
@@ -198,6 +205,9 @@ impl Outbox {
             wait => (delivery, wait),
         };
         self.count(&item, &delivery, age);
+        if wait.is_none() {
+            self.remember(item.message.id);
+        }
         self.0.post.report(&item.ticket, Report { id: item.message.id, attempts: item.attempts, at: now, delivery });
         let mut waiting = target.waiting.lock();
         match wait {
@@ -210,6 +220,14 @@ impl Outbox {
                     *entry = Waiting { item, next: Instant::now() + wait };
                 }
             }
+        }
+    }
+
+    fn remember(&self, id: NotificationId) {
+        let mut ended = self.0.ended.lock();
+        ended.push_back(id);
+        if ended.len() > REMEMBERED {
+            ended.pop_front();
         }
     }
 

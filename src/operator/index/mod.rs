@@ -2,6 +2,7 @@
 //!
 //! Each call says whose decisions it may change. Nothing here talks to the API; tests need no server.
 
+mod sources;
 mod tickets;
 
 use std::{
@@ -84,6 +85,7 @@ pub struct World {
     policies: BTreeMap<Key, PolicyEntry>,
     monitors: HashMap<Key, MonitorEntry>,
     silences: BTreeMap<Key, SilenceEntry>,
+    sources: BTreeMap<Key, SourceEntry>,
     tickets: HashMap<Key, Arc<Ticket>>,
     /// By ticket, then by the event's name.
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
@@ -93,6 +95,7 @@ pub struct World {
     by_fingerprint: HashMap<(String, String), Key>,
 }
 
+pub use sources::SourceEntry;
 pub use tickets::GroupKey;
 
 impl World {

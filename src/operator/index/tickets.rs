@@ -6,6 +6,7 @@ use api::{
     Ticket, TicketEvent,
     ticket::{AlertLineState, TicketState},
 };
+use domain::labels::Labels;
 use kube::ResourceExt;
 
 use super::World;
@@ -95,6 +96,18 @@ impl World {
         self.by_fingerprint.get(&(namespace.to_owned(), fingerprint.to_owned())).and_then(|key| self.tickets.get(key))
     }
 
+    /// The labels of alerts that fire on open tickets of a namespace and that `is_meant` accepts.
+    pub fn firing_alerts(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Vec<Labels> {
+        let tickets = self.tickets.values().filter(|ticket| ticket.namespace().as_deref() == Some(namespace));
+        tickets.flat_map(|ticket| firing_labels(ticket)).filter(|labels| is_meant(labels)).collect()
+    }
+
+    /// The ticket on which an alert fires that `is_meant` accepts.
+    pub fn ticket_with_alert(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Option<Key> {
+        let mut tickets = self.tickets.iter().filter(|(key, _)| key.namespace == namespace);
+        tickets.find(|(_, ticket)| firing_labels(ticket).iter().any(&is_meant)).map(|(key, _)| key.clone())
+    }
+
     /// The newest ticket of a group, open or not: by creation, then the one that names the other as previous.
     pub fn newest_of_group(&self, group: &GroupKey) -> Option<&Arc<Ticket>> {
         let tickets: Vec<&Arc<Ticket>> = self.by_group.get(group)?.iter().filter_map(|key| self.tickets.get(key)).collect();
@@ -149,6 +162,19 @@ impl World {
 fn is_over(ticket: &Ticket) -> bool {
     let state = ticket.status.as_ref().and_then(|status| status.state);
     matches!(state, Some(TicketState::Resolved | TicketState::Closed))
+}
+
+/// The labels of the alerts that fire on a ticket, as far as it keeps them.
+fn firing_labels(ticket: &Ticket) -> Vec<Labels> {
+    let status = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
+    match (status, &ticket.spec.origin) {
+        (Some(alerts), _) => {
+            let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty());
+            firing.map(|line| line.labels.clone()).collect()
+        }
+        (None, Some(origin)) => origin.alerts.iter().map(|alert| alert.labels.clone()).collect(),
+        (None, None) => Vec::new(),
+    }
 }
 
 /// The fingerprints that fire on a ticket; before its first status those it was created with.

@@ -81,18 +81,13 @@ impl Cluster {
         self.build(self.config.clone())
     }
 
-    /// A client that acts as this ServiceAccount.
+    /// A client that acts as this ServiceAccount. The server adds the account's groups itself.
     ///
     /// # Errors
     /// When the connection's settings cannot be used.
     pub fn client_as(&self, namespace: &str, service_account: &str) -> Result<Client, ClientError> {
         let mut config = self.config.clone();
         config.auth_info.impersonate = Some(format!("system:serviceaccount:{namespace}:{service_account}"));
-        config.auth_info.impersonate_groups = Some(vec![
-            "system:serviceaccounts".to_owned(),
-            format!("system:serviceaccounts:{namespace}"),
-            "system:authenticated".to_owned(),
-        ]);
         self.build(config)
     }
 

@@ -1,5 +1,6 @@
 //! Kubernetes Events on transitions a person cares about: best effort, one worker, never in anybody's way.
 
+use futures::{FutureExt, future::BoxFuture};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{
     Client, Resource,
@@ -36,32 +37,16 @@ pub struct Events {
 }
 
 impl Events {
-    /// The sender, and the future that writes until `stop`.
-    pub fn new(client: Client, instance: String, metrics: Metrics, stop: CancellationToken) -> (Self, impl Future<Output = ()>) {
-        let (sender, mut receiver) = mpsc::channel::<(ObjectReference, Note)>(QUEUE);
+    /// The sender, and the writer that runs until its token is cancelled.
+    pub fn new(
+        client: Client,
+        instance: String,
+        metrics: Metrics,
+    ) -> (Self, impl FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + 'static) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
         let counted = metrics.clone();
-        let write = async move {
-            let reporter = Reporter { controller: "firstline".to_owned(), instance: Some(instance) };
-            let recorder = Recorder::new(client, reporter);
-            loop {
-                let next = tokio::select! {
-                    () = stop.cancelled() => return,
-                    next = receiver.recv() => next,
-                };
-                let Some((object, note)) = next else { return };
-                let event = Event {
-                    type_: if note.warning { EventType::Warning } else { EventType::Normal },
-                    reason: note.reason.to_owned(),
-                    note: Some(cut(&note.text)),
-                    action: note.action.to_owned(),
-                    secondary: None,
-                };
-                if let Err(error) = recorder.publish(&event, &object).await {
-                    counted.events_dropped.inc();
-                    tracing::debug!(%error, reason = note.reason, "an Event could not be written");
-                }
-            }
-        };
+        let reporter = Reporter { controller: "firstline".to_owned(), instance: Some(instance) };
+        let write = |stop| write(receiver, Recorder::new(client, reporter), counted, stop).boxed();
         (Self { sender, metrics }, write)
     }
 
@@ -70,6 +55,39 @@ impl Events {
         let reference = object.object_ref(&());
         if self.sender.try_send((reference, note)).is_err() {
             self.metrics.events_dropped.inc();
+        }
+    }
+
+    /// Waits until what was noted so far has been taken up.
+    pub async fn drain(&self) {
+        while self.sender.capacity() < QUEUE {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}
+
+async fn write(
+    mut receiver: mpsc::Receiver<(ObjectReference, Note)>,
+    recorder: Recorder,
+    metrics: Metrics,
+    stop: CancellationToken,
+) {
+    loop {
+        let next = tokio::select! {
+            () = stop.cancelled() => return,
+            next = receiver.recv() => next,
+        };
+        let Some((object, note)) = next else { return };
+        let event = Event {
+            type_: if note.warning { EventType::Warning } else { EventType::Normal },
+            reason: note.reason.to_owned(),
+            note: Some(cut(&note.text)),
+            action: note.action.to_owned(),
+            secondary: None,
+        };
+        if let Err(error) = recorder.publish(&event, &object).await {
+            metrics.events_dropped.inc();
+            tracing::debug!(%error, reason = note.reason, "an Event could not be written");
         }
     }
 }

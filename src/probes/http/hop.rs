@@ -67,17 +67,21 @@ impl Hop {
         Ok(Self { url: target.url.clone(), redirects: 0, verb, headers, credentials, body })
     }
 
-    /// The request that a redirect asks for; `None` when the answer is none.
+    /// The request that a redirect asks for; `None` when the answer is none. It is refused after `most`.
     ///
     /// Methods change as browsers change them (RFC 9110, section 15.4): after 303 always, after 301
     /// and 302 from POST, to GET without a body.
-    pub(crate) fn follow(&self, head: &Head, peer: &str) -> Result<Option<Self>, Failure> {
+    pub(crate) fn follow(&self, head: &Head, most: u32, peer: &str) -> Result<Option<Self>, Failure> {
         use StatusCode as S;
         let redirects = matches!(
             head.status,
             S::MOVED_PERMANENTLY | S::FOUND | S::SEE_OTHER | S::TEMPORARY_REDIRECT | S::PERMANENT_REDIRECT
         );
         let Some(location) = head.headers.get(LOCATION).filter(|_| redirects) else { return Ok(None) };
+        if self.redirects >= most {
+            let message = format!("{peer} redirects once more after {most} redirects");
+            return Err(Failure { reason: Reason::TooManyRedirects, phase: Phase::Expect, message });
+        }
         // What the server wrote is not repeated: such URLs often carry tokens.
         let wrong = |what: &str| Failure {
             reason: Reason::ProtocolError,

@@ -36,18 +36,14 @@ pub(crate) async fn look(
         }
         let (mut exchange, peer) = send(&hop, target, trust.as_deref(), context, look).await?;
         look.http = Some(facts(&exchange.head, &hop));
-        if let Some(next) = hop.follow(&exchange.head, &peer)? {
-            let Redirects::Follow(most) = target.redirects else {
-                return judge(target, &mut exchange, &peer, look).await;
-            };
-            if next.redirects > u32::from(most) {
-                let message = format!("{peer} redirects once more after {most} redirects");
-                return Err(Failure { reason: Reason::TooManyRedirects, phase: Phase::Expect, message });
-            }
-            hop = next;
-            continue;
+        let next = match target.redirects {
+            Redirects::Follow(most) => hop.follow(&exchange.head, u32::from(most), &peer)?,
+            Redirects::Judge => None,
+        };
+        match next {
+            Some(next) => hop = next,
+            None => return judge(target, &mut exchange, &peer, look).await,
         }
-        return judge(target, &mut exchange, &peer, look).await;
     }
 }
 

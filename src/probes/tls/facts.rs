@@ -77,7 +77,8 @@ fn escaped(value: &str) -> String {
     text
 }
 
-fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+/// The DNS names and addresses that a certificate is for.
+pub(crate) fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
     let Ok(Some(extension)) = leaf.subject_alternative_name() else { return Vec::new() };
     let text = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some(escaped(name)),

@@ -20,7 +20,7 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use x509_parser::{certificate::X509Certificate, prelude::FromDer};
 
 use super::{
-    facts::{not_after, not_before, rfc2253},
+    facts::{names, not_after, not_before, rfc2253},
     trust::Trust,
 };
 
@@ -62,7 +62,7 @@ pub(crate) fn faults(
         let error = if validity.is_empty() { Some(error) } else { path(valid_instant(chain)).err() };
         faults.extend(error.map(|error| trust_fault(&error, &described, chain.len())));
     }
-    faults.extend(verify_server_name(&parsed, name).err().map(|error| name_fault(&error, name)));
+    faults.extend(verify_server_name(&parsed, name).err().map(|error| name_fault(&error, &described, name)));
     faults.extend(validity);
     faults
 }
@@ -121,16 +121,18 @@ fn trust_fault(error: &Error, leaf: &X509Certificate<'_>, sent: usize) -> Fault 
     }
 }
 
-fn name_fault(error: &Error, name: &ServerName<'_>) -> Fault {
+fn name_fault(error: &Error, leaf: &X509Certificate<'_>, name: &ServerName<'_>) -> Fault {
     let wanted = name.to_str();
+    let (names, shown) = (names(leaf), 5);
     let what = match error {
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. })
-            if presented.is_empty() =>
-        {
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) if names.is_empty() => {
             format!("the certificate is for no name at all, expected {wanted}")
         }
-        Error::InvalidCertificate(CertificateError::NotValidForNameContext { presented, .. }) => {
-            format!("the certificate is for {}, expected {wanted}", presented.join(", "))
+        Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. }) => {
+            let more = names.len().saturating_sub(shown);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let names = names.iter().take(shown).map(String::as_str).collect::<Vec<_>>().join(", ");
+            format!("the certificate is for {names}{more}, expected {wanted}")
         }
         other => format!("the certificate is not for {wanted}: {other}"),
     };

@@ -180,6 +180,16 @@ async fn a_message_given_twice_is_sent_once_and_a_cancelled_one_not_at_all() {
     assert_eq!(stage.seen.lock().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_message_that_has_ended_is_not_sent_again_while_its_ticket_still_says_planned() {
+    let stage = stage(&[("chat", vec![accepted()])], None);
+    stage.outbox.send(item(1, MessageKind::Page, "chat"));
+    pass(1).await;
+    stage.outbox.send(item(1, MessageKind::Page, "chat"));
+    pass(1).await;
+    assert_eq!(stage.seen.lock().len(), 1);
+}
+
 #[test]
 fn waits_double_to_ten_minutes() {
     let waits: Vec<u64> = (5..12).map(|n| wait_after(&retry(None), n).unwrap().as_secs()).collect();

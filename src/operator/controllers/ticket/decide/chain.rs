@@ -84,7 +84,7 @@ impl Draft<'_> {
         for line in firing() {
             held_by = Some(of(&line.labels)?);
         }
-        held_by.map(|silence| (format!("{}/{}", silence.namespace, silence.name), silence.describe()))
+        held_by.map(|silence| (format!("{}/{}", silence.namespace, silence.name), silence.sentence()))
     }
 
     fn carry_out(&mut self, effect: Effect) {

@@ -39,7 +39,7 @@ use crate::{
 const BACKUP_AGE: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// Everything that was read.
-pub struct Seen {
+pub(super) struct Seen {
     /// The ticket in its newest version.
     pub ticket: Arc<Ticket>,
     /// Its events, in any order.
@@ -64,7 +64,7 @@ pub struct Seen {
 
 /// Everything that is to be done.
 #[derive(Debug)]
-pub struct Plan {
+pub(super) struct Plan {
     /// The whole new status.
     pub status: TicketStatus,
     /// Whether it differs from the one that was read.
@@ -85,7 +85,7 @@ pub struct Plan {
 
 /// For the metrics.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Escalations that found nobody at all.
     pub nobody_found: u64,
     /// Escalations that ran out of cycles.
@@ -93,7 +93,7 @@ pub struct Counts {
 }
 
 /// Decides.
-pub fn decide(seen: &Seen, now: Timestamp) -> Plan {
+pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     let mut draft = Draft::open(seen, now);
     draft.take_reports();
     draft.be_born();
@@ -159,9 +159,12 @@ impl<'a> Draft<'a> {
 
     fn find_route(&self) -> Option<RouteDecision> {
         let origin = self.seen.ticket.spec.origin.as_ref()?;
-        let labels = &origin.alerts.first()?.labels;
-        let severity = self.status.severity.unwrap_or(origin.severity);
-        Some(routing::route(self.policy()?, labels, severity.into()))
+        let severity = self.status.severity.unwrap_or(origin.severity).into();
+        let policy = self.policy()?;
+        let (mut labels, _) = routing::normalise(policy, &origin.alerts.first()?.labels);
+        // The most severe alert of the ticket decides, whichever came first.
+        labels.insert("severity".to_owned(), domain::alert::Severity::to_string(&severity));
+        Some(routing::route(policy, &labels, severity))
     }
 
     /// The first look at a ticket: its number, its policy, its alerts, the start of its escalation.

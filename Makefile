@@ -1,0 +1,48 @@
+# Firstline. `make` alone lists what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+CACHE := $(or $(FIRSTLINE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/firstline)
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
+
+.PHONY: help demo test check build crds bench clean cluster
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: cluster ## Acme's incident from commit to Resolved, on real parts; then stays up to play with
+	@cargo build --quiet --bin firstline
+	@cargo run --quiet -p tests --bin demo
+
+test: cluster ## Everything: unit, snapshot, architecture and end-to-end tests
+	@cargo build --bin firstline
+	@cargo test --workspace --no-fail-fast
+
+check: ## Format, lints, licences and bans
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets -- -D warnings
+	@$(MAKE) --no-print-directory crds
+	@git diff --exit-code --stat crds || { echo "crds/ differs from the code: commit what 'make crds' wrote" >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(DENY)
+	@$(DENY) --log-level error check bans licenses sources
+	@$(DENY) --log-level error check advisories 2>/dev/null || echo "check: advisories were skipped, the advisory database cannot be reached or has findings; run '$(DENY) check advisories' where it can"
+
+$(DENY):
+	@echo "installing cargo-deny $(DENY_VERSION) (once) ..." >&2
+	@cargo install --quiet --locked --version $(DENY_VERSION) --root $(CACHE)/cargo-deny-$(DENY_VERSION) cargo-deny
+
+build: ## The release binary, target/release/firstline
+	@cargo build --release --bin firstline
+
+crds: ## Writes crds/ from the code
+	@cargo run --quiet --bin firstline -- crds --dir crds
+
+bench: cluster build ## Start-up time, memory and API writes of the release binary
+	@cargo run --quiet --release -p tests --bin bench
+
+cluster: ## Builds kube-apiserver, etcd, kubectl and mailpit once, into a cache
+	@tests/cluster/build.sh >/dev/null
+
+clean: ## Removes what was built here; the cache of test servers stays
+	@cargo clean

@@ -1,0 +1,217 @@
+//! The CRD's schema, and its errors rewritten as help: what was expected, what was found, what to write.
+
+use domain::problem::Problem;
+use jsonschema::{ValidationError, error::ValidationErrorKind as Kind_, paths::LocationSegment};
+use serde_json::Value;
+
+use crate::{defaults::member_schema, kinds::Kind, schema::shape};
+
+/// The problems of a spec, with paths that begin with `spec`.
+pub(super) fn check(kind: &Kind, spec: &Value) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for error in kind.validator.iter_errors(spec) {
+        say(&kind.spec, &error, &mut problems);
+    }
+    refuse_repeated_keys(&kind.spec, spec, "spec", &mut problems);
+    problems
+}
+
+fn say(root: &Value, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {
+    let (path, schema) = locate(root, error);
+    let found = error.instance();
+    let text = || found.as_str().unwrap_or_default();
+    match error.kind() {
+        Kind_::AdditionalProperties { unexpected } => {
+            let known: Vec<&str> = members(schema).collect();
+            let unknown = unexpected.iter();
+            problems.extend(unknown.map(|name| {
+                Problem::error(format!("{path}.{name}"), "unknown field").suggest_from(name, known.iter().copied())
+            }));
+        }
+        Kind_::Required { property } => {
+            let name = property.as_str().unwrap_or_default();
+            let about = schema.and_then(|schema| member_schema(schema, name)).and_then(description).unwrap_or_default();
+            problems.push(Problem::error(format!("{path}.{name}"), format!("expected a value, found nothing{about}")));
+        }
+        Kind_::Type { .. } => problems.push(wrong_type(&path, schema, found)),
+        Kind_::Enum { options } => {
+            let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
+            let list = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+            let of = if words.len() == 1 { "" } else { "one of " };
+            let problem = Problem::error(path, format!("expected {of}{list}, found {}", what(found)));
+            let near = words.iter().find(|word| word.eq_ignore_ascii_case(text()));
+            problems.push(match near {
+                Some(word) => problem.suggest(format!("did you mean `{word}`?")),
+                None => problem,
+            });
+        }
+        Kind_::Pattern { pattern } => {
+            problems.push(Problem::error(path, format!("expected {}, found `{}`", shape(pattern), text())))
+        }
+        Kind_::Format { .. } => {
+            problems.push(Problem::error(
+                path,
+                format!("expected an instant such as `2026-11-23T10:00:00Z`, found `{}`", text()),
+            ));
+        }
+        Kind_::MinLength { .. } => problems.push(Problem::error(path, "expected some text, found none")),
+        Kind_::MaxLength { limit } => {
+            problems.push(Problem::error(
+                path,
+                format!("expected at most {limit} characters, found {}", text().chars().count()),
+            ));
+        }
+        Kind_::MinItems { limit } => problems.push(Problem::error(
+            path,
+            format!("expected at least {limit} {}, found {}", entries(*limit), count(found)),
+        )),
+        Kind_::MaxItems { limit } | Kind_::MaxProperties { limit } => {
+            problems.push(Problem::error(
+                path,
+                format!("expected at most {limit} {}, found {}", entries(*limit), count(found)),
+            ));
+        }
+        Kind_::Minimum { .. } | Kind_::Maximum { .. } => {
+            let bound = |name: &str| schema.and_then(|schema| schema.get(name)).map(plain).unwrap_or_default();
+            problems.push(Problem::error(
+                path,
+                format!("expected {} to {}, found {}", bound("minimum"), bound("maximum"), plain(found)),
+            ));
+        }
+        _ => problems.push(Problem::error(path, error.to_string())),
+    }
+}
+
+/// The path in our notation and the schema of the value there.
+fn locate<'a>(root: &'a Value, error: &ValidationError<'_>) -> (String, Option<&'a Value>) {
+    let mut path = "spec".to_owned();
+    let mut schema = Some(root);
+    for segment in error.instance_path().segments() {
+        match segment {
+            LocationSegment::Property(name) => {
+                path = format!("{path}.{name}");
+                schema = schema.and_then(|schema| member_schema(schema, &name));
+            }
+            LocationSegment::Index(index) => {
+                path = format!("{path}[{index}]");
+                schema = schema.and_then(|schema| schema.get("items"));
+            }
+        }
+    }
+    (path, schema)
+}
+
+fn wrong_type(path: &str, schema: Option<&Value>, found: &Value) -> Problem {
+    match schema.and_then(|schema| schema.get("type")).and_then(Value::as_str) {
+        Some("string") => expected_text(path, found),
+        Some("array") => {
+            let problem = Problem::error(path, format!("expected a list, found {}", what(found)));
+            if found.is_array() || found.is_null() {
+                problem
+            } else {
+                problem.suggest("put it in square brackets, or after `- `")
+            }
+        }
+        Some("object") => {
+            let known: Vec<&str> = members(schema).take(5).collect();
+            let members = if known.is_empty() { String::new() } else { format!(" with {}", known.join(", ")) };
+            Problem::error(path, format!("expected an object{members}, found {}", what(found)))
+        }
+        Some("integer") => Problem::error(path, format!("expected a whole number, found {}", what(found))),
+        Some("boolean") => Problem::error(path, format!("expected true or false, found {}", what(found))),
+        _ => Problem::error(path, format!("expected something else than {}", what(found))),
+    }
+}
+
+/// Text was expected. A bare number or `true` in YAML usually was meant as text.
+pub(super) fn expected_text(path: &str, found: &Value) -> Problem {
+    let problem = Problem::error(path, format!("expected text, found {}", what(found)));
+    match found {
+        Value::Number(_) | Value::Bool(_) => problem.suggest(format!("put it in quotes: \"{found}\"")),
+        _ => problem,
+    }
+}
+
+/// `metadata.name` and the like are keys of a list map: the server refuses a second entry with the same ones.
+fn refuse_repeated_keys(schema: &Value, value: &Value, path: &str, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                if let Some(schema) = member_schema(schema, name) {
+                    refuse_repeated_keys(schema, member, &format!("{path}.{name}"), problems);
+                }
+            }
+        }
+        Value::Array(items) => {
+            let Some(item_schema) = schema.get("items") else { return };
+            let keys: Vec<&str> = schema
+                .get("x-kubernetes-list-map-keys")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            let mut seen: Vec<Vec<Option<&Value>>> = Vec::new();
+            for (i, item) in items.iter().enumerate() {
+                let path = format!("{path}[{i}]");
+                refuse_repeated_keys(item_schema, item, &path, problems);
+                let own: Vec<Option<&Value>> = keys.iter().map(|key| item.get(key)).collect();
+                if let (Some(key), Some(Some(value))) = (keys.first(), own.first()) {
+                    if seen.contains(&own) {
+                        problems.push(Problem::error(
+                            format!("{path}.{key}"),
+                            format!("expected a {key} of its own, found `{}` again", plain(value)),
+                        ));
+                    }
+                    seen.push(own);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `the number 5`, `a list`, `nothing`.
+pub(super) fn what(found: &Value) -> String {
+    match found {
+        Value::Null => "nothing".to_owned(),
+        Value::Bool(value) => format!("`{value}`"),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("`{text}`"),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number
+            .as_f64()
+            .filter(|float| float.fract() == 0.0)
+            .map_or_else(|| number.to_string(), |float| format!("{float:.0}")),
+        other => other.to_string(),
+    }
+}
+
+fn members(schema: Option<&Value>) -> impl Iterator<Item = &str> {
+    let known = schema.and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+    known.into_iter().flat_map(|known| known.keys().map(String::as_str))
+}
+
+/// `: what users call the thing`, the first sentence of a field's description.
+fn description(schema: &Value) -> Option<String> {
+    let text = schema.get("description")?.as_str()?;
+    let first = text.split(['.', ';', ':', '\n']).next()?.trim();
+    let mut letters = first.chars();
+    let lower: String = letters.next()?.to_lowercase().chain(letters).collect();
+    Some(format!(": {lower}"))
+}
+
+fn entries(limit: u64) -> &'static str {
+    if limit == 1 { "entry" } else { "entries" }
+}
+
+fn count(found: &Value) -> usize {
+    found.as_array().map(Vec::len).or_else(|| found.as_object().map(serde_json::Map::len)).unwrap_or_default()
+}

@@ -1,0 +1,326 @@
+//! Wiring: what is started in which order, and what is stopped in which order.
+//!
+//! Start: server, watches, lease; when every gate is open and the lease is ours: engines and controllers.
+//! Stop (SIGTERM, SIGINT): nothing new is begun, what runs is finished, waiting statuses are written, and the
+//! lease is given back last. A second signal, or four seconds, ends the wait.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use parking_lot::RwLock;
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
+
+use crate::{
+    alerts::Alerts,
+    clock::Clock,
+    config::RunConfig,
+    context::{Context, Inner, Queues},
+    controllers,
+    engine::{
+        numbers::Numbers,
+        outbox::Outbox,
+        post::Courier,
+        prober::{self, Probed},
+        secrets::SecretReader,
+    },
+    held::Held,
+    inbox::Inboxes,
+    index::World,
+    kube::{
+        client::{ClientError, Cluster},
+        events::Events,
+        gates::Gates,
+        lease::{Elector, Ended, Leadership},
+        meta::Key,
+        status_writer::StatusWriter,
+    },
+    queue::{Looked, Outcome, Queue},
+    revisions::Revisions,
+    server::{self, Served},
+    telemetry::{
+        self,
+        metrics::{Metrics, NameLabel, ReconcileLabels, SeverityLabel},
+        probe_metrics::ProbeMetrics,
+    },
+    watches,
+};
+
+/// The Lease's name.
+const LEASE: &str = "firstline";
+/// How long shutdown waits for what runs.
+const SHUTDOWN: Duration = Duration::from_secs(4);
+/// Tickets looked at at once.
+const TICKET_WORKERS: usize = 16;
+/// Other objects of a kind looked at at once.
+const WORKERS: usize = 4;
+
+/// Why the operator ended, other than being asked to.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// `--log` cannot be read.
+    #[error("--log: {0}")]
+    Log(#[from] tracing_subscriber::filter::ParseError),
+    /// No cluster.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The address is taken or not ours.
+    #[error("--http {0}: {1}")]
+    Listen(std::net::SocketAddr, #[source] std::io::Error),
+    /// The folder for mirrors cannot be used.
+    #[error("--data {}: {source}; give a folder that can be written", path.display())]
+    Data {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Probes cannot run on this host.
+    #[error("setting up probes: {0}")]
+    Probes(#[from] probes::ContextError),
+    /// Messages cannot be sent from this host.
+    #[error("setting up deliveries: {0}")]
+    Notify(#[from] notify::ContextError),
+    /// Signals cannot be caught.
+    #[error("catching signals: {0}")]
+    Signals(#[source] std::io::Error),
+    /// Another replica has taken the lease from this one.
+    #[error("another replica has taken the lease; this one ends so that it decides nothing on old knowledge")]
+    LeaseLost,
+}
+
+/// Runs the operator until it is asked to stop.
+///
+/// # Errors
+/// When it cannot start, or lost the lease.
+pub async fn run(config: RunConfig) -> Result<(), RunError> {
+    telemetry::start_logging(&config.log, config.log_format)?;
+    std::fs::create_dir_all(&config.data).map_err(|source| RunError::Data { path: config.data.clone(), source })?;
+    let listener = TcpListener::bind(config.http).await.map_err(|error| RunError::Listen(config.http, error))?;
+    let mut registry = Registry::default();
+    let metrics = Metrics::declare(&mut registry);
+    let cluster = Cluster::find(config.kubeconfig.as_deref(), config.context.as_deref()).await?.counted(metrics.clone());
+    let client = cluster.client()?;
+    let egress = egress(&config);
+    let probes = probes::Context::from_system(egress)?;
+    let notify = notify::Context::new()?;
+
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let me = format!("{}_{}", hostname(), Uuid::new_v4());
+    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify, &me, &stop, &tasks);
+    ProbeMetrics::declare(&mut registry, ctx.probed.clone());
+    // Events of the last transitions are still written while the rest stops.
+    let events_stop = CancellationToken::new();
+    tasks.spawn(write_events(events_stop.clone()));
+
+    let gates = Gates::closed(watches::GATES);
+    let http_stop = CancellationToken::new();
+    let served = Arc::new(Served { registry, gates: gates.clone(), before_scrape: before_scrape(&ctx) });
+    tracing::info!(address = %listener.local_addr().map_or_else(|_| ctx.config.http, |a| a), "serving /metrics, /livez and /readyz");
+    let http = tokio::task::JoinSet::from_iter([server::serve(listener, served, http_stop.clone())]);
+
+    watches::start(&ctx, &gates);
+    let lease_stop = CancellationToken::new();
+    let elector = Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
+    let lease = elector.run(lease_stop.clone());
+    tokio::pin!(lease);
+
+    let start = start_when_ready(ctx.clone(), gates, probes);
+    tasks.spawn(start);
+    let mut signals = Signals::catch()?;
+    let lost = tokio::select! {
+        () = signals.any() => { tracing::info!("asked to stop"); false }
+        ended = &mut lease => ended == Ended::Lost,
+    };
+    stop.cancel();
+    tasks.close();
+    if !lost {
+        tokio::select! {
+            () = finish(&ctx, &tasks, &events_stop) => {}
+            () = tokio::time::sleep(SHUTDOWN) => tracing::warn!("some work did not end in time; the next leader takes it up"),
+            () = signals.any() => tracing::warn!("asked to stop again; ending at once"),
+        }
+        lease_stop.cancel();
+        lease.await;
+    }
+    http_stop.cancel();
+    drop(http);
+    if lost { Err(RunError::LeaseLost) } else { Ok(()) }
+}
+
+/// Everything that runs has ended, then the Events are written.
+async fn finish(ctx: &Context, tasks: &TaskTracker, events_stop: &CancellationToken) {
+    while tasks.len() > 1 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ctx.events.drain().await;
+    events_stop.cancel();
+    tasks.wait().await;
+}
+
+fn egress(config: &RunConfig) -> probes::Egress {
+    let rule = |allowed| if allowed { probes::Rule::Allow } else { probes::Rule::Refuse };
+    probes::Egress { loopback: rule(config.allow_loopback_probes), private: rule(!config.deny_private_probes) }
+}
+
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "firstline".to_owned(), |name| name.trim().to_owned())
+}
+
+type WriteEvents = Box<dyn FnOnce(CancellationToken) -> futures::future::BoxFuture<'static, ()> + Send>;
+
+#[expect(clippy::too_many_arguments, reason = "the one place where everything meets")]
+fn assemble(
+    config: RunConfig,
+    cluster: Cluster,
+    client: ::kube::Client,
+    metrics: Metrics,
+    notify: notify::Context,
+    me: &str,
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> (Context, WriteEvents) {
+    let clock = Clock::system();
+    let leadership = Leadership::default();
+    let (queues, inboxes) = (Arc::new(Queues::default()), Arc::new(Inboxes::default()));
+    let secrets = SecretReader::new(client.clone());
+    let courier = Courier { notify, secrets: secrets.clone(), leadership: leadership.clone(), inboxes: inboxes.clone(), queues: queues.clone() };
+    let (events, write_events) = Events::new(client.clone(), me.to_owned(), metrics.clone());
+    let ctx = Arc::new(Inner {
+        world: Arc::new(RwLock::new(World::new(&config.namespace))),
+        statuses: StatusWriter::new(client.clone(), leadership.clone(), metrics.clone()),
+        outbox: Outbox::new(courier, clock.clone(), metrics.clone(), tasks.clone(), stop.clone()),
+        numbers: Numbers::new(client.clone(), &config.namespace),
+        revisions: Revisions::new(client.clone()),
+        held: Held::new(queues.clone()),
+        probed: Arc::new(Probed::new(clock.now())),
+        alerts: Alerts::default(),
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+        config,
+        clock,
+        cluster,
+        client,
+        leadership,
+        metrics,
+        events,
+        secrets,
+        queues,
+        inboxes,
+    });
+    (ctx, Box::new(move |stop| Box::pin(write_events(stop))))
+}
+
+/// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing.
+async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
+    let ready = async {
+        gates.opened().await;
+        tracing::info!("every kind is listed: ready");
+        ctx.leadership.leads().await;
+    };
+    tokio::select! {
+        () = ctx.stop.cancelled() => return,
+        () = ready => {}
+    }
+    ask_for_everything(&ctx);
+    let tasks = ctx.tasks.clone();
+    tasks.spawn({
+        let ctx = ctx.clone();
+        async move { ctx.statuses.run(ctx.stop.clone()).await }
+    });
+    tasks.spawn(prober::run(ctx.clone(), probes));
+    control(&ctx, "ticket", TICKET_WORKERS, |queues| &queues.tickets, |ctx, key| async move { controllers::ticket::reconcile(&ctx, key).await });
+    control(&ctx, "servicemonitor", WORKERS * 4, |queues| &queues.monitors, |ctx, key| async move { controllers::monitor::reconcile(&ctx, key).await });
+    control(&ctx, "supportpolicy", WORKERS, |queues| &queues.policies, |ctx, key| async move { controllers::policy::reconcile(&ctx, key).await });
+    control(&ctx, "silence", WORKERS, |queues| &queues.silences, |ctx, key| async move { controllers::silence::reconcile(&ctx, key).await });
+    control(&ctx, "gitsource", WORKERS, |queues| &queues.sources, |ctx, key| async move { controllers::source::reconcile(&ctx, key).await });
+}
+
+/// A new leader looks at everything once.
+fn ask_for_everything(ctx: &Context) {
+    let world = ctx.world.read();
+    for (key, _) in world.tickets() {
+        ctx.queues.tickets.add(key.clone());
+    }
+    for (key, _) in world.monitors() {
+        ctx.queues.monitors.add(key.clone());
+    }
+}
+
+/// Runs one kind's queue: each look is counted by what it came to.
+fn control<Fut>(
+    ctx: &Context,
+    name: &'static str,
+    workers: usize,
+    queue: fn(&Queues) -> &Queue<Key>,
+    reconcile: impl Fn(Context, Key) -> Fut + Clone + Send + Sync + 'static,
+) where
+    Fut: Future<Output = Option<Looked>> + Send + 'static,
+{
+    let ctx = ctx.clone();
+    ctx.tasks.clone().spawn(async move {
+        let (stop, queues) = (ctx.stop.clone(), ctx.queues.clone());
+        let look = |key: Key| {
+            let (ctx, reconcile) = (ctx.clone(), reconcile.clone());
+            async move {
+                let looked = reconcile(ctx.clone(), key).await;
+                let result = looked.map_or(Outcome::Failed, |looked| looked.outcome).as_str();
+                ctx.metrics.reconciles.get_or_create(&ReconcileLabels { controller: name, result }).inc();
+                looked
+            }
+        };
+        queue(&queues).run(workers, stop, look).await;
+    });
+}
+
+/// Gauges that are computed from state.
+fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
+    let ctx = ctx.clone();
+    Box::new(move || {
+        let metrics = &ctx.metrics;
+        metrics.leads.get_or_create(&NameLabel { name: LEASE }).set(i64::from(ctx.leadership.is_valid()));
+        metrics.oldest_pending.set(ctx.outbox.oldest().as_secs_f64());
+        let queues = [
+            ("ticket", &ctx.queues.tickets),
+            ("servicemonitor", &ctx.queues.monitors),
+            ("supportpolicy", &ctx.queues.policies),
+            ("silence", &ctx.queues.silences),
+            ("gitsource", &ctx.queues.sources),
+        ];
+        for (name, queue) in queues {
+            let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
+            metrics.queue_depth.get_or_create(&NameLabel { name }).set(depth);
+        }
+        let waiting: Vec<_> = ctx.world.read().unacknowledged().collect();
+        for severity in [api::ticket::Severity::Page, api::ticket::Severity::Ticket, api::ticket::Severity::Info] {
+            let count = waiting.iter().filter(|one| **one == severity).count();
+            let label = SeverityLabel { severity: domain::alert::Severity::from(severity).as_str() };
+            metrics.unacknowledged.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+    })
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, RunError> {
+        let catch = |kind| signal(kind).map_err(RunError::Signals);
+        Ok(Self { terminate: catch(SignalKind::terminate())?, interrupt: catch(SignalKind::interrupt())? })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

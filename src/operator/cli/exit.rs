@@ -1,0 +1,81 @@
+//! Exit codes, and why a verb could not give its answer.
+
+use std::{io, process::ExitCode};
+
+use thiserror::Error;
+
+use super::{cluster::Trouble, crds, lookup::LookupError, probe::ProbeError, silence::SilenceError};
+use crate::{app::RunError, load::LoadError};
+
+/// How a verb ended. The numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: the answer is no. Invalid, refused, down.
+    No,
+    /// 2: the command line is wrong.
+    Usage,
+    /// 3: nobody could tell. No cluster, no network, no answer in time.
+    Unknown,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Done => 0,
+            Exit::No => 1,
+            Exit::Usage => 2,
+            Exit::Unknown => 3,
+        })
+    }
+}
+
+/// Why a verb could not give its answer.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The cluster refused, or there is none.
+    #[error(transparent)]
+    Cluster(#[from] Trouble),
+    /// No ticket is meant, or more than one.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The silence cannot be made as it was asked for.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
+    /// There is nothing to probe.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// The files could not be read at all.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The CRDs could not be written.
+    #[error(transparent)]
+    Crds(#[from] crds::CrdsError),
+    /// The operator ended with an error.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The result could not be put into the asked form.
+    #[error("writing the result: {0}")]
+    Form(String),
+    /// Nobody reads the output any more, or the disk behind it is full.
+    #[error("writing the output: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Cluster(trouble) => trouble.exit(),
+            Self::Lookup(error) => error.exit(),
+            Self::Silence(error) => error.exit(),
+            Self::Probe(error) => error.exit(),
+            Self::Load(_) => Exit::Usage,
+            Self::Crds(_) | Self::Run(_) => Exit::No,
+            // `firstline tickets | head` is no error of ours.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Output(_) | Self::Form(_) => Exit::Unknown,
+        }
+    }
+}

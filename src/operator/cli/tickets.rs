@@ -1,0 +1,200 @@
+//! `firstline tickets`: what is open, the most urgent first.
+
+use api::{Ticket, ticket::TicketState};
+use clap::Args;
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    age::age,
+    cluster::ClusterArgs,
+    exit::{Exit, Failure},
+    lookup,
+    output::{Format, Output, Paint, cut, plain},
+    table::{Cell, table},
+};
+use crate::kube::meta;
+
+/// A title is cut here in the table; `-o wide` shows it whole.
+const TITLE: usize = 60;
+
+/// Flags of `firstline tickets`.
+#[derive(Debug, Clone, Args)]
+pub struct TicketsArgs {
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// In all namespaces
+    #[arg(short = 'A', long, conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+
+    /// Resolved and closed ones too
+    #[arg(long)]
+    pub all: bool,
+
+    /// The form of the list
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// Lists tickets.
+///
+/// # Errors
+/// When the cluster does not answer.
+pub async fn tickets(args: &TicketsArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let session = args.cluster.connect().await?;
+    let namespace = (!args.all_namespaces).then_some(session.namespace.as_str());
+    let (mut found, unreadable) = lookup::list(&session, namespace).await?;
+    for ticket in unreadable {
+        output.say(format!("warning: a ticket cannot be read: {}", plain(&ticket)))?;
+    }
+    if !args.all {
+        found.retain(is_open);
+    }
+    in_order(&mut found);
+    if let Some(form) = args.output.form() {
+        output.value(&super::list_of(&found), form)?;
+        return Ok(Exit::Done);
+    }
+    if found.is_empty() {
+        let open = if args.all { "" } else { "open " };
+        let place = namespace.map_or_else(|| "any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
+        output.say(format!("No {open}tickets in {place}."))?;
+        return Ok(Exit::Done);
+    }
+    let text = render(&found, args, now, output);
+    output.text(&text)?;
+    Ok(Exit::Done)
+}
+
+/// Whether somebody still has to do something about it. One that no operator has seen yet is open.
+fn is_open(ticket: &Ticket) -> bool {
+    let state = ticket.status.as_ref().and_then(|status| status.state);
+    !matches!(state, Some(TicketState::Resolved | TicketState::Closed))
+}
+
+/// The most urgent first, among equals the oldest: it has waited longest.
+fn in_order(tickets: &mut [Ticket]) {
+    let priority = |ticket: &Ticket| ticket.status.as_ref().and_then(|status| status.priority.clone());
+    tickets.sort_by_cached_key(|ticket| {
+        let unknown_last = priority(ticket).unwrap_or_else(|| "~".to_owned());
+        (unknown_last, meta::created(ticket), ticket.namespace(), ticket.name_any())
+    });
+}
+
+fn render(tickets: &[Ticket], args: &TicketsArgs, now: Timestamp, output: &Output<'_>) -> String {
+    let wide = args.output == Format::Wide;
+    let mut heading = vec!["NUMBER", "PRIORITY", "STATE", "TITLE", "ASSIGNEE", "AGE", "NAME"];
+    if args.all_namespaces {
+        heading.insert(0, "NAMESPACE");
+    }
+    if wide {
+        heading.extend(["QUEUE", "POLICY", "STEP"]);
+    }
+    let rows: Vec<Vec<Cell>> = tickets.iter().map(|ticket| row(ticket, args.all_namespaces, wide, now)).collect();
+    table(&heading, &rows, output.colour)
+}
+
+fn row(ticket: &Ticket, with_namespace: bool, wide: bool, now: Timestamp) -> Vec<Cell> {
+    let status = ticket.status.clone().unwrap_or_default();
+    let title = plain(&ticket.spec.title);
+    let mut cells = Vec::with_capacity(11);
+    if with_namespace {
+        cells.push(ticket.namespace().unwrap_or_default().into());
+    }
+    cells.extend([
+        status.number.map(|number| number.to_string()).unwrap_or_default().into(),
+        priority_cell(status.priority.as_deref()),
+        state_cell(status.state),
+        if wide { title } else { cut(&title, TITLE) }.into(),
+        plain(status.assignee.as_deref().unwrap_or_default()).into(),
+        age(meta::created(ticket), now).into(),
+        ticket.name_any().into(),
+    ]);
+    if wide {
+        let step = status.escalation.map(|escalation| escalation.step.to_string());
+        cells.extend([
+            ticket.spec.queue.clone().unwrap_or_default().into(),
+            status.policy.map(|policy| policy.name).unwrap_or_default().into(),
+            step.unwrap_or_default().into(),
+        ]);
+    }
+    cells
+}
+
+fn priority_cell(priority: Option<&str>) -> Cell {
+    let paint = match priority {
+        Some("P1") => Paint::Bad,
+        Some("P2") => Paint::Warn,
+        _ => Paint::Plain,
+    };
+    Cell::new(priority.unwrap_or_default(), paint)
+}
+
+fn state_cell(state: Option<TicketState>) -> Cell {
+    let state = state.unwrap_or(TicketState::New);
+    let paint = match state {
+        TicketState::New => Paint::Warn,
+        TicketState::Resolved | TicketState::Closed => Paint::Faint,
+        TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor => Paint::Plain,
+    };
+    Cell::new(format!("{state:?}"), paint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{super::fixtures, *};
+
+    fn args(output: Format, all_namespaces: bool) -> TicketsArgs {
+        TicketsArgs { cluster: ClusterArgs::default(), all_namespaces, all: true, output }
+    }
+
+    fn four() -> Vec<Ticket> {
+        let ticket = |name: &str, created: &str, spec: serde_json::Value, status: serde_json::Value| {
+            fixtures::object(json!({
+                "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+                "metadata": {"name": name, "namespace": "payments", "creationTimestamp": created},
+                "spec": spec, "status": status
+            }))
+        };
+        vec![
+            ticket("inc-late", "2026-11-23T03:10:00Z", json!({"title": "Search is slow"}), json!({"number": 1044, "state": "New", "priority": "P1"})),
+            ticket(
+                "inc-early", "2026-11-23T02:58:10Z", json!({"title": "Checkout\u{1b}[2J returns 502 for every customer who pays with a card from abroad", "queue": "helpdesk"}),
+                json!({
+                    "number": 1042, "state": "Open", "priority": "P1", "assignee": "ada",
+                    "policy": {"namespace": "payments", "name": "payments", "revision": "payments-5c1f"},
+                    "escalation": {"chain": "page", "cycleStart": "2026-11-23T02:58:10Z", "step": 2}
+                }),
+            ),
+            ticket("req-new", "2026-11-20T03:12:00Z", json!({"title": "Please add a user"}), json!({"observedGeneration": -1})),
+            ticket("inc-done", "2026-11-01T03:12:00Z", json!({"title": "Mail is late"}), json!({"number": 7, "state": "Resolved", "priority": "P3"})),
+        ]
+    }
+
+    fn shown(args: &TicketsArgs) -> String {
+        let mut tickets = four();
+        in_order(&mut tickets);
+        let (mut results, mut progress) = (Vec::new(), Vec::new());
+        render(&tickets, args, fixtures::now(), &Output::new(&mut results, &mut progress))
+    }
+
+    #[test]
+    fn the_most_urgent_comes_first_and_of_equals_the_oldest() {
+        insta::assert_snapshot!(shown(&args(Format::Table, false)));
+    }
+
+    #[test]
+    fn wide_shows_whole_titles_and_who_decides() {
+        insta::assert_snapshot!(shown(&args(Format::Wide, true)));
+    }
+
+    #[test]
+    fn a_ticket_that_no_operator_has_seen_is_open() {
+        let open: Vec<String> = four().into_iter().filter(is_open).map(|ticket| ticket.name_any()).collect();
+        assert_eq!(open, ["inc-late", "inc-early", "req-new"]);
+    }
+}

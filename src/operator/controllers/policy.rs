@@ -1,0 +1,122 @@
+//! SupportPolicies: what was understood of them, who is on call, and until when.
+
+use std::time::Duration;
+
+use api::{
+    SupportPolicy, conditions,
+    support_policy::{Accepted, Gap, OnCall, SupportPolicyStatus},
+};
+use domain::{conditions::Standing, oncall, policy::Policy, problem::Problem};
+use jiff::Timestamp;
+use kube::core::ApiResource;
+
+use crate::{
+    context::Context,
+    index::PolicyEntry,
+    kube::{events::Note, meta::Key},
+    queue::{Looked, Outcome},
+};
+
+/// How far ahead gaps are looked for.
+const HORIZON: Duration = Duration::from_secs(90 * 86_400);
+/// Gaps that are listed.
+const LISTED: usize = 20;
+
+/// Looks at one policy.
+pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
+    let entry = ctx.world.read().policy(&key).cloned();
+    let Some(entry) = entry else {
+        ctx.statuses.forget("supportpolicies", &key);
+        return Some(Looked { outcome: Outcome::Unchanged, again: None });
+    };
+    let now = ctx.clock.now();
+    let status = status(&entry, now);
+    let again = entry.compiled.as_deref().and_then(|policy| next_change(policy, now)).map(|at| domain::time::between(now, at));
+    if entry.object.status.as_ref() == Some(&status) {
+        return Some(Looked { outcome: Outcome::Unchanged, again });
+    }
+    if !conditions::is_true(&status.conditions, "Ready") {
+        let text = status.conditions.first().map(|condition| condition.message.clone()).unwrap_or_default();
+        ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text });
+    }
+    match serde_json::to_value(&status) {
+        Ok(value) => {
+            ctx.statuses.write(ApiResource::erase::<SupportPolicy>(&()), key, value);
+            Some(Looked { outcome: Outcome::Applied, again })
+        }
+        Err(error) => {
+            tracing::error!(policy = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
+            Some(Looked { outcome: Outcome::Failed, again })
+        }
+    }
+}
+
+fn status(entry: &PolicyEntry, now: Timestamp) -> SupportPolicyStatus {
+    let before = entry.object.status.clone().unwrap_or_default();
+    let generation = entry.object.metadata.generation;
+    let standing = standing(entry);
+    let mut status = SupportPolicyStatus {
+        observed_generation: generation.unwrap_or(0),
+        conditions: conditions::conditions(&before.conditions, &standing, &[], generation, now),
+        ..SupportPolicyStatus::default()
+    };
+    let Some(policy) = entry.compiled.as_deref() else { return status };
+    status.on_call = policy.schedules.keys().take(50).map(|name| on_call(policy, name, now)).collect();
+    let line = |one: &OnCall| format!("{}: {}", one.schedule, one.now.as_deref().unwrap_or("nobody"));
+    let summary: String = status.on_call.iter().map(line).collect::<Vec<_>>().join(", ").chars().take(1_024).collect();
+    status.on_call_summary = (!summary.is_empty()).then_some(summary);
+    let mut gaps = Vec::new();
+    for (name, schedule) in &policy.schedules {
+        let found = oncall::gaps(schedule, now, domain::time::after(now, HORIZON));
+        gaps.extend(found.into_iter().map(|(from, to)| Gap {
+            schedule: name.clone(),
+            from: domain::time::whole_seconds(from),
+            to: domain::time::whole_seconds(to),
+        }));
+    }
+    status.gap_count = u32::try_from(gaps.len()).unwrap_or(u32::MAX);
+    gaps.truncate(LISTED);
+    // A gap that has begun keeps the time it was first seen with, else every look would change the status.
+    for gap in &mut gaps {
+        if let Some(known) = before.gaps.iter().find(|known| known.schedule == gap.schedule && known.to == gap.to && known.from <= gap.from) {
+            gap.from = known.from;
+        }
+    }
+    // The far end of a gap that lasts beyond the horizon moves with every look.
+    for (gap, known) in gaps.iter_mut().zip(&before.gaps) {
+        if gap.schedule == known.schedule && gap.from == known.from && domain::time::between(known.to, gap.to) < Duration::from_secs(86_400) {
+            gap.to = known.to;
+        }
+    }
+    status.gaps = gaps;
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    status.accepted = Some(Accepted {
+        routes: count(policy.routes.len()),
+        schedules: count(policy.schedules.len()),
+        escalations: count(policy.escalations.len()),
+    });
+    status
+}
+
+fn standing(entry: &PolicyEntry) -> Standing {
+    let words = entry.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    let invalid = entry.problems.iter().any(Problem::is_error);
+    match (invalid, &entry.compiled) {
+        (true, Some(_)) => Standing::Stalled { reason: "InvalidSpec", message: format!("the last valid version stays in force: {words}") },
+        (true, None) => Standing::Stalled { reason: "InvalidSpec", message: words },
+        (false, _) => Standing::Ready { reason: "Accepted", message: words },
+    }
+}
+
+fn on_call(policy: &Policy, name: &str, now: Timestamp) -> OnCall {
+    let schedule = policy.schedules.get(name);
+    let shift = schedule.and_then(|schedule| oncall::on_call(schedule, now));
+    let until = shift.as_ref().and_then(|shift| shift.until);
+    let next = until.and_then(|at| oncall::on_call(schedule?, at)).map(|shift| shift.person);
+    OnCall { schedule: name.to_owned(), now: shift.map(|shift| shift.person), until, next }
+}
+
+/// When the answer to "who is on call" changes next.
+fn next_change(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+    policy.schedules.values().filter_map(|schedule| oncall::next_change(schedule, now)).min()
+}

@@ -1,0 +1,442 @@
+//! Stories of one ticket on a clock of seconds, through the real parser of policies and without an API.
+
+use api::{
+    Silence, SupportPolicy,
+    ticket::{Notification, NotificationState, Origin, OriginAlert, TicketSpec, TicketState},
+    ticket_event::TicketEventSpec,
+};
+use domain::{
+    alert::AlertState,
+    labels::Labels,
+    message::Delivery,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::*;
+
+const POLICY: &str = r#"
+apiVersion: firstline.dev/v1alpha1
+kind: SupportPolicy
+metadata: {name: payments, namespace: payments}
+spec:
+  lastResort: [{channel: ops}]
+  people:
+    - {name: ada, users: ["oidc:ada"], notify: [{after: 0s, channel: chat}, {after: 5m, channel: sms}]}
+    - {name: bob, users: ["oidc:bob"], notify: [{after: 0s, channel: chat}]}
+  channels:
+    - {name: chat, webhook: {url: "https://chat.acme.example/"}}
+    - {name: sms, webhook: {url: "https://sms.acme.example/"}}
+    - {name: ops, webhook: {url: "https://ops.acme.example/"}}
+  schedules:
+    - name: primary
+      timeZone: Europe/Berlin
+      layers: [{name: week, people: [ada], start: "2026-11-02", handover: "09:00", every: 1w}]
+  escalations:
+    - name: page
+      steps:
+        - {after: 0s, notify: [{schedule: primary}]}
+        - {after: 10m, notify: [{person: bob}]}
+      repeat: {times: 1, every: 30m}
+  routes:
+    - {name: pages, match: ['severity="page"'], escalation: page, resolveAfter: 5m, refireWithin: 1h}
+    - {name: rest, notify: [{channel: chat}], groupWait: 30s}
+"#;
+
+fn at(second: i64) -> Timestamp {
+    "2026-11-23T03:00:00Z".parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(second)
+}
+
+fn labels(severity: &str) -> Labels {
+    [("alertname", "MonitorDown"), ("service", "checkout"), ("severity", severity)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// One ticket, as the API would keep it between decisions.
+struct Desk {
+    ticket: Ticket,
+    events: Vec<Arc<TicketEvent>>,
+    frozen: Option<Arc<Policy>>,
+    live: Option<Arc<Policy>>,
+    silences: Vec<domain::silence::Silence>,
+    epoch: i64,
+    alerts: Vec<Alert>,
+    reports: Vec<Report>,
+    last: Option<Plan>,
+    /// Every look that changed something: one write to the API.
+    writes: usize,
+}
+
+impl Desk {
+    /// A ticket that an alert of this severity opened at second 0.
+    fn open(severity: &str) -> Self {
+        let policy: SupportPolicy = serde_yaml::from_str(POLICY).unwrap();
+        let policy = Arc::new(api::support_policy::validate(&policy).unwrap().value);
+        let labels = labels(severity);
+        let first = OriginAlert {
+            fingerprint: domain::labels::Fingerprint::of(&labels).to_string(),
+            labels,
+            annotations: Labels::new(),
+            starts_at: at(0),
+        };
+        let origin = Origin {
+            policy: "payments".into(),
+            policy_namespace: "payments".into(),
+            policy_revision: "payments-1".into(),
+            route: "pages".into(),
+            group_key: "service=\"checkout\"".into(),
+            previous: String::new(),
+            first_start: at(0),
+            severity: domain::alert::Severity::parse(severity).unwrap().into(),
+            alerts: vec![first],
+        };
+        let spec: TicketSpec = serde_json::from_value(json!({"title": "Checkout is down", "origin": origin})).unwrap();
+        let mut ticket = Ticket::new("inc-a", spec);
+        ticket.metadata.namespace = Some("payments".into());
+        ticket.metadata.uid = Some("5b0c".into());
+        ticket.metadata.creation_timestamp = Some(Time(at(0)));
+        ticket.metadata.generation = Some(1);
+        Self {
+            ticket,
+            events: Vec::new(),
+            frozen: Some(policy.clone()),
+            live: Some(policy),
+            silences: Vec::new(),
+            epoch: 1,
+            alerts: Vec::new(),
+            reports: Vec::new(),
+            last: None,
+            writes: 0,
+        }
+    }
+
+    /// One decision at that second; what it plans is accepted by its receiver in the next one.
+    fn look(&mut self, second: i64) -> &Plan {
+        let seen = Seen {
+            ticket: Arc::new(self.ticket.clone()),
+            events: self.events.clone(),
+            frozen: self.frozen.clone(),
+            live: self.live.clone(),
+            silences: self.silences.clone(),
+            operator_namespace: "firstline-system".into(),
+            epoch: self.epoch,
+            number: self.status().number.is_none().then_some(1042),
+            alerts: std::mem::take(&mut self.alerts),
+            reports: std::mem::take(&mut self.reports),
+        };
+        let plan = decide(&seen, at(second));
+        if plan.changed {
+            self.writes += 1;
+            self.ticket.status = Some(plan.status.clone());
+        }
+        for (name, status) in &plan.events {
+            let place = self.events.iter().position(|event| event.name_any() == *name).unwrap();
+            let mut event = TicketEvent::clone(&self.events[place]);
+            event.status = Some(status.clone());
+            self.events[place] = Arc::new(event);
+        }
+        self.last.insert(plan)
+    }
+
+    /// Looks whenever the decision asks for it, receivers accepting everything, up to that second.
+    fn run(&mut self, from: i64, to: i64) {
+        let mut second = from;
+        while second <= to {
+            self.look(second);
+            self.deliver(second);
+            let next = self.last.as_ref().and_then(|plan| plan.next).map_or(to + 1, |next| next.duration_since(at(0)).as_secs());
+            second = next.max(second + 1);
+        }
+    }
+
+    fn deliver(&mut self, second: i64) {
+        let due: Vec<Notification> = self.status().notifications.iter().filter(|n| !n.state.is_finished() && n.planned_at <= at(second)).cloned().collect();
+        for notification in due {
+            self.report(&notification.id, Delivery::Accepted { receipt: "250 OK".into() }, second);
+        }
+        if !self.reports.is_empty() {
+            self.look(second);
+        }
+    }
+
+    fn report(&mut self, id: &str, delivery: Delivery, second: i64) {
+        let id = NotificationId(Uuid::parse_str(id).unwrap());
+        self.reports.push(Report { id, attempts: 1, at: at(second), delivery });
+    }
+
+    fn alert(&mut self, severity: &str, state: AlertState, second: i64) {
+        let alert = Alert { namespace: "payments".into(), labels: labels(severity), annotations: Labels::new(), state, starts_at: at(second), at: at(second) };
+        self.alerts.push(alert);
+    }
+
+    fn event(&mut self, author: &str, act: serde_json::Value, second: i64) {
+        let mut spec = json!({"ticket": "inc-a", "author": author});
+        spec.as_object_mut().unwrap().extend(act.as_object().unwrap().clone());
+        let spec: TicketEventSpec = serde_json::from_value(spec).unwrap();
+        let mut event = TicketEvent::new(&format!("inc-a-{}", self.events.len()), spec);
+        event.metadata.creation_timestamp = Some(Time(at(second)));
+        event.metadata.resource_version = Some((100 + self.events.len()).to_string());
+        self.events.push(Arc::new(event));
+    }
+
+    fn status(&self) -> TicketStatus {
+        self.ticket.status.clone().unwrap_or_default()
+    }
+
+    /// "page ada by chat: Accepted"
+    fn told(&self) -> Vec<String> {
+        let words = |n: &Notification| {
+            let kind = domain::message::MessageKind::from(n.kind).as_str();
+            format!("{kind} {} by {}: {:?}", n.person.as_deref().unwrap_or("-"), n.channel, n.state)
+        };
+        self.status().notifications.iter().map(words).collect()
+    }
+
+    fn condition(&self, type_: &str) -> bool {
+        api::conditions::is_true(&self.status().conditions, type_)
+    }
+}
+
+#[test]
+fn a_page_is_planned_in_the_first_write_with_number_priority_and_epoch() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    let status = desk.status();
+    assert_eq!((status.number, status.priority.as_deref(), status.epoch), (Some(1042), Some("P1"), Some(1)));
+    assert_eq!(status.state, Some(TicketState::New));
+    assert_eq!(desk.told(), ["page ada by chat: Planned"]);
+    assert_eq!(desk.writes, 1);
+    assert_eq!(desk.last.as_ref().unwrap().next, Some(at(300)), "ada's second rule");
+}
+
+#[test]
+fn deciding_twice_on_the_same_changes_nothing() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    let before = desk.status();
+    assert!(!desk.look(1).changed);
+    assert_eq!(desk.status(), before);
+}
+
+#[test]
+fn the_whole_story_takes_six_writes_of_the_ticket() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.deliver(1);
+    desk.event("oidc:ada", json!({"acknowledge": true}), 20);
+    desk.look(21);
+    desk.alert("page", AlertState::Recovered, 60);
+    desk.look(60);
+    desk.deliver(60);
+    assert_eq!(desk.last.as_ref().unwrap().next, Some(at(360)));
+    desk.look(360);
+    let status = desk.status();
+    assert_eq!((status.state, status.reason.as_deref()), (Some(TicketState::Resolved), Some("Recovered")));
+    assert_eq!(status.resolved_at, Some(at(60)), "dated at the end of the alert");
+    assert_eq!(status.assignee.as_deref(), Some("ada"));
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+    assert_eq!(desk.writes, 6);
+}
+
+#[test]
+fn unacknowledged_it_reaches_everybody_and_then_the_last_resort() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 4_800);
+    let told: Vec<_> = desk.status().notifications.iter().map(|n| format!("{} {}", n.planned_at.duration_since(at(0)).as_secs(), n.channel)).collect();
+    assert_eq!(told, ["0 chat", "300 sms", "600 chat", "2400 chat", "2700 sms", "3000 chat", "4800 ops"]);
+    assert!(desk.condition("EscalationExhausted"));
+}
+
+#[test]
+fn an_acknowledgement_withdraws_what_was_planned_and_not_sent() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.event("oidc:ada", json!({"acknowledge": true}), 2);
+    let cancelled = desk.look(2).cancel.len();
+    assert_eq!(cancelled, 1);
+    assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
+    assert_eq!(desk.last.as_ref().unwrap().next, None);
+    desk.alert("page", AlertState::Recovered, 60);
+    desk.look(60);
+    assert_eq!(desk.told().len(), 1, "nobody was paged, so nobody is told that it is over");
+}
+
+#[test]
+fn a_refused_event_says_why_and_changes_nothing() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.event("oidc:ada", json!({"unacknowledge": true}), 2);
+    desk.look(2);
+    let verdict = desk.events[0].status.clone().unwrap();
+    assert_eq!((verdict.accepted, verdict.sequence), (Some(false), Some(1)));
+    assert_eq!(verdict.reason.as_deref(), Some("nobody has acknowledged the ticket"));
+    assert_eq!(desk.status().state, Some(TicketState::New));
+}
+
+#[test]
+fn firing_again_before_it_is_resolved_runs_the_current_step_again() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.run(20, 30);
+    desk.alert("page", AlertState::Firing, 40);
+    desk.run(40, 50);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted", "page ada by chat: Accepted"]);
+    assert_eq!(desk.status().recovered_at, None);
+}
+
+#[test]
+fn firing_again_soon_after_it_was_resolved_reopens_the_same_ticket_in_a_new_cycle() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.event("oidc:ada", json!({"acknowledge": true}), 11);
+    desk.look(11);
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.run(20, 400);
+    assert_eq!(desk.status().state, Some(TicketState::Resolved));
+    desk.alert("page", AlertState::Firing, 500);
+    desk.run(500, 500);
+    let status = desk.status();
+    assert_eq!(status.state, Some(TicketState::Open));
+    let escalation = status.escalation.unwrap();
+    assert_eq!((escalation.cycle, escalation.acknowledged_by), (2, None));
+    assert_eq!(desk.told().last().unwrap(), "page ada by chat: Accepted");
+}
+
+#[test]
+fn a_silence_holds_the_steps_and_says_what_would_have_happened() {
+    let silence: Silence = serde_json::from_value(json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Silence", "metadata": {"name": "deploy", "namespace": "payments"},
+        "spec": {"matchers": ["service=\"checkout\""], "startsAt": at(-10), "endsAt": at(900), "reason": "deploy 42", "author": "oidc:ada"}
+    })).unwrap();
+    let mut desk = Desk::open("page");
+    desk.silences = vec![api::silence::validate(&silence).unwrap().value];
+    desk.look(1);
+    assert_eq!(desk.told(), Vec::<String>::new());
+    let plan = desk.last.as_ref().unwrap();
+    assert_eq!(plan.next, Some(at(900)), "the end of the silence");
+    assert_eq!(plan.held_by[0].0, "payments/deploy");
+    assert!(desk.status().timeline.iter().any(|line| line.what == "Held" && line.detail.contains("deploy")));
+    desk.run(900, 900);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
+    assert_eq!(desk.last.as_ref().unwrap().next, Some(at(1_200)), "ada's second rule, five minutes after the end");
+}
+
+#[test]
+fn a_notice_waits_for_its_group_and_escalates_nothing() {
+    let mut desk = Desk::open("ticket");
+    desk.look(0);
+    assert_eq!(desk.last.as_ref().unwrap().next, Some(at(30)));
+    desk.run(30, 3_600);
+    assert_eq!(desk.told(), ["notice - by chat: Accepted"]);
+    assert_eq!(desk.status().escalation, None);
+    assert_eq!(desk.status().priority.as_deref(), Some("P3"));
+}
+
+#[test]
+fn a_more_severe_alert_raises_priority_and_pages() {
+    let mut desk = Desk::open("ticket");
+    desk.run(0, 60);
+    desk.alert("page", AlertState::Firing, 61);
+    desk.run(61, 61);
+    assert_eq!((desk.status().priority.as_deref(), desk.status().severity), (Some("P1"), Some(api::ticket::Severity::Page)));
+    assert_eq!(desk.told(), ["notice - by chat: Accepted", "page ada by chat: Accepted"]);
+}
+
+#[test]
+fn a_new_leader_marks_a_ticket_with_unfinished_messages_before_they_are_sent_again() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.epoch = 2;
+    assert!(desk.look(2).changed);
+    assert_eq!(desk.status().epoch, Some(2));
+    assert_eq!(desk.told(), ["page ada by chat: Planned"]);
+}
+
+#[test]
+fn a_new_leader_leaves_a_ticket_alone_that_has_nothing_unfinished() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 1);
+    desk.epoch = 2;
+    assert!(!desk.look(2).changed);
+}
+
+#[test]
+fn a_restored_backup_pages_nobody_and_says_so() {
+    let mut desk = Desk::open("page");
+    desk.look(3_700);
+    assert_eq!(desk.told(), Vec::<String>::new());
+    assert!(desk.condition("NotPaged"));
+    desk.look(3_800);
+    assert!(desk.condition("NotPaged"), "it does not forget");
+    assert_eq!(desk.status().escalation, None);
+}
+
+#[test]
+fn the_end_of_the_source_stops_the_chain_and_leaves_the_ticket_open() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 1);
+    desk.alert("page", AlertState::SourceRemoved, 60);
+    desk.run(60, 4_000);
+    assert_eq!(desk.status().state, Some(TicketState::New));
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+}
+
+#[test]
+fn a_deleted_policy_does_not_stop_an_open_ticket() {
+    let mut desk = Desk::open("page");
+    desk.look(0);
+    desk.live = None;
+    desk.run(1, 600);
+    assert!(desk.condition("PolicyDeleted"));
+    assert_eq!(desk.told().last().unwrap(), "page bob by chat: Accepted");
+}
+
+#[test]
+fn a_channel_that_left_the_policy_fails_what_was_planned_for_it() {
+    let mut desk = Desk::open("page");
+    desk.look(0);
+    let mut live = Policy::clone(desk.live.as_ref().unwrap());
+    live.channels.remove("chat");
+    desk.live = Some(Arc::new(live));
+    desk.look(1);
+    assert_eq!(desk.told(), ["page ada by chat: Failed"]);
+    assert!(desk.status().notifications[0].error.as_ref().unwrap().contains("no longer in policy payments/payments"));
+}
+
+#[test]
+fn a_failed_attempt_stays_planned_and_says_why() {
+    let mut desk = Desk::open("page");
+    desk.look(0);
+    let id = desk.status().notifications[0].id.clone();
+    desk.report(&id, Delivery::Retry { after: None, error: "connect to 10.0.0.1:25: refused".into() }, 1);
+    desk.look(1);
+    let notification = &desk.status().notifications[0];
+    assert_eq!((notification.state, notification.attempts), (NotificationState::Planned, 1));
+    assert_eq!(notification.error.as_deref(), Some("connect to 10.0.0.1:25: refused"));
+}
+
+#[test]
+fn a_person_who_resolves_stops_the_chain_and_tells_those_paged() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 1);
+    desk.event("oidc:ada", json!({"state": {"to": "Resolved", "reason": "NotPlanned"}}), 30);
+    desk.run(30, 4_000);
+    assert_eq!(desk.status().reason.as_deref(), Some("NotPlanned"));
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+}
+
+#[test]
+fn a_ticket_of_a_person_has_a_number_a_state_and_no_escalation() {
+    let mut desk = Desk::open("page");
+    desk.ticket.spec.origin = None;
+    desk.ticket.spec.priority = Some("P2".into());
+    desk.frozen = None;
+    desk.live = None;
+    desk.look(5);
+    let status = desk.status();
+    assert_eq!((status.number, status.state, status.priority.as_deref()), (Some(1042), Some(TicketState::New), Some("P2")));
+    assert!(status.escalation.is_none() && status.policy.is_none());
+}

@@ -1,0 +1,108 @@
+//! The index is driven by calls and tested without a server.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn policy(name: &str, spec: Value) -> SupportPolicy {
+    let value = json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
+        "metadata": {"name": name, "namespace": "payments", "uid": "p"}, "spec": spec,
+    });
+    serde_json::from_value(value).unwrap()
+}
+
+fn valid() -> Value {
+    json!({
+        "lastResort": [{"channel": "ops"}],
+        "channels": [{"name": "ops", "webhook": {"url": "https://ops.acme.example/"}}],
+    })
+}
+
+fn ticket(name: &str, version: u64, previous: &str, status: Value) -> Arc<Ticket> {
+    let value = json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+        "metadata": {
+            "name": name, "namespace": "payments", "uid": name, "resourceVersion": version.to_string(),
+            "creationTimestamp": "2026-11-23T03:00:00Z",
+        },
+        "spec": {"title": "t", "origin": {
+            "policy": "payments", "policyNamespace": "payments", "policyRevision": "r", "route": "pages",
+            "groupKey": "service=\"checkout\"", "previous": previous, "firstStart": "2026-11-23T03:00:00Z", "severity": "page",
+            "alerts": [{"fingerprint": "28a5f3855e9d7caa", "labels": {"alertname": "x"}, "startsAt": "2026-11-23T03:00:00Z"}],
+        }},
+        "status": status,
+    });
+    Arc::new(serde_json::from_value(value).unwrap())
+}
+
+fn key(name: &str) -> Key {
+    Key::new("payments", name)
+}
+
+#[test]
+fn an_invalid_policy_leaves_the_last_valid_version_in_force_and_its_revision() {
+    let mut world = World::new("firstline-system");
+    world.apply_policy(policy("payments", valid()));
+    let revision = world.policy(&key("payments")).unwrap().revision();
+    world.apply_policy(policy("payments", json!({"lastResort": [{"channel": "nowhere"}], "channels": valid()["channels"]})));
+    let entry = world.policy(&key("payments")).unwrap();
+    assert!(entry.compiled.is_some() && entry.problems.iter().any(Problem::is_error));
+    assert_eq!(entry.revision(), revision);
+    assert_eq!(world.usable_policies().count(), 1);
+}
+
+#[test]
+fn another_spec_is_another_revision() {
+    let mut world = World::new("firstline-system");
+    world.apply_policy(policy("payments", valid()));
+    let first = world.policy(&key("payments")).unwrap().revision().unwrap();
+    let mut spec = valid();
+    spec["order"] = json!(7);
+    world.apply_policy(policy("payments", spec));
+    let second = world.policy(&key("payments")).unwrap().revision().unwrap();
+    assert!(first.starts_with("payments-") && first != second);
+}
+
+#[test]
+fn an_older_version_of_a_ticket_changes_nothing() {
+    let mut world = World::new("firstline-system");
+    assert!(world.apply_ticket(ticket("inc-a", 7, "", json!(null))));
+    assert!(!world.apply_ticket(ticket("inc-a", 6, "", json!(null))));
+    assert!(!world.apply_ticket(ticket("inc-a", 7, "", json!(null))));
+    assert!(world.apply_ticket(ticket("inc-a", 8, "", json!(null))));
+}
+
+#[test]
+fn an_alert_leads_to_its_ticket_until_it_has_ended() {
+    let mut world = World::new("firstline-system");
+    world.apply_ticket(ticket("inc-a", 1, "", json!(null)));
+    assert!(world.ticket_of_alert("payments", "28a5f3855e9d7caa").is_some());
+    assert!(world.ticket_of_alert("identity", "28a5f3855e9d7caa").is_none());
+    let ended = json!({"alerts": {"firing": 0, "resolved": 1, "list": [
+        {"fingerprint": "28a5f3855e9d7caa", "name": "x", "state": "Recovered", "since": "2026-11-23T03:05:00Z"}]}});
+    world.apply_ticket(ticket("inc-a", 2, "", ended));
+    assert!(world.ticket_of_alert("payments", "28a5f3855e9d7caa").is_none());
+}
+
+#[test]
+fn of_two_tickets_of_one_second_the_one_that_follows_is_the_newest() {
+    let mut world = World::new("firstline-system");
+    world.apply_ticket(ticket("inc-b", 2, "inc-a", json!(null)));
+    world.apply_ticket(ticket("inc-a", 1, "", json!({"state": "Closed"})));
+    let group = GroupKey { namespace: "payments".into(), policy: "payments/payments".into(), group: "service=\"checkout\"".into() };
+    assert_eq!(world.newest_of_group(&group).unwrap().name_any(), "inc-b");
+    world.delete_ticket(&key("inc-b"));
+    assert_eq!(world.newest_of_group(&group).unwrap().name_any(), "inc-a");
+    world.delete_ticket(&key("inc-a"));
+    assert!(world.newest_of_group(&group).is_none());
+}
+
+#[test]
+fn a_changed_policy_touches_only_the_tickets_that_live_by_it() {
+    let mut world = World::new("firstline-system");
+    let by = |name: &str| json!({"policy": {"namespace": "payments", "name": name, "revision": "r"}});
+    world.apply_ticket(ticket("inc-a", 1, "", by("payments")));
+    world.apply_ticket(ticket("inc-b", 1, "", by("other")));
+    assert_eq!(world.apply_policy(policy("payments", valid())).tickets, [key("inc-a")]);
+}

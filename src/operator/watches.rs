@@ -1,0 +1,173 @@
+//! What each watch does with what it sees: the index is brought up to date, and whoever is affected is looked at.
+
+use std::sync::Arc;
+
+use api::{GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
+
+use crate::{
+    context::Context,
+    controllers::monitor,
+    kube::{
+        gates::Gates,
+        meta::Key,
+        watch::{self, Seen},
+    },
+};
+
+/// The gates of readiness, by the plural of each kind.
+pub(crate) const GATES: [&str; 6] = ["supportpolicies", "svcmonitors", "tickets", "ticketevents", "silences", "gitsources"];
+
+/// Starts one watch per kind.
+pub(crate) fn start(ctx: &Context, gates: &Gates) {
+    spawn::<SupportPolicy>(ctx, gates, "supportpolicies", take_policy);
+    spawn::<ServiceMonitor>(ctx, gates, "svcmonitors", take_monitor);
+    spawn::<Ticket>(ctx, gates, "tickets", take_ticket);
+    spawn::<TicketEvent>(ctx, gates, "ticketevents", take_event);
+    spawn::<Silence>(ctx, gates, "silences", take_silence);
+    spawn::<GitSource>(ctx, gates, "gitsources", take_source);
+}
+
+fn spawn<K>(ctx: &Context, gates: &Gates, name: &'static str, take: fn(&Context, Seen<K>))
+where
+    K: ::kube::Resource<DynamicType = ()>
+        + ::kube::CustomResourceExt
+        + Clone
+        + serde::de::DeserializeOwned
+        + std::fmt::Debug
+        + Send
+        + Sync
+        + 'static,
+{
+    let (ctx, gates) = (ctx.clone(), gates.clone());
+    ctx.tasks.clone().spawn(async move {
+        let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
+        watch::run::<K>(client, (name, gates), stop, |seen| take(&ctx, seen)).await;
+    });
+}
+
+fn unreadable(kind: &str, key: &Key, error: &str) {
+    tracing::warn!(kind, object = %key, error, "the object cannot be read and is left alone; the others go on");
+}
+
+fn take_policy(ctx: &Context, seen: Seen<SupportPolicy>) {
+    let mut world = ctx.world.write();
+    let (key, affected) = match seen {
+        Seen::There(policy) => {
+            let key = Key::of(policy.as_ref());
+            let changed = world.policy(&key).is_none_or(|known| known.object.metadata.generation != policy.metadata.generation || known.object.metadata.uid != policy.metadata.uid);
+            let affected = world.apply_policy(*policy);
+            (key, changed.then_some(affected))
+        }
+        Seen::Gone(key) => {
+            let affected = world.delete_policy(&key);
+            (key, Some(affected))
+        }
+        Seen::Unreadable(key, error) => return unreadable("SupportPolicy", &key, &error),
+    };
+    drop(world);
+    if let Some(affected) = affected {
+        ctx.queues.add(affected);
+        ctx.queues.policies.add(key);
+    }
+}
+
+fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
+    match seen {
+        Seen::There(object) => {
+            let key = Key::of(object.as_ref());
+            let before = object.status.as_ref().and_then(monitor::decide::stored);
+            let mut world = ctx.world.write();
+            let changed = world.apply_monitor(*object);
+            let compiled = world.monitor(&key).and_then(|entry| entry.compiled.clone());
+            drop(world);
+            if !changed {
+                return;
+            }
+            match compiled {
+                Some(compiled) => ctx.probed.watch(&key, compiled, before, ctx.clock.now()),
+                None => ctx.probed.forget(&key),
+            }
+            ctx.queues.monitors.add(key);
+        }
+        Seen::Gone(key) => {
+            ctx.world.write().delete_monitor(&key);
+            ctx.probed.forget(&key);
+            ctx.queues.monitors.add(key);
+        }
+        Seen::Unreadable(key, error) => unreadable("ServiceMonitor", &key, &error),
+    }
+}
+
+fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
+    match seen {
+        Seen::There(ticket) => {
+            let key = Key::of(ticket.as_ref());
+            if ctx.world.write().apply_ticket(Arc::from(ticket)) {
+                ctx.queues.tickets.add(key);
+            }
+        }
+        Seen::Gone(key) => {
+            ctx.world.write().delete_ticket(&key);
+            // Whoever waits in its inbox is told that it is gone.
+            ctx.queues.tickets.add(key);
+        }
+        Seen::Unreadable(key, error) => unreadable("Ticket", &key, &error),
+    }
+}
+
+fn take_event(ctx: &Context, seen: Seen<TicketEvent>) {
+    match seen {
+        Seen::There(event) => {
+            let judged = event.status.as_ref().is_some_and(|status| status.accepted.is_some());
+            let ticket = ctx.world.write().apply_event(*event);
+            if !judged {
+                ctx.queues.tickets.add(ticket);
+            }
+        }
+        Seen::Gone(key) => {
+            let ticket = ctx.world.write().delete_event(&key);
+            if let Some(ticket) = ticket {
+                ctx.queues.tickets.add(ticket);
+            }
+        }
+        Seen::Unreadable(key, error) => unreadable("TicketEvent", &key, &error),
+    }
+}
+
+fn take_silence(ctx: &Context, seen: Seen<Silence>) {
+    let mut world = ctx.world.write();
+    let (key, affected) = match seen {
+        Seen::There(silence) => {
+            let key = Key::of(silence.as_ref());
+            let changed = world.silence(&key).is_none_or(|known| known.object.metadata.generation != silence.metadata.generation || known.object.metadata.uid != silence.metadata.uid);
+            let affected = world.apply_silence(*silence);
+            (key, changed.then_some(affected))
+        }
+        Seen::Gone(key) => {
+            let affected = world.delete_silence(&key);
+            (key, Some(affected))
+        }
+        Seen::Unreadable(key, error) => return unreadable("Silence", &key, &error),
+    };
+    drop(world);
+    if let Some(affected) = affected {
+        ctx.queues.add(affected);
+        ctx.queues.silences.add(key);
+    }
+}
+
+fn take_source(ctx: &Context, seen: Seen<GitSource>) {
+    match seen {
+        Seen::There(source) => {
+            let key = Key::of(source.as_ref());
+            if ctx.world.write().apply_source(*source) {
+                ctx.queues.sources.add(key);
+            }
+        }
+        Seen::Gone(key) => {
+            ctx.world.write().delete_source(&key);
+            ctx.queues.sources.add(key);
+        }
+        Seen::Unreadable(key, error) => unreadable("GitSource", &key, &error),
+    }
+}
