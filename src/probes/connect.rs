@@ -5,6 +5,7 @@
 //! `localhost`, whose servers often listen on one family only.
 
 use std::{
+    collections::VecDeque,
     io,
     net::{IpAddr, SocketAddr},
 };
@@ -16,7 +17,7 @@ use url::Host;
 use crate::{
     context::Context,
     look::Look,
-    resolve::{self, is_localhost},
+    resolve::{is_localhost, not_found},
 };
 
 /// Connects.
@@ -26,29 +27,26 @@ pub(crate) async fn connect(
     context: &Context,
     look: &mut Look,
 ) -> Result<TcpStream, Failure> {
-    let addresses = resolve::addresses(host, context.resolver(), look).await?;
+    let mut addresses = VecDeque::from(context.names().addresses(host, look).await?);
     let local = matches!(host, Host::Domain(name) if is_localhost(name));
     let mut first_failure = None;
-    for address in addresses {
+    while let Some(address) = addresses.pop_front() {
         let failure = match connect_to(SocketAddr::new(address, port), host, context, look).await {
             Ok(stream) => return Ok(stream),
             Err(failure) => failure,
         };
-        let try_next = match failure.reason {
-            Reason::NetworkUnreachable => true,
-            Reason::ConnectRefused => local,
-            _ => false,
-        };
-        let failure = first_failure.get_or_insert(failure);
-        if !try_next {
-            return Err(failure.clone());
+        match failure.reason {
+            Reason::NetworkUnreachable if address.is_ipv4() && addresses.is_empty() => {
+                addresses.extend(context.names().ipv6_address(host, look).await);
+            }
+            Reason::NetworkUnreachable => {}
+            Reason::ConnectRefused if local => {}
+            _ => return Err(first_failure.unwrap_or(failure)),
         }
+        // What is wrong with the first address is what people want to know.
+        first_failure.get_or_insert(failure);
     }
-    Err(first_failure.unwrap_or_else(|| Failure {
-        reason: Reason::DnsNotFound,
-        phase: Phase::Dns,
-        message: format!("look up {host}: the name has no address"),
-    }))
+    Err(first_failure.unwrap_or_else(|| not_found(&host.to_string())))
 }
 
 async fn connect_to(

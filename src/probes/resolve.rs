@@ -1,7 +1,8 @@
 //! From a host to the addresses to try.
 //!
 //! Literals and `localhost` (RFC 6761) need no lookup. /etc/hosts and the search domains of
-//! /etc/resolv.conf are honoured. Nothing is cached: a cache would hide a name server that fails.
+//! /etc/resolv.conf are honoured; a name in /etc/hosts is not asked for elsewhere, in either family.
+//! Nothing is cached: a cache would hide a name server that fails.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -10,10 +11,13 @@ use std::{
 
 use domain::probe::{Failure, Phase, Reason};
 use hickory_resolver::{
-    TokioResolver,
-    config::{LookupIpStrategy, ResolveHosts, ResolverOpts},
-    net::{DnsError, NetError},
-    proto::op::ResponseCode,
+    Hosts, ResolverBuilder, TokioResolver,
+    config::{LookupIpStrategy, ResolveHosts},
+    net::{DnsError, NetError, runtime::TokioRuntimeProvider},
+    proto::{
+        op::{Query, ResponseCode},
+        rr::{Name, RecordType},
+    },
 };
 use url::Host;
 
@@ -22,36 +26,70 @@ use crate::look::Look;
 /// Two tries are sure to fit even into a short probe, as lost datagrams are common.
 const TRY: Duration = Duration::from_millis(1500);
 
-/// Sets how names are looked up; the system's file says only where, and which domains are searched.
-pub(crate) fn configure(options: &mut ResolverOpts) {
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Always;
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.timeout = TRY;
-    options.attempts = 3;
-    // Many looks at once ask the same few name servers.
-    options.max_active_requests = 4096;
+/// Where names are looked up.
+pub(crate) struct Names {
+    resolver: TokioResolver,
+    hosts: Hosts,
 }
 
-/// The addresses of a host, at least one: the first of IPv4 and the first of IPv6.
-pub(crate) async fn addresses(
-    host: &Host<String>,
-    resolver: &TokioResolver,
-    look: &mut Look,
-) -> Result<Vec<IpAddr>, Failure> {
-    let name = match host {
-        Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
-        Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
-        Host::Domain(name) if is_localhost(name) => {
-            return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+impl Names {
+    /// As this host is set up.
+    pub(crate) fn from_system() -> Result<Self, NetError> {
+        // Without a hosts file there are no names in it.
+        Self::new(TokioResolver::builder_tokio()?, Hosts::from_system().unwrap_or_default())
+    }
+
+    /// The builder says where, and which domains are searched; how is the same everywhere.
+    pub(crate) fn new(mut builder: ResolverBuilder<TokioRuntimeProvider>, hosts: Hosts) -> Result<Self, NetError> {
+        let options = builder.options_mut();
+        options.cache_size = 0;
+        // hickory asks the name servers for the family that a line of the hosts file does not have.
+        options.use_hosts_file = ResolveHosts::Never;
+        // One question for most names, and no wait for servers that drop the other one.
+        options.ip_strategy = LookupIpStrategy::Ipv4thenIpv6;
+        options.timeout = TRY;
+        options.attempts = 3;
+        // Many looks at once ask the same few name servers.
+        options.max_active_requests = 4096;
+        Ok(Self { resolver: builder.build()?, hosts })
+    }
+
+    /// The addresses to try in this order, at least one.
+    pub(crate) async fn addresses(&self, host: &Host<String>, look: &mut Look) -> Result<Vec<IpAddr>, Failure> {
+        let name = match host {
+            Host::Ipv4(address) => return Ok(vec![IpAddr::V4(*address)]),
+            Host::Ipv6(address) => return Ok(vec![IpAddr::V6(*address)]),
+            Host::Domain(name) if is_localhost(name) => {
+                return Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+            }
+            Host::Domain(name) => name,
+        };
+        let parsed = Name::from_utf8(name).map_err(|error| failure(name, &error.into()))?;
+        let in_hosts_file = self.in_hosts_file(&parsed);
+        if !in_hosts_file.is_empty() {
+            return Ok(in_hosts_file);
         }
-        Host::Domain(name) => name,
-    };
-    let lookup = async { resolver.lookup_ip(name.as_str()).await.map_err(|error| failure(name, &error)) };
-    let found = look.spend(Phase::Dns, || format!("look up {name}"), lookup).await?;
-    let first_of_each = [found.iter().find(IpAddr::is_ipv4), found.iter().find(IpAddr::is_ipv6)];
-    let addresses: Vec<IpAddr> = first_of_each.into_iter().flatten().collect();
-    if addresses.is_empty() { Err(not_found(name)) } else { Ok(addresses) }
+        let lookup = async { self.resolver.lookup_ip(parsed).await.map_err(|error| failure(name, &error)) };
+        let found = look.spend(Phase::Dns, || format!("look up {name}"), lookup).await?;
+        found.iter().next().map(|first| vec![first]).ok_or_else(|| not_found(name))
+    }
+
+    /// An IPv6 address of a name whose IPv4 address cannot be reached from here.
+    pub(crate) async fn ipv6_address(&self, host: &Host<String>, look: &mut Look) -> Option<IpAddr> {
+        let Host::Domain(name) = host else { return None };
+        let lookup = async { self.resolver.ipv6_lookup(name.as_str()).await.map_err(|error| failure(name, &error)) };
+        let found = look.spend(Phase::Dns, || format!("look up {name}"), lookup).await.ok()?;
+        found.answers().iter().find_map(|record| record.data.ip_addr())
+    }
+
+    /// The first address of each family.
+    fn in_hosts_file(&self, name: &Name) -> Vec<IpAddr> {
+        let first = |family| {
+            let lookup = self.hosts.lookup_static_host(&Query::query(name.clone(), family))?;
+            lookup.answers().iter().find_map(|record| record.data.ip_addr())
+        };
+        [RecordType::A, RecordType::AAAA].into_iter().filter_map(first).collect()
+    }
 }
 
 /// Whether the name is the prober's own host by definition.
@@ -60,7 +98,8 @@ pub(crate) fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-fn not_found(name: &str) -> Failure {
+/// The name exists nowhere, or has no address.
+pub(crate) fn not_found(name: &str) -> Failure {
     Failure {
         reason: Reason::DnsNotFound,
         phase: Phase::Dns,

@@ -48,9 +48,9 @@ pub struct Phases {
     pub connect: Option<Duration>,
     /// TLS handshake.
     pub tls: Option<Duration>,
-    /// Request sent until the first byte of the answer.
+    /// From the first byte of the request to the complete head of the answer; with a script, to its first byte.
     pub first_byte: Option<Duration>,
-    /// First byte until the last.
+    /// From there to the last byte.
     pub transfer: Option<Duration>,
 }
 

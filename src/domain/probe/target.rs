@@ -62,7 +62,8 @@ pub struct HttpTarget {
     pub url: Url,
     /// The method of the first request.
     pub method: Method,
-    /// Sent with the first request; to another origin after a redirect, only the plain ones.
+    /// Sent with the first request; to another origin after a redirect, only the plain ones that carry no
+    /// credentials (not Authorization, Cookie, Proxy-Authorization, and not Host).
     pub headers: Vec<Header>,
     /// The body of the first request.
     pub body: String,

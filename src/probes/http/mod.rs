@@ -69,10 +69,7 @@ async fn send(
             let wire = if tls.get_ref().1.alpn_protocol() == Some(b"h2") { Wire::Http2 } else { Wire::Http1 };
             (Box::new(tls), wire)
         }
-        _ => {
-            look.tls = None;
-            (Box::new(tcp), Wire::Http1)
-        }
+        _ => (Box::new(tcp), Wire::Http1),
     };
     let request = hop.request(wire)?;
     Ok((exchange::send(stream, wire, request, &address, look).await?, address))

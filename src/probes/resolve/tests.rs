@@ -1,9 +1,11 @@
 use domain::probe::{Phase, Reason, Sample};
 use hickory_resolver::proto::op::ResponseCode;
 use rstest::rstest;
+use tokio::net::TcpListener;
 
-use super::is_localhost;
-use crate::fixtures::{Answer, BRIEF, NameServer, Server, context, context_asking, look, look_within, tcp};
+use crate::fixtures::{
+    Answer, BRIEF, NameServer, Server, context, context_asking, context_with_hosts, look, look_within, tcp,
+};
 
 fn failed(sample: &Sample) -> (Reason, Phase, &str) {
     let failure = sample.failure.as_ref().expect("the look should have failed");
@@ -57,17 +59,26 @@ async fn a_name_server_that_is_silent_is_a_timeout_of_names() {
     assert_eq!(failed(&sample).2, "look up web.example.: not done within the 300ms of this probe");
 }
 
+#[rstest]
+#[case::an_ipv4_line("127.0.0.1 other shop.example # ours")]
+#[case::both_families("::2 shop.example\n127.0.0.1 SHOP.example")]
 #[tokio::test]
-async fn a_name_in_the_hosts_file_needs_no_server() {
-    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    let own = hosts.lines().filter_map(|line| line.split('#').next()).find_map(|line| {
-        let mut words = line.split_whitespace();
-        (words.next() == Some("127.0.0.1")).then(|| words.find(|name| !is_localhost(name)).map(str::to_owned))?
-    });
-    // Not every host has such a line.
-    let Some(own) = own else { return };
+async fn a_name_in_the_hosts_file_is_not_asked_for_in_either_family(#[case] hosts_file: &str) {
     let server = Server::saying("").await;
-    assert_eq!(look(tcp(&own, server.port()), &context()).await.failure, None);
+    let names = NameServer::new(Answer::Silence).await;
+    let context = context_with_hosts(&names, hosts_file);
+    let sample = look(tcp("shop.example", server.port()), &context).await;
+    assert_eq!((sample.failure, sample.phases.dns), (None, None));
+    assert_eq!(*names.asked.lock(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_name_that_has_only_ipv6_is_connected_by_ipv6() {
+    let Ok(listener) = TcpListener::bind("[::1]:0").await else { return };
+    let names = NameServer::new(Answer::Addresses(vec!["::1".parse().unwrap()])).await;
+    let address = listener.local_addr().unwrap();
+    let sample = look(tcp("six.example.", address.port()), &context_asking(&names)).await;
+    assert_eq!((sample.failure, sample.address), (None, Some(address)));
 }
 
 #[tokio::test]
