@@ -1,7 +1,7 @@
 //! The CRD's schema, and its errors rewritten as help: what was expected, what was found, what to write.
 
 use domain::problem::Problem;
-use jsonschema::{ValidationError, error::ValidationErrorKind as Kind_, paths::LocationSegment};
+use jsonschema::{ValidationError, error::ValidationErrorKind as Fault, paths::LocationSegment};
 use serde_json::Value;
 
 use crate::{defaults::member_schema, kinds::Kind, schema::shape};
@@ -21,20 +21,20 @@ fn say(root: &Value, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {
     let found = error.instance();
     let text = || found.as_str().unwrap_or_default();
     match error.kind() {
-        Kind_::AdditionalProperties { unexpected } => {
+        Fault::AdditionalProperties { unexpected } => {
             let known: Vec<&str> = members(schema).collect();
             let unknown = unexpected.iter();
             problems.extend(unknown.map(|name| {
                 Problem::error(format!("{path}.{name}"), "unknown field").suggest_from(name, known.iter().copied())
             }));
         }
-        Kind_::Required { property } => {
+        Fault::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             let about = schema.and_then(|schema| member_schema(schema, name)).and_then(description).unwrap_or_default();
             problems.push(Problem::error(format!("{path}.{name}"), format!("expected a value, found nothing{about}")));
         }
-        Kind_::Type { .. } => problems.push(wrong_type(&path, schema, found)),
-        Kind_::Enum { options } => {
+        Fault::Type { .. } => problems.push(wrong_type(&path, schema, found)),
+        Fault::Enum { options } => {
             let words: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
             let list = words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
             let of = if words.len() == 1 { "" } else { "one of " };
@@ -45,33 +45,33 @@ fn say(root: &Value, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {
                 None => problem,
             });
         }
-        Kind_::Pattern { pattern } => {
+        Fault::Pattern { pattern } => {
             problems.push(Problem::error(path, format!("expected {}, found `{}`", shape(pattern), text())))
         }
-        Kind_::Format { .. } => {
+        Fault::Format { .. } => {
             problems.push(Problem::error(
                 path,
                 format!("expected an instant such as `2026-11-23T10:00:00Z`, found `{}`", text()),
             ));
         }
-        Kind_::MinLength { .. } => problems.push(Problem::error(path, "expected some text, found none")),
-        Kind_::MaxLength { limit } => {
+        Fault::MinLength { .. } => problems.push(Problem::error(path, "expected some text, found none")),
+        Fault::MaxLength { limit } => {
             problems.push(Problem::error(
                 path,
                 format!("expected at most {limit} characters, found {}", text().chars().count()),
             ));
         }
-        Kind_::MinItems { limit } => problems.push(Problem::error(
+        Fault::MinItems { limit } => problems.push(Problem::error(
             path,
             format!("expected at least {limit} {}, found {}", entries(*limit), count(found)),
         )),
-        Kind_::MaxItems { limit } | Kind_::MaxProperties { limit } => {
+        Fault::MaxItems { limit } | Fault::MaxProperties { limit } => {
             problems.push(Problem::error(
                 path,
                 format!("expected at most {limit} {}, found {}", entries(*limit), count(found)),
             ));
         }
-        Kind_::Minimum { .. } | Kind_::Maximum { .. } => {
+        Fault::Minimum { .. } | Fault::Maximum { .. } => {
             let bound = |name: &str| schema.and_then(|schema| schema.get(name)).map(plain).unwrap_or_default();
             problems.push(Problem::error(
                 path,
