@@ -187,15 +187,16 @@ impl Findings {
         }
     }
 
-    /// Exactly one of the members of a union is written. The message is that of the CRD's rule.
-    pub(crate) fn exactly_one(&mut self, path: &str, members: &[(&str, bool)]) {
+    /// Whether exactly one of the members of a union is written. The message is that of the CRD's rule.
+    pub(crate) fn exactly_one(&mut self, path: &str, members: &[(&str, bool)]) -> bool {
         let written: Vec<&str> = members.iter().filter(|(_, written)| *written).map(|(name, _)| *name).collect();
         if written.len() == 1 {
-            return;
+            return true;
         }
         let names: Vec<&str> = members.iter().map(|(name, _)| *name).collect();
         let found = if written.is_empty() { "none".to_owned() } else { words(&written, "and") };
         self.error(path, format!("expected exactly one of {}, found {found}", words(&names, "and")));
+        false
     }
 
     /// Names that must differ. The paths are `list[i].name`.

@@ -108,6 +108,9 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let client = cluster.client()?;
     let egress = egress(&config);
     let probes = probes::Context::from_system(egress)?;
+    if probes.system_authorities() == 0 {
+        tracing::warn!("this host trusts no certificate authorities: TLS probes need spec.probe.http.tls.caSecretRef");
+    }
     let notify = notify::Context::new()?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());

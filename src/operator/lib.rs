@@ -13,7 +13,8 @@
 
 pub mod alerts;
 pub mod app;
-// pub mod cli;
+#[cfg(firstline_draft)]
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod context;
@@ -23,7 +24,8 @@ pub mod held;
 pub mod inbox;
 pub mod index;
 pub mod kube;
-// pub mod load;
+#[cfg(firstline_draft)]
+pub mod load;
 pub mod queue;
 pub mod revisions;
 pub mod server;

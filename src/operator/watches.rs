@@ -107,8 +107,17 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
             }
         }
         Seen::Gone(key) => {
-            ctx.world.write().delete_ticket(&key);
-            // Whoever waits in its inbox is told that it is gone.
+            let gone = {
+                let mut world = ctx.world.write();
+                let gone = world.ticket(&key).cloned();
+                world.delete_ticket(&key);
+                gone
+            };
+            // A monitor whose alert fired on it opens a new one; whoever waits in its inbox is told that it is gone.
+            let monitors = gone.iter().flat_map(|ticket| &ticket.spec.affects).filter_map(|affected| affected.monitor.as_deref());
+            for monitor in monitors {
+                ctx.queues.monitors.add(Key::new(&*key.namespace, monitor));
+            }
             ctx.queues.tickets.add(key);
         }
         Seen::Unreadable(key, error) => unreadable("Ticket", &key, &error),

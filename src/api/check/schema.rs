@@ -8,12 +8,26 @@ use crate::{defaults::member_schema, kinds::Kind, schema::shape};
 
 /// The problems of a spec, with paths that begin with `spec`.
 pub(super) fn check(kind: &Kind, spec: &Value) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    for error in kind.validator.iter_errors(spec) {
-        say(&kind.spec, &error, &mut problems);
+    let mut errors: Vec<ValidationError<'_>> = kind.validator.iter_errors(spec).collect();
+    errors.sort_by_key(|error| rank(error.kind()));
+    let mut problems: Vec<Problem> = Vec::new();
+    for error in &errors {
+        let mut said = Vec::new();
+        say(&kind.spec, error, &mut said);
+        said.retain(|problem| problems.iter().all(|known| known.path != problem.path));
+        problems.append(&mut said);
     }
     refuse_repeated_keys(&kind.spec, spec, "spec", &mut problems);
     problems
+}
+
+/// Of several errors of one field, the one that says most comes first; the others follow from it.
+fn rank(fault: &Fault) -> u8 {
+    match fault {
+        Fault::Type { .. } => 0,
+        Fault::MaxLength { .. } | Fault::MinLength { .. } => 2,
+        _ => 1,
+    }
 }
 
 fn say(root: &Value, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {

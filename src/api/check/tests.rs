@@ -1,1 +1,137 @@
-//! tests
+//! The samples: each rule of the CRDs, accepted and rejected, and what we say of it offline.
+//!
+//! A sample's first lines say what is expected: `# ours:` one line per error, exactly; `# warns:` one
+//! per warning of an accepted one; `# server:` a part of what a real API server says, or that it
+//! accepts what only we know to be wrong. The same files are applied to a real server elsewhere.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::*;
+
+struct Sample {
+    text: String,
+}
+
+impl Sample {
+    fn lines(&self, key: &str) -> Vec<String> {
+        let prefix = format!("# {key}: ");
+        self.text.lines().filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect()
+    }
+
+    fn object(&self) -> Value {
+        serde_saphyr::from_str(&self.text).unwrap()
+    }
+}
+
+fn samples(folder: &str) -> BTreeMap<String, Sample> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("samples").join(folder);
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let read = files.map(|path| {
+        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+        (name, Sample { text: fs::read_to_string(&path).unwrap() })
+    });
+    read.collect()
+}
+
+fn said(problems: &[Problem], errors: bool) -> Vec<String> {
+    problems.iter().filter(|problem| problem.is_error() == errors).map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_right_is_accepted_with_the_warnings_it_names() {
+    let mut wrong = Vec::new();
+    for (name, sample) in samples("accepted") {
+        let problems = check(&sample.object());
+        if !said(&problems, true).is_empty() || said(&problems, false) != sample.lines("warns") {
+            wrong.push(format!("{name}: {problems:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_is_wrong_is_said_exactly_so_and_once() {
+    let mut wrong = Vec::new();
+    for (name, sample) in samples("rejected") {
+        let (expected, found) = (sample.lines("ours"), said(&check(&sample.object()), true));
+        if expected.is_empty() || expected != found {
+            wrong.push(format!("{name}:\n  expected {expected:#?}\n  found {found:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_kind_has_samples_of_both_sorts() {
+    for folder in ["accepted", "rejected"] {
+        let kinds: Vec<String> =
+            samples(folder).values().map(|sample| sample.object()["kind"].as_str().unwrap().to_owned()).collect();
+        for kind in kinds::names() {
+            assert!(kinds.iter().any(|found| found == kind), "no {folder} sample of {kind}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_of_a_crd_that_looks_at_one_version_is_broken_by_a_sample() {
+    let servers: Vec<String> = samples("rejected").values().flat_map(|sample| sample.lines("server")).collect();
+    let mut messages = Vec::new();
+    for crd in crate::crds() {
+        rules(&serde_json::to_value(&crd).unwrap(), &mut messages);
+    }
+    assert!(messages.len() > 15);
+    for message in messages {
+        assert!(
+            servers.iter().any(|line| message.starts_with(line.as_str())),
+            "no rejected sample for the rule: {message}"
+        );
+    }
+}
+
+/// The messages of all CEL rules that need no older version of the object.
+fn rules(value: &Value, messages: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            if let Some(list) = members.get("x-kubernetes-validations").and_then(Value::as_array) {
+                let now = list.iter().filter(|rule| !rule["rule"].as_str().unwrap().contains("oldSelf"));
+                messages.extend(now.map(|rule| rule["message"].as_str().unwrap().to_owned()));
+            }
+            members.values().for_each(|member| rules(member, messages));
+        }
+        Value::Array(items) => items.iter().for_each(|item| rules(item, messages)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_root_and_the_metadata_are_looked_at_too() {
+    let object = serde_json::json!({
+        "apiVersion": "firstline.dev/v1", "kind": "Ticket", "metdata": {}, "metadata": {"name": "a", "label": {}, "annotations": {"port": 80}},
+        "spec": {"title": "x"},
+    });
+    assert_eq!(
+        said(&check(&object), true),
+        [
+            "apiVersion: expected `firstline.dev/v1alpha1` for a Ticket, found `firstline.dev/v1`",
+            "metadata.annotations.port: expected text, found the number 80; put it in quotes: \"80\"",
+            "metadata.label: unknown field; did you mean `labels`?",
+            "metdata: unknown field; did you mean `metadata`?",
+        ]
+    );
+}
+
+#[test]
+fn an_object_that_is_not_ours_is_said_to_be_so() {
+    assert_eq!(
+        said(&check(&serde_json::json!({"kind": "SupportPolice"})), true),
+        ["kind: expected one of our kinds, found `SupportPolice`; did you mean `SupportPolicy`?"]
+    );
+    assert_eq!(
+        said(&check(&serde_json::json!([])), true),
+        ["expected an object with apiVersion, kind, metadata and spec, found a list"]
+    );
+    assert_eq!(
+        said(&check(&serde_json::json!({"kind": "Ticket", "apiVersion": "firstline.dev/v1alpha1"})), true),
+        ["spec: expected a spec, found nothing"]
+    );
+}

@@ -18,12 +18,20 @@ pub struct CrdsArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// Why a file was not written.
+/// Why the definitions were not written.
 #[derive(Debug, Error)]
-#[error("writing {}: {error}", path.display())]
-pub struct CrdsError {
-    path: PathBuf,
-    error: io::Error,
+pub enum CrdsError {
+    /// A file or folder.
+    #[error("writing {}: {error}", path.display())]
+    Write {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A definition has no YAML form.
+    #[error(transparent)]
+    Manifest(#[from] api::ManifestError),
 }
 
 /// Prints or writes the definitions.
@@ -31,7 +39,7 @@ pub struct CrdsError {
 /// # Errors
 /// When they cannot be written.
 pub fn crds(args: &CrdsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let manifests = api::manifests();
+    let manifests = api::manifests().map_err(CrdsError::from)?;
     let Some(folder) = &args.dir else {
         for (_, text) in &manifests {
             // The files begin with a comment; the separator makes them one stream.
@@ -42,7 +50,7 @@ pub fn crds(args: &CrdsArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
     };
     let failed = |path: &PathBuf| {
         let path = path.clone();
-        move |error| CrdsError { path, error }
+        move |error| CrdsError::Write { path, error }
     };
     fs::create_dir_all(folder).map_err(failed(folder))?;
     for (name, text) in &manifests {
@@ -64,7 +72,7 @@ mod tests {
         printed(async |output| assert_eq!(crds(&CrdsArgs { dir: Some(dir.clone()) }, output).unwrap(), Exit::Done)).await;
         let stream = printed(async |output| assert_eq!(crds(&CrdsArgs { dir: None }, output).unwrap(), Exit::Done)).await;
         let files: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-        assert_eq!(files.len(), api::manifests().len());
+        assert_eq!(files.len(), api::manifests().unwrap().len());
         for file in files {
             assert!(stream.contains(&fs::read_to_string(&file).unwrap()), "{}", file.display());
         }

@@ -84,12 +84,14 @@ pub struct Output<'a> {
     pub colour: Colour,
     /// Colours of progress.
     pub progress_colour: Colour,
+    /// Whether a person reads the results as they come.
+    pub terminal: bool,
 }
 
 impl<'a> Output<'a> {
-    /// Writes results and progress there, without colours until they are switched on.
+    /// Writes results and progress there, as for a pipe.
     pub fn new(results: &'a mut dyn Write, progress: &'a mut dyn Write) -> Self {
-        Self { results, progress, colour: Colour::Off, progress_colour: Colour::Off }
+        Self { results, progress, colour: Colour::Off, progress_colour: Colour::Off, terminal: false }
     }
 
     /// One line of the result.

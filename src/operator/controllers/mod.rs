@@ -3,4 +3,5 @@
 pub mod monitor;
 pub mod policy;
 pub mod silence;
+pub mod source;
 pub mod ticket;

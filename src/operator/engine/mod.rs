@@ -6,3 +6,4 @@ pub mod outbox;
 pub mod post;
 pub mod prober;
 pub mod secrets;
+pub mod syncer;

@@ -103,10 +103,10 @@ impl<'a> Names<'a> {
 
     fn target(&self, findings: &mut Findings, path: &str, written: &NotifyTarget) -> Option<Target> {
         let NotifyTarget { person, schedule, channel } = written;
-        findings.exactly_one(
-            path,
-            &[("person", person.is_some()), ("schedule", schedule.is_some()), ("channel", channel.is_some())],
-        );
+        let members = [("person", person.is_some()), ("schedule", schedule.is_some()), ("channel", channel.is_some())];
+        if !findings.exactly_one(path, &members) {
+            return None;
+        }
         match (person, schedule, channel) {
             (Some(name), _, _) => {
                 self.person(findings, &format!("{path}.person"), name);

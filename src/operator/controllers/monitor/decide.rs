@@ -35,6 +35,8 @@ pub(super) fn wanted(observed: &Observed) -> Wanted {
         State::Down => Wanted::Fire(Box::new(alert(observed))),
         State::Up | State::Degraded => Wanted::End(AlertState::Recovered),
         State::Suspended => Wanted::End(AlertState::SourceRemoved),
+        // A target that flaps and is down just now may have been up when the flapping began: it must page.
+        State::Flapping if observed.verdict.is_down() => Wanted::Fire(Box::new(alert(observed))),
         State::Unknown | State::Flapping => Wanted::Keep,
     }
 }

@@ -7,7 +7,10 @@ pub(crate) mod decide;
 
 use std::time::Duration;
 
-use api::{ServiceMonitor, service_monitor::ServiceMonitorStatus};
+use api::{
+    ServiceMonitor,
+    service_monitor::{ServiceMonitorStatus, State as Word},
+};
 use decide::Wanted;
 use domain::{alert::AlertState, labels::Labels};
 use kube::core::ApiResource;
@@ -108,6 +111,9 @@ fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option
 
 fn note_transition(ctx: &Context, entry: &MonitorEntry, before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) {
     let Some(state) = after.state.filter(|state| before.state != Some(*state)) else { return };
+    if before.state.is_none() && state == Word::Unknown {
+        return; // It is new and nobody has looked yet.
+    }
     let (warning, reason) = decide::event_of(state);
     let text = after.message.clone().unwrap_or_else(|| format!("{} is {reason}", entry.object.spec.service));
     ctx.events.note(entry.object.as_ref(), Note { warning, reason, action: "Probe", text });

@@ -1,0 +1,229 @@
+//! The command line: `firstline`, and the same binary as the kubectl plugin `kubectl-firstline`.
+//!
+//! | module | holds |
+//! |---|---|
+//! | one per verb | its flags, what it does, how its result reads |
+//! | [`cluster`] | the connection, and refusals of the API turned into help |
+//! | [`lookup`] | which ticket is meant |
+//! | [`output`], [`table`], [`age`], [`sample`] | how results look |
+//! | [`exit`] | exit codes |
+//!
+//! Verbs decide nothing about tickets, alerts or probes: they ask the same rules as the operator, or write
+//! what a person did and wait for the operator's verdict.
+
+pub mod act;
+pub mod age;
+pub mod arguments;
+pub mod cluster;
+pub mod crds;
+pub mod exit;
+#[cfg(test)]
+pub mod fixtures;
+pub mod lookup;
+pub mod output;
+pub mod probe;
+pub mod sample;
+pub mod show;
+pub mod silence;
+pub mod table;
+pub mod tickets;
+pub mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use kube::Resource;
+use serde_json::{Value, json};
+
+use self::{
+    act::{Act, ActArgs, Reason},
+    exit::{Exit, Failure},
+    lookup::TicketRef,
+    output::Output,
+};
+use crate::{clock::Clock, config::RunConfig};
+
+/// Cloud support as code: probes, on-call escalation and tickets, from Git, inside Kubernetes
+#[derive(Debug, Parser)]
+#[command(name = "firstline", version, propagate_version = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+
+    /// How the program was called, for commands that it prints.
+    #[arg(skip = FIRSTLINE)]
+    pub program: &'static str,
+}
+
+const FIRSTLINE: &str = "firstline";
+const PLUGIN: &str = "kubectl firstline";
+const AFTER_HELP: &str = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 could not tell (no cluster, no network).";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the operator
+    Run(RunConfig),
+
+    /// Bring one branch of a repository into a mirror, for the operator
+    #[command(hide = true)]
+    InternalFetch,
+
+    /// Print the resource definitions, or write them into a folder
+    Crds(crds::CrdsArgs),
+
+    /// Say everything that is wrong with these files; no cluster is needed
+    Validate(validate::ValidateArgs),
+
+    /// Look at a URL or a monitor of a file once, now, from here
+    Probe(probe::ProbeArgs),
+
+    /// List open tickets, the most urgent first
+    Tickets(tickets::TicketsArgs),
+
+    /// Show one ticket: what fires, who was told, what comes next, what happened
+    Show(show::ShowArgs),
+
+    /// Take tickets: their escalation stops
+    Ack {
+        /// Names, beginnings of names, or numbers
+        #[arg(required = true, value_name = "TICKET")]
+        tickets: Vec<TicketRef>,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
+    /// Give tickets back: a new cycle of their escalation starts
+    Unack {
+        /// Names, beginnings of names, or numbers
+        #[arg(required = true, value_name = "TICKET")]
+        tickets: Vec<TicketRef>,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
+    /// Write down something for those who work on a ticket
+    Note {
+        /// Name, beginning of the name, or number
+        ticket: TicketRef,
+        /// The text; several words need no quotes
+        #[arg(required = true, value_name = "TEXT", value_parser = some_text)]
+        text: Vec<String>,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
+    /// Give a ticket to a person of its policy
+    Assign {
+        /// Name, beginning of the name, or number
+        ticket: TicketRef,
+        /// The person's name
+        #[arg(value_parser = some_text)]
+        person: String,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
+    /// Say that tickets are done
+    Resolve {
+        /// Names, beginnings of names, or numbers
+        #[arg(required = true, value_name = "TICKET")]
+        tickets: Vec<TicketRef>,
+        /// Why
+        #[arg(long, value_enum, default_value_t = Reason::Completed)]
+        reason: Reason,
+        /// What was found and done; recorded before
+        #[arg(long, value_name = "TEXT", value_parser = some_text)]
+        note: Option<String>,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
+    /// Mute what matches for a while, or end such a silence
+    Silence(silence::SilenceArgs),
+}
+
+fn some_text(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("expected some text, found nothing".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+impl Cli {
+    /// Reads the command line. Called as `kubectl-firstline`, help and errors say `kubectl firstline`.
+    ///
+    /// # Errors
+    /// Wrong usage, or a question for help: clap's error prints itself and knows its exit code.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let program = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem()).unwrap_or_default();
+        let program = if program == "kubectl-firstline" || program == "kubectl_firstline" { PLUGIN } else { FIRSTLINE };
+        let mut command = Self::command().bin_name(program);
+        let matches = command.try_get_matches_from_mut(arguments)?;
+        let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        cli.program = program;
+        Ok(cli)
+    }
+
+    /// Does what was asked. Failures are said on `output`; the answer is the exit code.
+    pub async fn run(self, clock: &Clock, output: &mut Output<'_>) -> Exit {
+        match self.verb.run(self.program, clock, output).await {
+            Ok(exit) => exit,
+            Err(failure) => {
+                let exit = failure.exit();
+                if exit != Exit::Done {
+                    output.fail(&failure);
+                }
+                exit
+            }
+        }
+    }
+}
+
+impl Verb {
+    async fn run(self, program: &str, clock: &Clock, output: &mut Output<'_>) -> Result<Exit, Failure> {
+        let now = clock.now();
+        match self {
+            Self::Run(config) => {
+                crate::app::run(config).await?;
+                Ok(Exit::Done)
+            }
+            // A process of its own that never gets here: main hands it over before anything is started.
+            Self::InternalFetch => Ok(Exit::Usage),
+            Self::Crds(args) => crds::crds(&args, output),
+            Self::Validate(args) => validate::validate(&args, now, output),
+            Self::Probe(args) => probe::probe(&args, clock, output).await,
+            Self::Tickets(args) => tickets::tickets(&args, now, output).await,
+            Self::Show(args) => show::show(&args, program, now, output).await,
+            Self::Ack { tickets, args } => act::act(&args, &tickets, &[Act::Acknowledge], output).await,
+            Self::Unack { tickets, args } => act::act(&args, &tickets, &[Act::Unacknowledge], output).await,
+            Self::Note { ticket, text, args } => act::act(&args, &[ticket], &[Act::Note(text.join(" "))], output).await,
+            Self::Assign { ticket, person, args } => act::act(&args, &[ticket], &[Act::Assign(person)], output).await,
+            Self::Resolve { tickets, reason, note, args } => {
+                let acts: Vec<Act> = note.map(Act::Note).into_iter().chain([Act::Resolve(reason)]).collect();
+                act::act(&args, &tickets, &acts, output).await
+            }
+            Self::Silence(args) => silence::silence(&args, now, output).await,
+        }
+    }
+}
+
+/// A list as kubectl prints several objects. Kinds are filled in, which the API leaves out of lists.
+pub(crate) fn list_of<K: Resource<DynamicType = ()> + serde::Serialize>(objects: &[K]) -> Value {
+    let item = |object: &K| {
+        let mut value = serde_json::to_value(object).unwrap_or_default();
+        if let Value::Object(members) = &mut value {
+            members.insert("apiVersion".to_owned(), K::api_version(&()).into());
+            members.insert("kind".to_owned(), K::kind(&()).into());
+        }
+        value
+    };
+    json!({"apiVersion": "v1", "kind": "List", "items": objects.iter().map(item).collect::<Vec<_>>()})
+}

@@ -1,0 +1,75 @@
+//! What the escalation does next, and when: the operator's own rules, asked about the future.
+
+use api::ticket::TicketStatus;
+use domain::{
+    escalation::{Effect, Page, Situation, advance, without_escalation},
+    policy::{EscalationPolicy, Policy},
+};
+use jiff::Timestamp;
+
+use super::Seen;
+
+/// What comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// When.
+    pub at: Timestamp,
+    /// What happens then, one sentence each; empty when the policy cannot be read.
+    pub what: Vec<String>,
+}
+
+/// What comes next unless somebody acts; `None` when nothing is planned.
+pub fn coming(seen: &Seen) -> Option<Coming> {
+    let status = seen.ticket.status.as_ref()?;
+    let escalation = status.escalation.as_ref()?;
+    let at = escalation.next_at?;
+    let what = foretell(seen, status, at).unwrap_or_default();
+    Some(Coming { at, what })
+}
+
+fn foretell(seen: &Seen, status: &TicketStatus, at: Timestamp) -> Option<Vec<String>> {
+    let live = seen.live.as_ref().or(seen.frozen.as_ref())?;
+    let escalation = escalation(seen, &status.escalation.as_ref()?.chain)?;
+    let severity = status.severity.or(seen.ticket.spec.origin.as_ref().map(|origin| origin.severity))?;
+    let situation = Situation { escalation: &escalation, live, severity: severity.into(), suppressed: None };
+    let mut chain = status.escalation.as_ref()?.chain();
+    let effects = advance(&mut chain, None, situation, at);
+    Some(effects.iter().filter_map(sentence).collect())
+}
+
+/// The steps as they stood when the ticket began.
+fn escalation(seen: &Seen, name: &str) -> Option<EscalationPolicy> {
+    let frozen = seen.frozen.as_ref().or(seen.live.as_ref())?;
+    if !name.is_empty() {
+        return frozen.escalations.get(name).cloned();
+    }
+    Some(without_escalation(&route_targets(seen, frozen), frozen))
+}
+
+fn route_targets(seen: &Seen, policy: &Policy) -> Vec<domain::policy::NotifyTarget> {
+    let route = seen.ticket.spec.origin.as_ref().map(|origin| origin.route.as_str()).unwrap_or_default();
+    policy.routes.iter().find(|known| known.name == route).map(|route| route.notify.clone()).unwrap_or_default()
+}
+
+fn sentence(effect: &Effect) -> Option<String> {
+    match effect {
+        Effect::Page(page) => Some(who(page)),
+        Effect::StepBegan { .. } | Effect::Released { .. } => None,
+        Effect::Held { detail } => Some(detail.clone()),
+        Effect::NobodyFound => Some("no step has reached anybody: the last resort is told".to_owned()),
+        Effect::Exhausted => Some("every cycle has passed: the last resort is told".to_owned()),
+        Effect::AcknowledgementWithdrawn { by } => {
+            Some(format!("the acknowledgement of {by} is withdrawn, as nothing has happened since, and a new cycle starts"))
+        }
+        Effect::AskStillOnIt { by } => Some(format!("{by} is asked whether they are still on it")),
+        Effect::TellRefired { by } => Some(format!("{by} is told that it fires again")),
+    }
+}
+
+fn who(page: &Page) -> String {
+    let step = if page.step == 0 { "last resort".to_owned() } else { format!("step {}", page.step) };
+    match &page.person {
+        Some(person) => format!("{step}: {person} by {}", page.channel),
+        None => format!("{step}: channel {}", page.channel),
+    }
+}

@@ -1,0 +1,125 @@
+//! `firstline show`: everything about one ticket on one page, written for somebody woken at 3 a.m.
+//!
+//! First what is wrong and who works on it, then what comes next, then what happened, last the commands.
+
+mod coming;
+mod page;
+mod story;
+
+use std::collections::BTreeMap;
+
+use api::{SupportPolicy, Ticket, TicketEvent};
+use clap::Args;
+use domain::policy::Policy;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use kube::{
+    Api, ResourceExt,
+    api::ListParams,
+    core::DeserializeGuard,
+};
+use serde::Serialize;
+
+use super::{
+    act::EVENTS,
+    cluster::{Asked, ClusterArgs, Session, ask},
+    exit::{Exit, Failure},
+    lookup::TicketRef,
+    output::{Form, Output},
+};
+
+/// Flags of `firstline show`.
+#[derive(Debug, Clone, Args)]
+pub struct ShowArgs {
+    /// The ticket: its name, the beginning of it, or its number
+    pub ticket: TicketRef,
+
+    /// Print the ticket and its events instead
+    #[arg(short, long, value_enum)]
+    pub output: Option<Form>,
+
+    /// Which cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// A ticket and what is needed to explain it.
+#[derive(Debug, Serialize)]
+pub struct Seen {
+    /// The ticket.
+    pub ticket: Ticket,
+    /// What people did to it.
+    pub events: Vec<TicketEvent>,
+    /// Its policy as it stood when the ticket began; `None` when it cannot be read.
+    #[serde(skip)]
+    pub frozen: Option<Policy>,
+    /// Its policy as it is now.
+    #[serde(skip)]
+    pub live: Option<Policy>,
+}
+
+impl Seen {
+    /// What the policy calls a Kubernetes user, else the user.
+    pub fn person(&self, user: &str) -> String {
+        let policy = self.live.as_ref().or(self.frozen.as_ref());
+        policy.and_then(|policy| policy.person_of_user(user)).unwrap_or(user).to_owned()
+    }
+
+    /// Labels of the first alert that fires, else of the first that did.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let status = self.ticket.status.as_ref();
+        let listed = status.and_then(|status| status.alerts.as_ref()).map(|alerts| alerts.list.as_slice()).unwrap_or_default();
+        let firing = listed.iter().find(|alert| alert.state == api::ticket::AlertLineState::Firing);
+        let stored = firing.or(listed.first()).map(|alert| alert.labels.clone());
+        let origin = self.ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first()).map(|alert| alert.labels.clone());
+        stored.filter(|labels| !labels.is_empty()).or(origin).unwrap_or_default()
+    }
+}
+
+/// Shows a ticket.
+///
+/// # Errors
+/// When no ticket is meant or the cluster does not answer.
+pub async fn show(args: &ShowArgs, program: &str, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
+    let session = args.cluster.connect().await?;
+    let seen = gather(&session, &args.ticket).await?;
+    match args.output {
+        Some(form) => output.value(&seen, form)?,
+        None => output.text(&page::render(&seen, program, now, output.colour))?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> {
+    let ticket = wanted.find(session).await?;
+    let namespace = ticket.namespace().unwrap_or_default();
+    let api: Api<DeserializeGuard<TicketEvent>> = Api::namespaced(session.client.clone(), &namespace);
+    let of_ticket = ListParams::default().fields(&format!("spec.ticket={}", ticket.name_any()));
+    let events = ask(&Asked::new("list", EVENTS, &namespace), api.list(&of_ticket)).await?;
+    let events = events.items.into_iter().filter_map(|event| event.0.ok()).collect();
+    let (frozen, live) = tokio::join!(frozen(session, &ticket, &namespace), live(session, &ticket));
+    Ok(Seen { ticket, events, frozen, live })
+}
+
+/// The revision of the policy. Who may read tickets may not be allowed to read this: the page then says less.
+async fn frozen(session: &Session, ticket: &Ticket, namespace: &str) -> Option<Policy> {
+    let revision = ticket.status.as_ref()?.policy.as_ref()?.revision.clone();
+    let api: Api<ControllerRevision> = Api::namespaced(session.client.clone(), namespace);
+    let found = ask(&Asked::new("get", "controllerrevisions.apps", namespace), api.get(&revision)).await.ok()?;
+    compiled(&serde_json::from_value(found.data?.0).ok()?)
+}
+
+/// The same for the policy as it is now.
+async fn live(session: &Session, ticket: &Ticket) -> Option<Policy> {
+    let policy = ticket.status.as_ref()?.policy.as_ref()?;
+    let api: Api<SupportPolicy> = Api::namespaced(session.client.clone(), &policy.namespace);
+    let asked = Asked::new("get", "supportpolicies.firstline.dev", &policy.namespace);
+    compiled(&ask(&asked, api.get(&policy.name)).await.ok()?)
+}
+
+fn compiled(policy: &SupportPolicy) -> Option<Policy> {
+    api::support_policy::validate(policy).ok().map(|valid| valid.value)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,266 @@
+//! The page: sections of plain text, one thing a line, nothing that must be scrolled sideways to be understood.
+
+use std::fmt::Write as _;
+
+use api::ticket::{AlertLineState, Notification, NotificationKind, NotificationState, TicketState, TicketStatus};
+use jiff::Timestamp;
+use kube::ResourceExt;
+
+use super::{
+    super::{
+        age::{clock, clock_and_age},
+        output::{Colour, Paint, lines, plain},
+    },
+    Seen,
+    coming::coming,
+    story::story,
+};
+use crate::kube::meta;
+
+/// Alerts that are listed.
+const ALERTS: usize = 10;
+
+/// The whole page. `program` is how the commands at its end begin.
+pub fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour) -> String {
+    let status = seen.ticket.status.clone().unwrap_or_default();
+    let sections = [
+        head(seen, &status, now, colour),
+        description(seen),
+        alerts(&status, now, colour),
+        escalation(seen, &status, now, colour),
+        notifications(&status, now, colour),
+        told(seen, now, colour),
+        commands(seen, &status, program, colour),
+    ];
+    let filled: Vec<&str> = sections.iter().map(String::as_str).filter(|section| !section.is_empty()).collect();
+    filled.join("\n")
+}
+
+fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let ticket = &seen.ticket;
+    let number = status.number.map_or_else(String::new, |number| format!("#{number} "));
+    let mut text = colour.paint(Paint::Strong, format!("{number}{}", plain(&ticket.spec.title)));
+    text.push('\n');
+    let mut row = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "  {name:<12} {value}");
+        }
+    };
+    row("Ticket", format!("{} in namespace {}", ticket.name_any(), ticket.namespace().unwrap_or_default()));
+    row("State", state(status, now, colour));
+    let severity = status.severity.or(ticket.spec.origin.as_ref().map(|origin| origin.severity));
+    row("Severity", severity.map(|severity| domain::alert::Severity::from(severity).to_string()).unwrap_or_default());
+    row("Priority", status.priority.clone().unwrap_or_default());
+    let start = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
+    row("Since", clock_and_age(start, now));
+    row("Works on it", works_on_it(status, now, colour));
+    let requester = ticket.spec.requester.as_ref().map(|requester| {
+        let contact = requester.contact.as_deref().map(|contact| format!(", {contact}"));
+        plain(&format!("{}{}", requester.name, contact.unwrap_or_default()))
+    });
+    row("Requester", requester.unwrap_or_default());
+    row("Queue", ticket.spec.queue.clone().unwrap_or_default());
+    let policy = status.policy.as_ref().map(|policy| format!("{}/{} as of revision {}", policy.namespace, policy.name, policy.revision));
+    row("Policy", policy.unwrap_or_default());
+    for condition in status.conditions.iter().filter(|condition| is_odd(&condition.type_, &condition.status)) {
+        let message = plain(&condition.message);
+        row("Attention", colour.paint(Paint::Warn, format!("{}: {message}", condition.type_)));
+    }
+    text
+}
+
+/// Everything that is not the usual trio of conditions is there because a person should see it.
+fn is_odd(type_: &str, status: &str) -> bool {
+    status == "True" && !matches!(type_, "Ready" | "Reconciling")
+}
+
+fn state(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let state = status.state.unwrap_or(TicketState::New);
+    let over = matches!(state, TicketState::Resolved | TicketState::Closed);
+    let mut text = colour.paint(if over { Paint::Good } else { Paint::Warn }, format!("{state:?}"));
+    if let Some(reason) = status.reason.as_deref().filter(|reason| !reason.is_empty()) {
+        let _ = write!(text, ", {}", plain(reason));
+    }
+    match (status.resolved_at, status.recovered_at) {
+        (Some(at), _) => {
+            let _ = write!(text, ", since {}", clock_and_age(at, now));
+        }
+        (None, Some(at)) => {
+            let _ = write!(text, ", nothing fires since {}", clock_and_age(at, now));
+        }
+        (None, None) => {}
+    }
+    text
+}
+
+fn works_on_it(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let over = matches!(status.state, Some(TicketState::Resolved | TicketState::Closed));
+    let assignee = status.assignee.as_deref().map(plain);
+    let acknowledged = status.escalation.as_ref().and_then(|escalation| Some((escalation.acknowledged_by.as_ref()?, escalation.acknowledged_at?)));
+    match (acknowledged, assignee) {
+        (Some((by, at)), assignee) => {
+            let by = plain(by);
+            let other = assignee.filter(|assignee| *assignee != by).map(|assignee| format!("; assigned to {assignee}"));
+            format!("{by}, since {}{}", clock_and_age(at, now), other.unwrap_or_default())
+        }
+        (None, Some(assignee)) if over => assignee,
+        (None, Some(assignee)) => format!("assigned to {assignee}, not acknowledged"),
+        (None, None) if over => String::new(),
+        (None, None) => colour.paint(Paint::Bad, "nobody yet"),
+    }
+}
+
+fn description(seen: &Seen) -> String {
+    indented(&lines(seen.ticket.spec.description.as_deref().unwrap_or_default()))
+}
+
+fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| if line.is_empty() { "\n".to_owned() } else { format!("  {line}\n") }).collect()
+}
+
+fn section(name: &str, body: &[String], colour: Colour) -> String {
+    if body.is_empty() {
+        return String::new();
+    }
+    format!("{}\n{}", colour.paint(Paint::Strong, name), indented(body))
+}
+
+fn alerts(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let Some(alerts) = &status.alerts else { return String::new() };
+    let mut body: Vec<String> = alerts
+        .list
+        .iter()
+        .take(ALERTS)
+        .map(|alert| {
+            let (word, paint) = match alert.state {
+                AlertLineState::Firing => ("fires", Paint::Bad),
+                AlertLineState::Recovered => ("recovered", Paint::Good),
+                AlertLineState::SourceRemoved => ("source removed", Paint::Faint),
+            };
+            let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname");
+            let labels: Vec<String> = labels.map(|(name, value)| format!("{}={}", plain(name), plain(value))).collect();
+            let head = format!("{} {} since {}", plain(&alert.name), colour.paint(paint, word), clock_and_age(alert.since, now));
+            if labels.is_empty() { head } else { format!("{head}  {}", colour.paint(Paint::Faint, labels.join(" "))) }
+        })
+        .collect();
+    if alerts.list.len() > ALERTS {
+        body.push(format!("… and {} more", alerts.list.len() - ALERTS));
+    }
+    section(&format!("Alerts: {} fire, {} ended", alerts.firing, alerts.resolved), &body, colour)
+}
+
+fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let Some(escalation) = &status.escalation else { return String::new() };
+    let name = if escalation.chain.is_empty() { "the route's own targets".to_owned() } else { plain(&escalation.chain) };
+    let mut body = vec![format!("cycle {}, step {} has begun", escalation.cycle, escalation.step)];
+    if let Some(held) = &escalation.held {
+        let by = colour.paint(Paint::Warn, format!("held by {}", plain(&held.by)));
+        body.push(format!("{by}: what was due at {} waits", clock_and_age(held.since, now)));
+    }
+    if let Some(at) = escalation.stopped_at {
+        body.push(format!("stopped at {}", clock_and_age(at, now)));
+    }
+    if escalation.exhausted_until.is_some() {
+        body.push(colour.paint(Paint::Bad, "every cycle has passed without an acknowledgement"));
+    }
+    match coming(seen) {
+        Some(next) if next.what.is_empty() => {
+            body.push(format!("next at {}; who that is cannot be said, as the policy cannot be read", clock_and_age(next.at, now)));
+        }
+        Some(next) => {
+            body.push(format!("next at {}:", clock_and_age(next.at, now)));
+            body.extend(next.what.iter().map(|what| format!("  {}", plain(what))));
+        }
+        None if escalation.stopped_at.is_none() && escalation.held.is_none() => body.push("nothing more is planned".to_owned()),
+        None => {}
+    }
+    section(&format!("Escalation: {name}"), &body, colour)
+}
+
+fn notifications(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+    let mut body: Vec<String> = status.notifications.iter().map(|notification| notified(notification, now, colour)).collect();
+    if let Some(counts) = &status.notification_counts {
+        body.push(format!(
+            "and earlier: {} accepted, {} failed, {} no longer needed",
+            counts.accepted, counts.failed, counts.superseded
+        ));
+    }
+    section("Who was told", &body, colour)
+}
+
+fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> String {
+    let (word, paint) = match notification.state {
+        NotificationState::Planned if notification.attempts == 0 => ("on its way", Paint::Warn),
+        NotificationState::Planned => ("is tried again", Paint::Warn),
+        NotificationState::Accepted => ("accepted", Paint::Good),
+        NotificationState::Uncertain => ("may have arrived, is sent again", Paint::Warn),
+        NotificationState::Failed => ("failed", Paint::Bad),
+        NotificationState::Superseded => ("no longer needed", Paint::Faint),
+    };
+    let kind = match notification.kind {
+        NotificationKind::Page if notification.step == 0 => "page, last resort".to_owned(),
+        NotificationKind::Page => format!("page, step {}", notification.step),
+        NotificationKind::Notice => "notice".to_owned(),
+        NotificationKind::Update => "update".to_owned(),
+        NotificationKind::Resolved => "resolved".to_owned(),
+    };
+    let channel = plain(&notification.channel);
+    let to = match &notification.person {
+        Some(person) => format!("{} by {channel}", plain(person)),
+        None => format!("channel {channel}"),
+    };
+    let at = clock(notification.at.unwrap_or(notification.planned_at), now);
+    let attempts = if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
+    let said = match notification.state {
+        NotificationState::Accepted => notification.receipt.as_deref(),
+        _ => notification.error.as_deref(),
+    };
+    let said = said.map(|said| format!(": {}", plain(said))).unwrap_or_default();
+    format!("{at}  {to} ({kind}) {}{attempts}{said}", colour.paint(paint, word))
+}
+
+fn told(seen: &Seen, now: Timestamp, colour: Colour) -> String {
+    let story = story(seen);
+    let times: Vec<String> = story.iter().map(|line| clock(line.at, now)).collect();
+    let width = times.iter().map(String::len).max().unwrap_or(0);
+    let mut body = Vec::with_capacity(story.len());
+    for (line, time) in story.iter().zip(&times) {
+        let what = colour.paint(line.paint, &line.what);
+        match line.detail.as_slice() {
+            [] => body.push(format!("{time:width$}  {what}")),
+            [only] => body.push(format!("{time:width$}  {what}: {only}")),
+            several => {
+                body.push(format!("{time:width$}  {what}:"));
+                body.extend(several.iter().map(|detail| format!("{:width$}    {detail}", "").trim_end().to_owned()));
+            }
+        }
+    }
+    section("What happened", &body, colour)
+}
+
+fn commands(seen: &Seen, status: &TicketStatus, program: &str, colour: Colour) -> String {
+    let (name, namespace) = (seen.ticket.name_any(), seen.ticket.namespace().unwrap_or_default());
+    let command = |verb: &str, rest: &str| format!("{program} {verb} {name}{rest} -n {namespace}");
+    let acknowledged = status.escalation.as_ref().is_some_and(|escalation| escalation.acknowledged_by.is_some());
+    let mut body = Vec::new();
+    match status.state.unwrap_or(TicketState::New) {
+        TicketState::Closed => {}
+        TicketState::Resolved => body.push(("to add what was found", command("note", " \"…\""))),
+        TicketState::New | TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor => {
+            if acknowledged {
+                body.push(("to give it back", command("unack", "")));
+            } else {
+                body.push(("to take it", command("ack", "")));
+            }
+            body.push(("to write down what you see", command("note", " \"…\"")));
+            if let Some(service) = seen.labels().get("service") {
+                let silence = format!("{program} silence 'service={:?}' --for 1h --reason \"…\" -n {namespace}", plain(service));
+                body.push(("to mute the service while you work", silence));
+            }
+            body.push(("when it is done", command("resolve", " --note \"…\"")));
+        }
+    }
+    let width = body.iter().map(|(purpose, _)| purpose.len()).max().unwrap_or(0);
+    let body: Vec<String> = body.into_iter().map(|(purpose, command)| format!("{purpose:width$}  {command}")).collect();
+    section("What to do", &body, colour)
+}

@@ -1,0 +1,96 @@
+//! What happened to a ticket, in order: what the operator saw and did, and what people did.
+
+use api::{TicketEvent, ticket_event::TicketEventSpec};
+use jiff::Timestamp;
+
+use super::{
+    super::output::{Paint, lines, plain},
+    Seen,
+};
+use crate::kube::meta;
+
+/// One line of the story.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When.
+    pub at: Timestamp,
+    /// What, in a word or two.
+    pub what: String,
+    /// The details; several lines for a note.
+    pub detail: Vec<String>,
+    /// How it is to be looked at.
+    pub paint: Paint,
+}
+
+/// The whole story, oldest first.
+pub fn story(seen: &Seen) -> Vec<Line> {
+    let timeline = seen.ticket.status.as_ref().map(|status| status.timeline.as_slice()).unwrap_or_default();
+    let opened = std::iter::once((0, opened(seen)));
+    let operator = timeline.iter().map(|line| {
+        let detail = Some(plain(&line.detail)).filter(|detail| !detail.is_empty());
+        (1, Line { at: line.at, what: plain(&line.what), detail: detail.into_iter().collect(), paint: Paint::Plain })
+    });
+    // The fold takes the operator's lines before people's acts of the same second, then goes by sequence.
+    let people = seen.events.iter().map(|event| {
+        let sequence = event.status.as_ref().and_then(|status| status.sequence).unwrap_or(i64::MAX - 2);
+        (2 + sequence.max(0), act(seen, event))
+    });
+    let mut lines: Vec<(i64, Line)> = opened.chain(operator).chain(people).collect();
+    lines.sort_by_key(|(rank, line)| (line.at, *rank));
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+fn opened(seen: &Seen) -> Line {
+    let spec = &seen.ticket.spec;
+    let detail = match (&spec.origin, &spec.requester) {
+        (Some(origin), _) => {
+            let route = if origin.route.is_empty() { "its own default".to_owned() } else { format!("route {}", plain(&origin.route)) };
+            format!("by policy {}, {route}", plain(&origin.policy))
+        }
+        (None, Some(requester)) => format!("for {}", plain(&requester.name)),
+        (None, None) => String::new(),
+    };
+    let detail = Some(detail).filter(|detail| !detail.is_empty());
+    Line { at: meta::created(&seen.ticket), what: "Opened".to_owned(), detail: detail.into_iter().collect(), paint: Paint::Plain }
+}
+
+fn act(seen: &Seen, event: &TicketEvent) -> Line {
+    let author = event.spec.author.as_deref().map_or_else(|| "somebody".to_owned(), |author| seen.person(author));
+    let (words, mut detail) = words(&event.spec);
+    let status = event.status.as_ref();
+    let (what, paint) = match status.and_then(|status| status.accepted) {
+        Some(true) => (format!("{} {words}", plain(&author)), Paint::Strong),
+        Some(false) => {
+            let reason = status.and_then(|status| status.reason.as_deref()).unwrap_or("no reason given");
+            detail.push(format!("refused: {}", plain(reason)));
+            (format!("{} {words}", plain(&author)), Paint::Bad)
+        }
+        None => {
+            detail.push("waits for the operator".to_owned());
+            (format!("{} {words}", plain(&author)), Paint::Warn)
+        }
+    };
+    Line { at: event.spec.occurred_at.unwrap_or_else(|| meta::created(event)), what, detail, paint }
+}
+
+fn words(spec: &TicketEventSpec) -> (String, Vec<String>) {
+    if spec.acknowledge.is_some() {
+        return ("acknowledged".to_owned(), Vec::new());
+    }
+    if spec.unacknowledge.is_some() {
+        return ("gave it back".to_owned(), Vec::new());
+    }
+    if let Some(note) = &spec.note {
+        return ("noted".to_owned(), lines(&note.text));
+    }
+    if let Some(assign) = &spec.assign {
+        return (format!("assigned it to {}", plain(&assign.to)), Vec::new());
+    }
+    match &spec.state {
+        Some(state) => {
+            let reason = state.reason.as_deref().map(plain).filter(|reason| !reason.is_empty());
+            (format!("moved it to {:?}", state.to), reason.into_iter().collect())
+        }
+        None => ("did something that this version does not know".to_owned(), Vec::new()),
+    }
+}

@@ -1,0 +1,172 @@
+//! `make demo`: an incident at Acme, from a commit to Resolved, on real parts.
+//!
+//! Every line it prints is read from the running system. Afterwards everything stays up to play with, until
+//! Ctrl-C; nothing outlives it.
+#![allow(clippy::print_stdout, reason = "a demo speaks to a person")]
+
+use std::{
+    os::unix::fs::symlink,
+    path::PathBuf,
+    time::Instant,
+};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tests::{
+    control_plane::Kubectl,
+    eventually, operator,
+    serve::Behaviour,
+    stage::{PATIENCE, Stage, SYSTEM, TEAM},
+};
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let began = Instant::now();
+    let story = async {
+        let acme = Acme::open().await?;
+        acme.tell().await?;
+        println!("\nThe story took {} s.", began.elapsed().as_secs());
+        acme.invite();
+        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+        println!("\nEnding everything that was started …");
+        anyhow::Ok(())
+    };
+    tokio::select! {
+        told = story => told,
+        // Before the story ends, Ctrl-C ends it; the parts end with their handles.
+        _ = tokio::signal::ctrl_c() => Ok(()),
+    }
+}
+
+/// Acme, with an operator and somebody on call.
+struct Acme {
+    stage: Stage,
+    operator: operator::Operator,
+    ada: Kubectl,
+    ada_config: PathBuf,
+    plugins: PathBuf,
+}
+
+impl Acme {
+    async fn open() -> Result<Self> {
+        title("Starting a control plane, a mail server, a shop and the operator");
+        let stage = Stage::build("demo").await?;
+        let version = stage.plane.kubectl(&["version", "-o", "json"]).await?.ok()?;
+        let version: Value = serde_json::from_str(&version)?;
+        said("kube-apiserver", version["serverVersion"]["gitVersion"].as_str().unwrap_or_default());
+        let (_, operator) = stage.start("demo").await?;
+        let (_, ready) = operator.get("/readyz").await?;
+        said("firstline /readyz", ready.trim());
+        let plugins = stage.plane.folder().join("plugins");
+        std::fs::create_dir_all(&plugins)?;
+        symlink(operator::binary()?, plugins.join("kubectl-firstline"))?;
+        stage.plane.apply(RESPONDERS).await?;
+        let ada_config = stage.plane.kubeconfig_as("ada@acme.example", &["acme:payments"])?;
+        let ada = stage.plane.kubectl_with(&ada_config);
+        Ok(Self { stage, operator, ada, ada_config, plugins })
+    }
+
+    async fn tell(&self) -> Result<()> {
+        title("A commit is applied");
+        let commit = self.stage.commit_acme().await?;
+        said("git", &format!("{} {}", commit.get(..10).unwrap_or(&commit), self.stage.git.git(&["log", "-1", "--format=%s", "main"])?.trim()));
+        eventually(PATIENCE, "the commit is applied", || async {
+            let source = self.stage.get_in(SYSTEM, "gitsources", "acme").await?;
+            let applied = source["status"]["lastAppliedRevision"].as_str().unwrap_or_default();
+            anyhow::ensure!(applied.ends_with(&commit), "its status is {}", source["status"]);
+            Ok(())
+        })
+        .await?;
+        self.show(&["-n", SYSTEM, "get", "gitsources"]).await?;
+        self.stage.wait_for_state("checkout", "Up").await?;
+        self.stage.wait_for_state("checkout-port", "Up").await?;
+        self.show(&["-n", TEAM, "get", "svcmonitors"]).await?;
+        self.show(&["-n", TEAM, "get", "supportpolicies"]).await?;
+
+        title("The shop breaks: it answers 500");
+        let broken = Instant::now();
+        self.stage.shop.break_with(Behaviour::Status(500));
+        let ticket = self.stage.wait_for_ticket("checkout", "is there", |ticket| ticket["status"]["number"].is_number()).await?;
+        let name = ticket["metadata"]["name"].as_str().context("a ticket without a name")?.to_owned();
+        self.show(&["-n", TEAM, "get", "tickets"]).await?;
+
+        title("The page, as it arrived in ada's mail");
+        let mail = self.stage.mail.wait_for(PATIENCE, "a page about checkout", |mail| mail.subject.contains(&name)).await?;
+        println!("  From: {}\n  To: {}\n  Subject: {}\n", mail.from, mail.to.join(", "), mail.subject);
+        for line in mail.text.lines() {
+            println!("  | {line}");
+        }
+        println!("\n  ({:.1} s after the shop broke)", broken.elapsed().as_secs_f64());
+
+        title("Ada takes it");
+        self.firstline(&["firstline", "-n", TEAM, "ack", &name]).await?;
+        self.firstline(&["firstline", "-n", TEAM, "note", &name, "The new release cannot reach its database; rolling back."]).await?;
+        self.show(&["-n", TEAM, "get", "ticketevents"]).await?;
+
+        title("The shop is repaired");
+        self.stage.shop.repair().await?;
+        self.stage.wait_for_state("checkout", "Up").await?;
+        self.stage.wait_for_ticket("checkout", "is resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+        self.show(&["-n", TEAM, "get", "tickets"]).await?;
+        let over = self.stage.mail.wait_for(PATIENCE, "the news that it is over", |mail| mail.subject.starts_with("Resolved")).await?;
+        said("mail to ada", &over.subject);
+        self.firstline(&["firstline", "-n", TEAM, "show", &name]).await
+    }
+
+    /// Runs kubectl as the administrator and shows what it says.
+    async fn show(&self, arguments: &[&str]) -> Result<()> {
+        println!("  $ kubectl {}", arguments.join(" "));
+        let text = self.stage.plane.kubectl(arguments).await?.ok()?;
+        print_indented(&text);
+        Ok(())
+    }
+
+    /// Runs kubectl with the plugin as ada.
+    async fn firstline(&self, arguments: &[&str]) -> Result<()> {
+        println!("  ada$ kubectl {}", arguments.join(" "));
+        let text = self.ada.run(arguments).await?.ok()?;
+        print_indented(&text);
+        Ok(())
+    }
+
+    fn invite(&self) {
+        title("Everything stays up. In another terminal:");
+        let tools = self.stage.plane.kubectl_with(&self.ada_config);
+        let tools = tools.program().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let admin = self.stage.plane.admin_kubeconfig();
+        println!("  export PATH={}:{tools}:$PATH", self.plugins.display());
+        println!("  export KUBECONFIG={}", admin.display());
+        println!("  kubectl get firstline -A");
+        println!("  kubectl firstline tickets -A --all");
+        println!("  kubectl -n {TEAM} describe tickets");
+        println!("  kubectl -n {TEAM} patch svcmonitor checkout --type merge -p '{{\"spec\":{{\"probe\":{{\"http\":{{\"expect\":{{\"status\":[\"418\"]}}}}}}}}}}'   # breaks it");
+        println!("  curl {}/metrics", self.operator.url());
+        println!("  curl {}/api/v1/messages     # the mail server", self.stage.mail.rest_url());
+        println!("  git clone {} acme && cd acme   # commit and push: applied within a second", self.stage.git.file_url());
+        println!("\nCtrl-C ends and removes all of it.");
+    }
+}
+
+fn title(text: &str) {
+    println!("\n== {text}");
+}
+
+fn said(who: &str, text: &str) {
+    println!("  {who}: {text}");
+}
+
+fn print_indented(text: &str) {
+    for line in text.lines() {
+        println!("  {line}");
+    }
+    println!();
+}
+
+/// People on call may look and act.
+const RESPONDERS: &str = "
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: acme-payments}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: firstline-responder}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'acme:payments'}]
+";
