@@ -60,7 +60,7 @@ fn say(root: &Value, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {
             });
         }
         Fault::Pattern { pattern } => {
-            problems.push(Problem::error(path, format!("expected {}, found `{}`", shape(pattern), text())))
+            problems.push(Problem::error(path, format!("expected {}, found `{}`", shape(pattern), text())));
         }
         Fault::Format { .. } => {
             problems.push(Problem::error(

@@ -96,7 +96,7 @@ fn look_at_url(findings: &mut Findings, url: &Url, has_secret: bool) {
             findings.warning("spec.url", "the credentials of secretRef would be sent in plain text; use https");
         }
         "file" if has_secret => {
-            findings.warning("spec.secretRef", "a file URL needs no credentials; they are not used")
+            findings.warning("spec.secretRef", "a file URL needs no credentials; they are not used");
         }
         _ => {}
     }

@@ -4,6 +4,8 @@
 //! The rules across fields are CEL rules beside the types they belong to.
 
 mod finish;
+#[cfg(test)]
+mod tests;
 
 use schemars::{Schema, SchemaGenerator, json_schema};
 

@@ -141,10 +141,10 @@ impl Default for Thresholds {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flapping {
-    /// So many changes of state …
+    /// So many changes of state within the window.
     #[schemars(range(min = 2, max = 100))]
     pub changes: u32,
-    /// … within this time (1m to 24h).
+    /// The time in which the changes are counted (1m to 24h).
     #[schemars(schema_with = "schema::duration")]
     pub window: String,
 }

@@ -19,7 +19,7 @@ pub struct TicketStatus {
     #[serde(default = "crate::unobserved")]
     #[schemars(range(min = -1, max = schema::MAX_INT64))]
     pub observed_generation: i64,
-    /// Ready, Reconciling, Stalled, and what is odd about this ticket: NobodyFound, EscalationExhausted, PolicyDeleted …
+    /// Ready, Reconciling, Stalled, and what is odd about this ticket: NobodyFound, EscalationExhausted, PolicyDeleted and the like.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
@@ -368,7 +368,7 @@ pub struct TimelineLine {
     /// When.
     #[schemars(schema_with = "schema::instant")]
     pub at: Timestamp,
-    /// What, as a stable word: Fired, Recovered, Step, Held …
+    /// What, as a stable word such as Fired, Recovered, Step or Held.
     #[schemars(schema_with = "schema::text::<63>")]
     pub what: String,
     /// The details, for people and for the fold.
