@@ -6,6 +6,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
+use serde_json::json;
+
 use super::*;
 
 struct Sample {
@@ -105,7 +107,7 @@ fn rules(value: &Value, messages: &mut Vec<String>) {
 
 #[test]
 fn the_root_and_the_metadata_are_looked_at_too() {
-    let object = serde_json::json!({
+    let object = json!({
         "apiVersion": "firstline.dev/v1", "kind": "Ticket", "metdata": {}, "metadata": {"name": "a", "label": {}, "annotations": {"port": 80}},
         "spec": {"title": "x"},
     });
@@ -123,15 +125,62 @@ fn the_root_and_the_metadata_are_looked_at_too() {
 #[test]
 fn an_object_that_is_not_ours_is_said_to_be_so() {
     assert_eq!(
-        said(&check(&serde_json::json!({"kind": "SupportPolice"})), true),
+        said(&check(&json!({"kind": "SupportPolice"})), true),
         ["kind: expected one of our kinds, found `SupportPolice`; did you mean `SupportPolicy`?"]
     );
     assert_eq!(
-        said(&check(&serde_json::json!([])), true),
+        said(&check(&json!([])), true),
         ["expected an object with apiVersion, kind, metadata and spec, found a list"]
     );
     assert_eq!(
-        said(&check(&serde_json::json!({"kind": "Ticket", "apiVersion": "firstline.dev/v1alpha1"})), true),
+        said(&check(&json!({"kind": "Ticket", "apiVersion": "firstline.dev/v1alpha1"})), true),
         ["spec: expected a spec, found nothing"]
     );
+}
+
+/// Whatever stands where in an object, it is answered, and each field once.
+#[test]
+fn nonsense_anywhere_is_answered_once_per_field() {
+    let nonsense = [
+        json!(null),
+        json!(5),
+        json!(-1.5),
+        json!(true),
+        json!(""),
+        json!("\u{0}é:["),
+        json!([]),
+        json!([null]),
+        json!({}),
+        json!({"a": {}}),
+    ];
+    for (name, sample) in samples("accepted") {
+        let object = sample.object();
+        for pointer in pointers(&object, String::new()) {
+            for value in &nonsense {
+                let mut object = object.clone();
+                *object.pointer_mut(&pointer).unwrap() = value.clone();
+                let problems = check(&object);
+                let mut paths: Vec<&str> =
+                    problems.iter().filter(|problem| problem.is_error()).map(|problem| problem.path.as_str()).collect();
+                paths.sort_unstable();
+                let all = paths.len();
+                paths.dedup();
+                assert_eq!(paths.len(), all, "{name} with {value} at {pointer}: {problems:#?}");
+            }
+        }
+    }
+}
+
+fn pointers(value: &Value, at: String) -> Vec<String> {
+    let inner: Vec<(String, &Value)> = match value {
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| (name.replace('~', "~0").replace('/', "~1"), member)).collect()
+        }
+        Value::Array(items) => items.iter().enumerate().map(|(i, item)| (i.to_string(), item)).collect(),
+        _ => Vec::new(),
+    };
+    let below = inner.into_iter().flat_map(|(name, member)| pointers(member, format!("{at}/{name}")));
+    let mut all: Vec<String> = below.collect();
+    all.push(at);
+    all
 }

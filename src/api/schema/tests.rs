@@ -18,7 +18,7 @@ fn faults(schema: &Value, path: &str, faults: &mut Vec<String>) {
         Some("string") if !has("enum") && !has("maxLength") => miss("no maxLength"),
         Some("integer") if !has("minimum") || !has("maximum") => miss("no bounds"),
         Some("integer") if !matches!(schema["format"].as_str(), Some("int32" | "int64")) => {
-            miss("no format int32 or int64")
+            miss("no format int32 or int64");
         }
         Some("number") => miss("a float"),
         Some("array") if !has("maxItems") => miss("no maxItems"),
