@@ -280,3 +280,54 @@ fn script_step(findings: &mut Findings, path: &str, line: &ScriptLine) -> Option
         (None, None) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn read(spec: Value) -> Monitor {
+        let object = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+            "metadata": {"name": "checkout", "namespace": "payments", "uid": "u-1"}, "spec": spec,
+        });
+        validate(&serde_json::from_value(object).unwrap()).unwrap().value
+    }
+
+    #[test]
+    fn alerts_carry_the_monitors_labels_and_its_own() {
+        let monitor = read(json!({
+            "service": "shop", "severity": "page", "probe": {"tcp": {"address": "db:5432"}},
+            "alert": {"summary": "The shop is down", "labels": {"team": "payments"}},
+        }));
+        let labels: Vec<String> = monitor.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        assert_eq!(
+            labels,
+            ["monitor=checkout", "namespace=payments", "service=shop", "severity=page", "team=payments"]
+        );
+        assert_eq!(monitor.annotations["summary"], "The shop is down");
+        assert_eq!(monitor.uid, "u-1");
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let monitor = read(json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/"}}}));
+        assert_eq!(monitor.cadence, Cadence { interval: seconds(30), timeout: seconds(10) });
+        assert_eq!(monitor.thresholds, verdict::Thresholds::default());
+        let Target::Http(http) = monitor.target else { panic!("{:?}", monitor.target) };
+        assert_eq!(http.redirects, Following::Follow(10));
+        assert_eq!(http.expect.status, [StatusRange { from: 200, to: 299 }]);
+        assert_eq!(http.expect.body.max_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn a_size_is_read_in_its_unit() {
+        let body = json!({"contains": "ok", "maxBytes": "64KiB"});
+        let monitor = read(
+            json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/", "expect": {"body": body}}}}),
+        );
+        let Target::Http(http) = monitor.target else { panic!("{:?}", monitor.target) };
+        assert_eq!(http.expect.body.max_bytes, 65_536);
+    }
+}
