@@ -287,7 +287,7 @@ mod tests {
 
     use super::*;
 
-    fn read(spec: Value) -> Monitor {
+    fn read(spec: &Value) -> Monitor {
         let object = json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
             "metadata": {"name": "checkout", "namespace": "payments", "uid": "u-1"}, "spec": spec,
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn alerts_carry_the_monitors_labels_and_its_own() {
-        let monitor = read(json!({
+        let monitor = read(&json!({
             "service": "shop", "severity": "page", "probe": {"tcp": {"address": "db:5432"}},
             "alert": {"summary": "The shop is down", "labels": {"team": "payments"}},
         }));
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_its_default() {
-        let monitor = read(json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/"}}}));
+        let monitor = read(&json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/"}}}));
         assert_eq!(monitor.cadence, Cadence { interval: seconds(30), timeout: seconds(10) });
         assert_eq!(monitor.thresholds, verdict::Thresholds::default());
         let Target::Http(http) = monitor.target else { panic!("{:?}", monitor.target) };
