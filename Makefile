@@ -26,7 +26,12 @@ check: ## Format, lints, licences and bans
 	@git diff --exit-code --stat crds || { echo "crds/ differs from the code: commit what 'make crds' wrote" >&2; exit 1; }
 	@$(MAKE) --no-print-directory $(DENY)
 	@$(DENY) --log-level error check bans licenses sources
-	@$(DENY) --log-level error check advisories 2>/dev/null || echo "check: advisories were skipped, the advisory database cannot be reached or has findings; run '$(DENY) check advisories' where it can"
+	@if ! said=$$($(DENY) --log-level error check advisories 2>&1); then \
+	  case "$$said" in \
+	    *"failed to fetch advisory database"*) echo "check: advisories were skipped, the advisory database cannot be reached";; \
+	    *) echo "$$said" >&2; exit 1;; \
+	  esac; \
+	fi
 
 $(DENY):
 	@echo "installing cargo-deny $(DENY_VERSION) (once) ..." >&2

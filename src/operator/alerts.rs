@@ -72,6 +72,9 @@ impl Accepted {
 /// Why an alert is not durable; its sender tries again.
 #[derive(Debug, Error)]
 pub enum AcceptError {
+    /// Another replica leads, or the lease cannot be renewed.
+    #[error("this replica does not hold the lease; the alert is tried again")]
+    NotLeading,
     /// The policy's revision could not be written.
     #[error(transparent)]
     Revision(#[from] RevisionError),
@@ -223,6 +226,9 @@ async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, A
 }
 
 async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted, AcceptError> {
+    if !ctx.leadership.is_valid() {
+        return Err(AcceptError::NotLeading);
+    }
     let revision = match &case.policy {
         Some(entry) => ctx.revisions.keep(&case.group.namespace, entry).await?,
         None => String::new(),

@@ -1,15 +1,16 @@
 //! What each watch does with what it sees: the index is brought up to date, and whoever is affected is looked at.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use api::{GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
 
 use crate::{
     context::Context,
     controllers::monitor,
+    index::World,
     kube::{
         gates::Gates,
-        meta::Key,
+        meta::{Key, version},
         watch::{self, Seen},
     },
 };
@@ -43,6 +44,37 @@ where
         let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
         watch::run::<K>(client, (name, gates), stop, |seen| take(&ctx, seen)).await;
     });
+}
+
+/// Brings the index to what the API has at this moment. A follower's watches may be behind when it takes over, and a
+/// leader that decides on old knowledge could page for what its predecessor has finished. False when stopped before.
+pub(crate) async fn catch_up(ctx: &Context) -> bool {
+    list(ctx, take_policy, |world| world.policies().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
+        && list(ctx, take_silence, |world| world.silences().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
+        && list(ctx, take_ticket, |world| world.tickets().map(|(key, ticket)| (key.clone(), version(ticket.as_ref()))).collect()).await
+        && list(ctx, take_event, |_| Vec::new()).await
+        && list(ctx, take_monitor, |world| world.monitors().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
+}
+
+async fn list<K>(ctx: &Context, take: fn(&Context, Seen<K>), known: fn(&World) -> Vec<(Key, u64)>) -> bool
+where
+    K: ::kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
+{
+    let Some((listed_at, all)) = watch::list_now::<K>(&ctx.client, &ctx.stop).await else { return false };
+    let there: BTreeSet<Key> = all
+        .iter()
+        .filter_map(|seen| match seen {
+            Seen::There(object) => Some(Key::of(object.as_ref())),
+            Seen::Unreadable(..) | Seen::Gone(_) => None,
+        })
+        .collect();
+    // What the watch brought after the list is not missing from it.
+    let known = known(&ctx.world.read());
+    let gone = known.into_iter().filter(|(key, version)| *version <= listed_at && !there.contains(key)).map(|(key, _)| Seen::Gone(key));
+    for seen in gone.chain(all) {
+        take(ctx, seen);
+    }
+    true
 }
 
 fn unreadable(kind: &str, key: &Key, error: &str) {

@@ -186,7 +186,14 @@ async fn look(ctx: &Context, probes: &probes::Context, key: Key) -> Looked {
     let at = ctx.clock.now();
     ctx.probed.running.fetch_add(1, Ordering::Relaxed);
     let sample = match secrets(ctx, &monitor).await {
-        Ok(secrets) => probes::probe(&monitor.target, monitor.cadence.timeout, at, &secrets, probes).await,
+        Ok(secrets) => tokio::select! {
+            sample = probes::probe(&monitor.target, monitor.cadence.timeout, at, &secrets, probes) => sample,
+            // Shutdown does not wait for a target that hangs.
+            () = ctx.stop.cancelled() => {
+                ctx.probed.running.fetch_sub(1, Ordering::Relaxed);
+                return idle;
+            }
+        },
         Err(failure) => Sample::not_looked(at, failure),
     };
     ctx.probed.running.fetch_sub(1, Ordering::Relaxed);

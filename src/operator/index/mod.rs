@@ -147,6 +147,11 @@ impl World {
         self.policies.get(key)
     }
 
+    /// Every policy.
+    pub fn policies(&self) -> impl Iterator<Item = (&Key, &PolicyEntry)> {
+        self.policies.iter()
+    }
+
     /// Every policy that engines may use.
     pub fn usable_policies(&self) -> impl Iterator<Item = &Policy> {
         self.policies.values().filter_map(|entry| entry.compiled.as_deref())
@@ -209,6 +214,11 @@ impl World {
     /// One silence.
     pub fn silence(&self, key: &Key) -> Option<&SilenceEntry> {
         self.silences.get(key)
+    }
+
+    /// Every silence.
+    pub fn silences(&self) -> impl Iterator<Item = (&Key, &SilenceEntry)> {
+        self.silences.iter()
     }
 
     /// Silences that act in this namespace, whenever.

@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, fmt::Debug, hash::Hash, time::Duration};
 use futures::{StreamExt, TryStreamExt};
 use kube::{
     Api, Client, CustomResourceExt, Resource, ResourceExt,
+    api::ListParams,
     core::DeserializeGuard,
     runtime::{
         WatchStreamExt,
@@ -104,6 +105,29 @@ fn fold<K>(
             let key = Key::of(&object);
             known.remove(&key);
             take(Seen::Gone(key));
+        }
+    }
+}
+
+/// Lists a kind as it is at this moment, not as a cache has it: what a new leader must have seen before it decides.
+/// Tries until it succeeds; `None` when stopped before. The number is the list's resourceVersion.
+pub async fn list_now<K>(client: &Client, stop: &CancellationToken) -> Option<(u64, Vec<Seen<K>>)>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
+    loop {
+        // Without a resourceVersion the server answers with the most recent state.
+        match api.list(&ListParams::default()).await {
+            Ok(list) => {
+                let version = list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);
+                return Some((version, list.items.into_iter().map(seen).collect()));
+            }
+            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
     }
 }
