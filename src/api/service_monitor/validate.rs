@@ -325,7 +325,7 @@ mod tests {
     fn a_size_is_read_in_its_unit() {
         let body = json!({"contains": "ok", "maxBytes": "64KiB"});
         let monitor = read(
-            json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/", "expect": {"body": body}}}}),
+            &json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/", "expect": {"body": body}}}}),
         );
         let Target::Http(http) = monitor.target else { panic!("{:?}", monitor.target) };
         assert_eq!(http.expect.body.max_bytes, 65_536);
