@@ -13,7 +13,6 @@
 
 pub mod alerts;
 pub mod app;
-#[cfg(firstline_draft)]
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -24,7 +23,6 @@ pub mod held;
 pub mod inbox;
 pub mod index;
 pub mod kube;
-#[cfg(firstline_draft)]
 pub mod load;
 pub mod queue;
 pub mod revisions;

@@ -8,7 +8,7 @@ use std::{path::PathBuf, time::Duration};
 use api::ServiceMonitor;
 use clap::{Args, ValueEnum};
 use domain::{
-    probe::{Monitor, Sample, verdict::Verdict},
+    probe::{Monitor, verdict::Verdict},
     problem::Problem,
 };
 use probes::{Context, Egress, Secrets};
@@ -190,6 +190,7 @@ fn monitor_of_file(file: &std::path::Path, name: Option<&str>, clock: &Clock) ->
 
 #[cfg(test)]
 mod tests {
+    use domain::probe::Sample;
     use rstest::rstest;
 
     use super::{super::fixtures::printed, *};

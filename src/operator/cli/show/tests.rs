@@ -1,0 +1,158 @@
+//! The page, at several hours of one night.
+
+use serde_json::{Value, json};
+
+use super::{
+    super::{fixtures, output::Colour},
+    *,
+};
+
+fn policy() -> Policy {
+    let object: SupportPolicy = fixtures::object(json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
+        "metadata": {"name": "payments", "namespace": "payments"},
+        "spec": {
+            "lastResort": [{"channel": "ops"}],
+            "people": [
+                {"name": "ada", "users": ["oidc:ada"], "email": "ada@acme.example", "notify": [{"channel": "mail"}]},
+                {"name": "bob", "email": "bob@acme.example", "notify": [{"channel": "mail"}]}
+            ],
+            "channels": [
+                {"name": "ops", "webhook": {"url": "https://hooks.acme.example/ops"}},
+                {"name": "mail", "email": {"from": "support@acme.example", "smarthost": "smtp.acme.example:587"}}
+            ],
+            "schedules": [{"name": "primary", "timeZone": "Europe/Berlin", "layers": [{"name": "week", "people": ["ada"], "start": "2026-11-02", "handover": "09:00", "every": "1w"}]}],
+            "escalations": [{"name": "page", "steps": [
+                {"after": "0s", "notify": [{"schedule": "primary"}]},
+                {"after": "15m", "notify": [{"person": "bob"}, {"channel": "ops"}]}
+            ]}],
+            "routes": [{"name": "pages", "match": ["severity=\"page\""], "escalation": "page", "priority": "P1"}]
+        }
+    }));
+    compiled(&object).unwrap()
+}
+
+/// A ticket that a silent checkout opened at 02:58:10, with this much more status.
+fn seen(more: Value, events: Vec<TicketEvent>) -> Seen {
+    let mut status = json!({
+        "observedGeneration": 1, "number": 1042, "state": "New", "priority": "P1", "severity": "page",
+        "policy": {"namespace": "payments", "name": "payments", "revision": "payments-5c1f0a2b3c"},
+        "conditions": [
+            {"type": "Ready", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-11-23T02:58:10Z"}
+        ],
+        "alerts": {"firing": 1, "resolved": 0, "list": [{
+            "fingerprint": "0123456789abcdef", "name": "MonitorDown", "state": "Firing", "since": "2026-11-23T02:58:08Z",
+            "labels": {"alertname": "MonitorDown", "monitor": "checkout", "service": "checkout", "severity": "page"}
+        }]},
+        "escalation": {"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": true, "nextAt": "2026-11-23T03:13:10Z",
+            "covering": [{"step": 1, "schedule": "primary", "person": "ada"}]},
+        "notifications": [{
+            "id": "0191f3a0-0000-7000-8000-000000000001", "kind": "page", "cycle": 1, "step": 1, "rule": 1, "person": "ada", "channel": "mail",
+            "state": "Accepted", "attempts": 2, "plannedAt": "2026-11-23T02:58:10Z", "at": "2026-11-23T02:58:12Z", "receipt": "250 2.0.0 OK queued as 4XyZ"
+        }],
+        "timeline": [
+            {"at": "2026-11-23T02:58:10Z", "what": "Fired", "detail": "MonitorDown: connect to 10.2.0.7:443: refused"},
+            {"at": "2026-11-23T02:58:10Z", "what": "Step", "detail": "step 1 of page: ada by mail"}
+        ]
+    });
+    for (name, value) in more.as_object().unwrap() {
+        status[name] = value.clone();
+    }
+    let ticket = fixtures::object(json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+        "metadata": {"name": "inc-mfrggzdfmztwq2lknnwg23tpoa", "namespace": "payments", "uid": "u", "creationTimestamp": "2026-11-23T02:58:10Z"},
+        "spec": {
+            "title": "Checkout is down\u{1b}[2J", "description": "Customers cannot pay.\nGuide: checkout-down",
+            "origin": {
+                "policy": "payments", "policyNamespace": "payments", "policyRevision": "payments-5c1f0a2b3c", "route": "pages",
+                "groupKey": "service=checkout", "firstStart": "2026-11-23T02:58:08Z", "severity": "page"
+            }
+        },
+        "status": status
+    }));
+    Seen { ticket, events, frozen: Some(policy()), live: Some(policy()) }
+}
+
+fn event(second: &str, name: &str, act: Value, status: Value) -> TicketEvent {
+    let mut spec = json!({"ticket": "inc-mfrggzdfmztwq2lknnwg23tpoa", "author": "oidc:ada"});
+    for (member, value) in act.as_object().unwrap() {
+        spec[member] = value.clone();
+    }
+    fixtures::object(json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
+        "metadata": {"name": name, "namespace": "payments", "creationTimestamp": second},
+        "spec": spec, "status": status
+    }))
+}
+
+fn page(seen: &Seen) -> String {
+    page::render(seen, "kubectl firstline", fixtures::now(), Colour::Off)
+}
+
+#[test]
+fn nobody_has_taken_it_yet() {
+    insta::assert_snapshot!(page(&seen(json!({}), Vec::new())));
+}
+
+#[test]
+fn ada_works_on_it() {
+    let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": true,
+        "acknowledgedBy": "ada", "acknowledgedAt": "2026-11-23T03:04:00Z", "activeAt": "2026-11-23T03:05:00Z"});
+    let events = vec![
+        event("2026-11-23T03:05:00Z", "b", json!({"note": {"text": "the database is full\nfreeing space"}}), json!({"accepted": true, "sequence": 2})),
+        event("2026-11-23T03:04:00Z", "a", json!({"acknowledge": true}), json!({"accepted": true, "sequence": 1})),
+        event("2026-11-23T03:06:00Z", "c", json!({"state": {"to": "PendingRequester"}}), json!({"accepted": false, "sequence": 3, "reason": "the ticket has no requester to wait for"})),
+        event("2026-11-23T03:07:00Z", "d", json!({"assign": {"to": "bob"}}), json!({"observedGeneration": -1})),
+    ];
+    insta::assert_snapshot!(page(&seen(json!({"state": "Open", "assignee": "ada", "escalation": escalation}), events)));
+}
+
+#[test]
+fn a_silence_holds_it_and_a_page_failed() {
+    let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": false,
+        "held": {"by": "silence deploy-42", "since": "2026-11-23T03:03:10Z"}});
+    let more = json!({
+        "escalation": escalation,
+        "conditions": [{"type": "NobodyFound", "status": "True", "reason": "NobodyFound", "message": "no step has reached anybody", "lastTransitionTime": "2026-11-23T02:58:10Z"}],
+        "notifications": [{
+            "id": "0191f3a0-0000-7000-8000-000000000002", "kind": "page", "cycle": 1, "step": 0, "channel": "ops",
+            "state": "Failed", "attempts": 1, "plannedAt": "2026-11-23T02:58:10Z", "at": "2026-11-23T02:58:11Z", "error": "410 Gone: the channel was deleted"
+        }],
+        "notificationCounts": {"accepted": 4, "failed": 1, "superseded": 2}
+    });
+    insta::assert_snapshot!(page(&seen(more, Vec::new())));
+}
+
+#[test]
+fn it_recovered_yesterday() {
+    let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-22T20:00:00Z", "step": 1, "found": true, "stoppedAt": "2026-11-22T20:30:00Z"});
+    let more = json!({"state": "Resolved", "reason": "Recovered", "resolvedAt": "2026-11-22T20:35:00Z", "recoveredAt": "2026-11-22T20:30:00Z", "assignee": "ada", "escalation": escalation});
+    insta::assert_snapshot!(page(&seen(more, Vec::new())));
+}
+
+#[test]
+fn without_the_policy_the_page_says_less_and_why() {
+    let mut seen = seen(json!({}), Vec::new());
+    (seen.frozen, seen.live) = (None, None);
+    let text = page(&seen);
+    assert!(text.contains("next at 03:13:10 UTC (in 70s); who that is cannot be said, as the policy cannot be read"), "{text}");
+}
+
+#[test]
+fn a_ticket_that_no_operator_has_seen_still_has_a_page() {
+    let ticket: Ticket = fixtures::object(json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+        "metadata": {"name": "req-1", "namespace": "payments", "creationTimestamp": "2026-11-23T03:00:00Z"},
+        "spec": {"title": "Please add a user", "requester": {"name": "Mia", "contact": "mia@acme.example"}}
+    }));
+    insta::assert_snapshot!(page(&Seen { ticket, events: Vec::new(), frozen: None, live: None }));
+}
+
+#[tokio::test]
+async fn the_ticket_and_its_events_come_from_the_cluster() {
+    let cluster = fixtures::FakeCluster::start(fixtures::Judge::Accept, vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down")]).await;
+    cluster.add(serde_json::to_value(event("2026-11-23T03:04:00Z", "a", json!({"acknowledge": true}), json!({"accepted": true}))).unwrap());
+    let seen = gather(&cluster.session(), &"#7".parse().unwrap()).await.unwrap();
+    assert_eq!(seen.ticket.name_any(), "inc-aaaa");
+    assert_eq!(seen.events.len(), 1);
+}
