@@ -246,7 +246,7 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
     control(&ctx, "servicemonitor", WORKERS * 4, |queues| &queues.monitors, |ctx, key| async move { controllers::monitor::reconcile(&ctx, key).await });
     control(&ctx, "supportpolicy", WORKERS, |queues| &queues.policies, |ctx, key| async move { controllers::policy::reconcile(&ctx, key).await });
     control(&ctx, "silence", WORKERS, |queues| &queues.silences, |ctx, key| async move { controllers::silence::reconcile(&ctx, key).await });
-    // control(&ctx, "gitsource", WORKERS, |queues| &queues.sources, |ctx, key| async move { controllers::source::reconcile(&ctx, key).await });
+    control(&ctx, "gitsource", WORKERS, |queues| &queues.sources, |ctx, key| async move { controllers::source::reconcile(&ctx, key).await });
 }
 
 /// A new leader looks at everything once.

@@ -10,7 +10,7 @@ use crate::{
     alerts::Alerts,
     clock::Clock,
     config::RunConfig,
-    engine::{numbers::Numbers, outbox::Outbox, prober::Probed, secrets::SecretReader},
+    engine::{numbers::Numbers, outbox::Outbox, prober::Probed, secrets::SecretReader, syncer::Sources},
     held::Held,
     inbox::Inboxes,
     index::{Affected, World},
@@ -83,6 +83,8 @@ pub struct Inner {
     pub held: Held,
     /// What probes have seen.
     pub probed: Arc<Probed>,
+    /// What is remembered of Git sources.
+    pub sources: Sources,
     /// Alerts that wait for a ticket of their own, and locks that serialise creation.
     pub alerts: Alerts,
     /// Everything that runs in the background.

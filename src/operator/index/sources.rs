@@ -46,7 +46,8 @@ impl World {
         let object = Arc::new(object);
         let known = self.sources.get(&key);
         let same_spec = known.is_some_and(|known| {
-            known.object.metadata.generation == object.metadata.generation && known.object.metadata.uid == object.metadata.uid
+            known.object.metadata.generation == object.metadata.generation
+                && known.object.metadata.uid == object.metadata.uid
         });
         let same_request = known.is_some_and(|known| known.requested() == requested(&object));
         let entry = match known.filter(|_| same_spec) {
@@ -83,7 +84,7 @@ mod tests {
 
     use super::*;
 
-    fn source(generation: i64, annotations: Value, status: Value) -> GitSource {
+    fn source(generation: i64, annotations: &Value, status: &Value) -> GitSource {
         serde_json::from_value(json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "GitSource",
             "metadata": {"name": "support", "namespace": "ops", "uid": "1", "generation": generation, "annotations": annotations},
@@ -94,20 +95,20 @@ mod tests {
     }
 
     #[rstest]
-    #[case::our_own_status(source(1, json!({}), json!({"observedGeneration": 1})), false)]
-    #[case::another_annotation(source(1, json!({"note": "x"}), json!({})), false)]
-    #[case::a_new_spec(source(2, json!({}), json!({})), true)]
-    #[case::a_request(source(1, json!({"firstline.dev/requestedAt": "2026-11-23T10:00:00Z"}), json!({})), true)]
-    #[case::a_request_of_flux(source(1, json!({"reconcile.fluxcd.io/requestedAt": "now"}), json!({})), true)]
+    #[case::our_own_status(source(1, &json!({}), &json!({"observedGeneration": 1})), false)]
+    #[case::another_annotation(source(1, &json!({"note": "x"}), &json!({})), false)]
+    #[case::a_new_spec(source(2, &json!({}), &json!({})), true)]
+    #[case::a_request(source(1, &json!({"firstline.dev/requestedAt": "2026-11-23T10:00:00Z"}), &json!({})), true)]
+    #[case::a_request_of_flux(source(1, &json!({"reconcile.fluxcd.io/requestedAt": "now"}), &json!({})), true)]
     fn a_source_is_looked_at_for_its_spec_and_for_requests(#[case] next: GitSource, #[case] worth_a_look: bool) {
         let mut world = World::new("ops");
-        assert!(world.apply_source(source(1, json!({}), json!({}))), "one that is new is looked at");
+        assert!(world.apply_source(source(1, &json!({}), &json!({}))), "one that is new is looked at");
         assert_eq!(world.apply_source(next), worth_a_look);
     }
 
     #[test]
     fn of_two_requests_the_later_counts() {
         let both = json!({"firstline.dev/requestedAt": "2026-11-23T10:00:00Z", "reconcile.fluxcd.io/requestedAt": "2026-11-24T10:00:00Z"});
-        assert_eq!(requested(&source(1, both, json!({}))).as_deref(), Some("2026-11-24T10:00:00Z"));
+        assert_eq!(requested(&source(1, &both, &json!({}))).as_deref(), Some("2026-11-24T10:00:00Z"));
     }
 }

@@ -43,7 +43,10 @@ pub async fn fetch(source: &Source, mirror: PathBuf, secrets: &SecretReader) -> 
     let (credentials, ca) = match &source.secret {
         // A file needs no credentials; validation has warned of them.
         Some(name) if source.url.scheme() != "file" => {
-            let keys = secrets.all_keys(&source.namespace, name, Use::Git, source.url.host_str()).await.map_err(no_secret)?;
+            let keys = secrets
+                .all_keys(&source.namespace, name, Use::Git, source.url.host_str())
+                .await
+                .map_err(|error| no_secret(&error))?;
             credentials(&keys).map_err(|what| NotFetched {
                 reason: "AuthenticationFailed",
                 message: format!("Secret {}/{name} {what}; expected {KEYS}", source.namespace),
@@ -69,7 +72,7 @@ pub async fn fetch(source: &Source, mirror: PathBuf, secrets: &SecretReader) -> 
     fetch_in_child(&program, &[VERB], &request).await.map_err(|error| not_fetched(&error))
 }
 
-fn no_secret(error: SecretError) -> NotFetched {
+fn no_secret(error: &SecretError) -> NotFetched {
     let needs_a_person = !matches!(error, SecretError::Unreachable { .. });
     NotFetched { reason: "AuthenticationFailed", message: error.to_string(), needs_a_person }
 }
@@ -125,7 +128,10 @@ mod tests {
     #[case(&["username"], Err("without a password"))]
     #[case(&["password"], Err("without a username"))]
     #[case(&["username", "password", "bearerToken"], Err("both"))]
-    fn the_keys_of_a_secret_say_who_we_are(#[case] keys: &[&str], #[case] expected: Result<(&'static str, bool), &str>) {
+    fn the_keys_of_a_secret_say_who_we_are(
+        #[case] keys: &[&str],
+        #[case] expected: Result<(&'static str, bool), &str>,
+    ) {
         match (read(keys), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found, expected),
             (Err(found), Err(expected)) => assert!(found.contains(expected) && !found.contains("s3cret"), "{found}"),
@@ -137,7 +143,7 @@ mod tests {
     fn an_api_that_is_away_passes_and_a_missing_secret_does_not() {
         let away = SecretError::Unreachable { namespace: "a".into(), name: "b".into(), why: "timeout".into() };
         let missing = SecretError::Missing { namespace: "a".into(), name: "b".into(), use_: "git" };
-        assert!(!no_secret(away).needs_a_person);
-        assert!(no_secret(missing).needs_a_person);
+        assert!(!no_secret(&away).needs_a_person);
+        assert!(no_secret(&missing).needs_a_person);
     }
 }

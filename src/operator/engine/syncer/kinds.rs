@@ -48,8 +48,12 @@ mod tests {
 
     #[test]
     fn what_may_be_written_in_a_file_is_what_can_be_applied() {
-        let served: Vec<_> = kinds().iter().map(|kind| (kind.name, kind.resource.kind.clone(), kind.resource.api_version.clone())).collect();
-        let read: Vec<_> = ALLOWED.iter().map(|one| (one.kind, one.kind.to_owned(), one.api_version.to_owned())).collect();
+        let served: Vec<_> = kinds()
+            .iter()
+            .map(|kind| (kind.name, kind.resource.kind.clone(), kind.resource.api_version.clone()))
+            .collect();
+        let read: Vec<_> =
+            ALLOWED.iter().map(|one| (one.kind, one.kind.to_owned(), one.api_version.to_owned())).collect();
         assert_eq!(served, read);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use gitops::{
     applyset,
     load::{Object, ObjectKey},
@@ -41,7 +41,8 @@ pub enum Reach<'a> {
 pub async fn read(client: &Client, set: &str, reach: Reach<'_>, desired: &[Object]) -> Result<Vec<Live>, Fault> {
     let mut live = members(client, set, reach, desired).await?;
     let held: HashSet<&ObjectKey> = live.iter().map(|live| &live.key).collect();
-    let missing: HashSet<&ObjectKey> = desired.iter().map(|object| &object.key).filter(|key| !held.contains(key)).collect();
+    let missing: HashSet<&ObjectKey> =
+        desired.iter().map(|object| &object.key).filter(|key| !held.contains(key)).collect();
     let strangers = strangers(client, &missing).await?;
     live.extend(strangers);
     Ok(live)
@@ -54,17 +55,22 @@ async fn members(client: &Client, set: &str, reach: Reach<'_>, desired: &[Object
     for kind in kinds() {
         match reach {
             Reach::Everywhere => lists.push((kind, None)),
-            Reach::Only(namespaces) => lists.extend(namespaces.iter().map(|namespace| (kind.clone(), Some(namespace.as_str())))),
+            Reach::Only(namespaces) => {
+                lists.extend(namespaces.iter().map(|namespace| (kind.clone(), Some(namespace.clone()))))
+            }
         }
     }
     let (selector, wanted) = (&selector, &wanted);
     let found: Vec<Vec<Live>> = stream::iter(lists)
-        .map(|(kind, namespace)| async move {
-            match list(client, &kind, namespace, Some(selector)).await {
-                // What an account may not even list it has not written, and neither does this commit ask it to.
-                Err(Fault::Refused(Mend::Cluster, _)) if !wanted.contains(kind.name) => Ok(Vec::new()),
-                answer => answer,
-            }
+        .map(|(kind, namespace)| {
+            let listing = async move {
+                match list(client, &kind, namespace.as_deref(), Some(selector)).await {
+                    // What an account may not even list it has not written, and neither does this commit ask it to.
+                    Err(Fault::Refused(Mend::Cluster, _)) if !wanted.contains(kind.name) => Ok(Vec::new()),
+                    answer => answer,
+                }
+            };
+            listing.boxed()
         })
         .buffered(CONCURRENCY)
         .try_collect()
@@ -87,7 +93,12 @@ async fn strangers(client: &Client, missing: &HashSet<&ObjectKey>) -> Result<Vec
 }
 
 /// Whole objects.
-async fn list(client: &Client, kind: &Kind, namespace: Option<&str>, selector: Option<&str>) -> Result<Vec<Live>, Fault> {
+async fn list(
+    client: &Client,
+    kind: &Kind,
+    namespace: Option<&str>,
+    selector: Option<&str>,
+) -> Result<Vec<Live>, Fault> {
     let api = api_of(client, kind, namespace);
     let mut found = Vec::new();
     let mut params = params(selector);

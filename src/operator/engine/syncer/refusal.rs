@@ -48,7 +48,11 @@ fn judge_status(status: &Status) -> Fault {
         400 | 413 => Fault::Refused(Mend::Commit, whole("", message.to_owned())),
         403 => Fault::Refused(Mend::Cluster, whole("", message.to_owned())),
         404 => Fault::Refused(Mend::Cluster, vec![absent(status)]),
-        _ => Fault::Passing(if message.is_empty() { format!("the API server answered {}", status.code) } else { message.to_owned() }),
+        _ => Fault::Passing(if message.is_empty() {
+            format!("the API server answered {}", status.code)
+        } else {
+            message.to_owned()
+        }),
     }
 }
 
@@ -61,7 +65,8 @@ fn absent(status: &Status) -> Problem {
             Problem::error("metadata.namespace", format!("the namespace `{name}` does not exist"))
                 .suggest(format!("kubectl create namespace {name}"))
         }
-        None => Problem::error("kind", format!("the API server does not serve this kind: {}", status.message)).suggest("install the CRDs"),
+        None => Problem::error("kind", format!("the API server does not serve this kind: {}", status.message))
+            .suggest("install the CRDs"),
     }
 }
 
@@ -102,7 +107,11 @@ pub fn located(error: &FileError) -> SourceError {
 
 /// A finding about an object that no file holds.
 pub fn unlocated(object: &str, problem: &Problem) -> SourceError {
-    SourceError { object: Some(cut(object, 600)), message: cut(&problem.to_string(), LONGEST), ..SourceError::default() }
+    SourceError {
+        object: Some(cut(object, 600)),
+        message: cut(&problem.to_string(), LONGEST),
+        ..SourceError::default()
+    }
 }
 
 fn cut(text: &str, longest: usize) -> String {
@@ -140,7 +149,11 @@ mod tests {
     #[case::a_real_server_fault(json!({"code": 500, "message": "etcdserver: request timed out"}), None, &["etcdserver: request timed out"])]
     #[case::changed_meanwhile(json!({"code": 409, "reason": "Conflict", "message": "uid mismatch"}), None, &["uid mismatch"])]
     #[case::busy(json!({"code": 429, "message": ""}), None, &["the API server answered 429"])]
-    fn an_answer_says_whether_it_passes_and_where_it_hurts(#[case] answer: Value, #[case] mend: Option<Mend>, #[case] expected: &[&str]) {
+    fn an_answer_says_whether_it_passes_and_where_it_hurts(
+        #[case] answer: Value,
+        #[case] mend: Option<Mend>,
+        #[case] expected: &[&str],
+    ) {
         let (found, problems) = said(judged(answer));
         assert_eq!(found, mend);
         assert_eq!(problems, expected);

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, pin::pin};
 
 use api::git_source::SourceError;
 use domain::problem::Problem;
-use futures::{Stream, StreamExt, stream};
+use futures::{FutureExt, Stream, StreamExt, stream};
 use gitops::{
     load::{Object, ObjectKey},
     plan::{Live, Plan},
@@ -108,7 +108,10 @@ impl<'a> Step<'a> {
             }
             Self::Remove(live) => {
                 let object = live.key.to_string();
-                problems.iter().map(|problem| refusal::unlocated(&object, &problem.clone().under("to remove it"))).collect()
+                let said = problems
+                    .iter()
+                    .map(|problem| Problem::error("", format!("it left Git and cannot be removed: {problem}")));
+                said.map(|problem| refusal::unlocated(&object, &problem)).collect()
             }
         }
     }
@@ -179,8 +182,12 @@ async fn write(writer: &Writer, steps: Vec<Step<'_>>, written: &mut Written) {
     }
 }
 
-fn run<'a>(writer: &'a Writer, steps: Vec<Step<'a>>, mode: Mode) -> impl Stream<Item = (Step<'a>, Result<(), Fault>)> + 'a {
-    stream::iter(steps).map(move |step| step.carry_out(writer, mode)).buffer_unordered(CONCURRENCY)
+fn run<'a>(
+    writer: &'a Writer,
+    steps: Vec<Step<'a>>,
+    mode: Mode,
+) -> impl Stream<Item = (Step<'a>, Result<(), Fault>)> + 'a {
+    stream::iter(steps).map(move |step| step.carry_out(writer, mode).boxed()).buffer_unordered(CONCURRENCY)
 }
 
 fn applies<'a>(plan: &Plan<'a>) -> Vec<Step<'a>> {

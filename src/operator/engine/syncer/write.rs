@@ -80,7 +80,13 @@ impl Writer {
 
     /// A field that Git does not mention and that somebody else has set survives an apply, since its manager owns it. It
     /// is taken back to what Git means: its default, or nothing.
-    async fn restore(&self, object: &Object, kind: &Kind, api: &Api<DynamicObject>, written: DynamicObject) -> Result<(), Fault> {
+    async fn restore(
+        &self,
+        object: &Object,
+        kind: &Kind,
+        api: &Api<DynamicObject>,
+        written: DynamicObject,
+    ) -> Result<(), Fault> {
         let version = written.metadata.resource_version.clone();
         let live = live::whole(kind, written);
         if !self.differs(object, &live) {
@@ -141,7 +147,10 @@ impl Writer {
         match self.kinds.get(kind) {
             Some(kind) => Ok((kind, Api::namespaced_with(self.client.clone(), namespace, &kind.resource))),
             None => {
-                let problem = domain::problem::Problem::error("kind", format!("objects of kind `{kind}` are not applied from Git"));
+                let problem = domain::problem::Problem::error(
+                    "kind",
+                    format!("objects of kind `{kind}` are not applied from Git"),
+                );
                 Err(Fault::Refused(Mend::Commit, vec![problem]))
             }
         }

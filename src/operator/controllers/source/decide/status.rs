@@ -1,0 +1,176 @@
+//! The status that an outcome leaves.
+
+use api::{
+    conditions,
+    git_source::{self, GitSourceStatus, ObjectCounts, SourceError, Transaction},
+};
+use domain::{
+    conditions::Standing,
+    time::{format_duration, whole_seconds},
+};
+use jiff::Timestamp;
+
+use super::{Attempt, End, Outcome, Refusal};
+
+/// Errors that are listed; all are counted.
+const ERRORS: usize = 50;
+/// Attempts that are listed.
+const HISTORY: usize = 5;
+/// The longest message of a condition, in characters.
+const LONGEST: usize = 2_000;
+
+/// What a status is about.
+#[derive(Debug, Clone)]
+pub(in super::super) struct About<'a> {
+    /// The status before.
+    pub(in super::super) before: &'a GitSourceStatus,
+    /// The generation of the spec.
+    pub(in super::super) generation: Option<i64>,
+    /// The reconcile that was asked for.
+    pub(in super::super) request: Option<String>,
+    /// Now.
+    pub(in super::super) now: Timestamp,
+}
+
+/// How far the source has got.
+pub(in super::super) fn standing(outcome: &Outcome) -> Standing {
+    match outcome {
+        Outcome::NotServed(standing) | Outcome::Known(standing) => standing.clone(),
+        Outcome::NotFetched(failure) if failure.needs_a_person => stalled(failure.reason, &failure.message),
+        Outcome::NotFetched(failure) => reconciling(failure.reason, &failure.message),
+        Outcome::Attempted(attempt) => match &attempt.end {
+            End::Applied { remarks, .. } => {
+                let applied = format!("applied {}", attempt.revision);
+                let message = std::iter::once(applied).chain(remarks.iter().cloned()).collect::<Vec<_>>().join("; ");
+                Standing::Ready { reason: "ReconciliationSucceeded", message: cut(&message) }
+            }
+            End::Refused(refusal) => {
+                stalled(refusal.reason, &format!("{}: nothing was written: {}", attempt.revision, summary(refusal)))
+            }
+            End::Partial(refusal) => {
+                stalled(refusal.reason, &format!("{}: written in part: {}", attempt.revision, summary(refusal)))
+            }
+            End::Interrupted { reason, message } => reconciling(reason, &format!("{}: {message}", attempt.revision)),
+        },
+    }
+}
+
+/// What is wrong, with the first error at its place.
+fn summary(refusal: &Refusal) -> String {
+    match refusal.errors.as_slice() {
+        [] => refusal.message.clone(),
+        [first] => format!("{}: {}", refusal.message, line(first)),
+        [first, rest @ ..] => {
+            format!("{}: {} (and {} more in status.errors)", refusal.message, line(first), rest.len())
+        }
+    }
+}
+
+/// `payments/checkout.yaml:14:9: ServiceMonitor payments/checkout: …`.
+pub(in super::super) fn line(error: &SourceError) -> String {
+    let mut text = String::new();
+    if let Some(file) = &error.file {
+        text.push_str(file);
+        for number in [error.line, error.column].into_iter().flatten() {
+            text.push_str(&format!(":{number}"));
+        }
+        text.push_str(": ");
+    }
+    if let Some(object) = &error.object {
+        text.push_str(&format!("{object}: "));
+    }
+    text + &error.message
+}
+
+fn stalled(reason: &'static str, message: &str) -> Standing {
+    Standing::Stalled { reason, message: cut(message) }
+}
+
+fn reconciling(reason: &'static str, message: &str) -> Standing {
+    Standing::Reconciling { reason, message: cut(message) }
+}
+
+fn cut(text: &str) -> String {
+    text.chars().take(LONGEST).collect()
+}
+
+/// The status after an outcome. What the outcome says nothing about stays.
+pub(in super::super) fn status(about: &About<'_>, outcome: &Outcome) -> GitSourceStatus {
+    let mut status = common(about, &standing(outcome));
+    if let Outcome::Attempted(attempt) = outcome {
+        record(&mut status, attempt, about.now);
+    }
+    status
+}
+
+/// The status that is durable before the first write of a commit.
+pub(in super::super) fn applying(about: &About<'_>, revision: &str, counts: ObjectCounts) -> GitSourceStatus {
+    let ObjectCounts { created, updated, pruned, .. } = counts;
+    let message = format!("applying {revision}: {created} to create, {updated} to update, {pruned} to remove");
+    let mut status = common(about, &Standing::Reconciling { reason: "Progressing", message });
+    status.last_attempted_revision = Some(revision.to_owned());
+    status.transaction = Some(Transaction::Applying);
+    status
+}
+
+fn common(about: &About<'_>, standing: &Standing) -> GitSourceStatus {
+    let mut status = about.before.clone();
+    status.observed_generation = about.generation.unwrap_or(0);
+    status.conditions = conditions::conditions(&about.before.conditions, standing, &[], about.generation, about.now);
+    if about.request.is_some() {
+        status.last_handled_reconcile_at.clone_from(&about.request);
+    }
+    status
+}
+
+fn record(status: &mut GitSourceStatus, attempt: &Attempt, now: Timestamp) {
+    status.last_attempted_revision = Some(attempt.revision.clone());
+    let nothing_new = status.last_applied_revision.as_ref() == Some(&attempt.revision)
+        && status.transaction == Some(Transaction::Committed)
+        && !attempt.wrote()
+        && matches!(attempt.end, End::Applied { .. });
+    let errors: &[SourceError] = match &attempt.end {
+        End::Refused(refusal) | End::Partial(refusal) => &refusal.errors,
+        End::Applied { .. } | End::Interrupted { .. } => &[],
+    };
+    status.error_count = u32::try_from(errors.len()).unwrap_or(u32::MAX);
+    status.errors = errors.iter().take(ERRORS).cloned().collect();
+    match &attempt.end {
+        End::Applied { .. } => {
+            status.transaction = Some(Transaction::Committed);
+            status.last_applied_revision = Some(attempt.revision.clone());
+        }
+        End::Partial(_) => status.transaction = Some(Transaction::Partial),
+        // Nothing was written, or as much as `Applying` says.
+        End::Refused(_) | End::Interrupted { .. } => {}
+    }
+    if nothing_new {
+        // A new process has compared everything and found it as it was left.
+        return;
+    }
+    status.objects = Some(attempt.counts);
+    if matches!(attempt.end, End::Applied { .. }) {
+        status.applied_at = Some(whole_seconds(now));
+    }
+    add_to_history(&mut status.history, attempt);
+}
+
+/// An attempt that ends like the one before it takes its place: a retry every few seconds would push out all others.
+fn add_to_history(history: &mut Vec<git_source::Attempt>, attempt: &Attempt) {
+    let entry = git_source::Attempt {
+        revision: attempt.revision.clone(),
+        at: whole_seconds(attempt.at),
+        duration: format_duration(attempt.took),
+        result: attempt.result().to_owned(),
+        counts: Some(attempt.counts),
+    };
+    let repeats = history.first().is_some_and(|last| last.revision == entry.revision && last.result == entry.result);
+    if repeats && !matches!(attempt.end, End::Applied { .. }) {
+        history.remove(0);
+    }
+    history.insert(0, entry);
+    history.truncate(HISTORY);
+}
+
+#[cfg(test)]
+mod tests;
