@@ -117,7 +117,7 @@ fn event(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent", "metadata": {"name": name}, "spec": spec})
 }
 
-fn silence(name: &str, spec: Value) -> Value {
+fn silence(name: &str, spec: &Value) -> Value {
     let mut whole = json!({
         "matchers": ["service=\"checkout\""], "reason": "deploy 42",
         "startsAt": "2026-11-23T10:00:00Z", "endsAt": "2026-11-23T11:00:00Z",

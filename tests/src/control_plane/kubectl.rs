@@ -79,8 +79,8 @@ impl Kubectl {
         &self.program
     }
 
-    /// Runs it. Plugins (`kubectl-NAME`) are found beside the test program's
-    /// own build output.
+    /// Runs it. Plugins (`kubectl-NAME`) are found in `plugins` in the control
+    /// plane's folder, then beside the test program's own build output.
     ///
     /// # Errors
     /// When it cannot run or does not end within two minutes. An exit status that
@@ -99,7 +99,7 @@ impl Kubectl {
         let mut child = tokio::process::Command::new(&self.program)
             .args(&arguments)
             .envs(self.environment())
-            .env("PATH", search_path())
+            .env("PATH", self.search_path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -125,11 +125,12 @@ impl Kubectl {
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         })
     }
-}
 
-/// The build's output folder before the caller's PATH.
-fn search_path() -> OsString {
-    let mut folders: Vec<PathBuf> = crate::operator::build_folder().into_iter().collect();
-    folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
-    std::env::join_paths(folders).unwrap_or_default()
+    /// Our plugins and the build's output folder before the caller's PATH.
+    fn search_path(&self) -> OsString {
+        let mut folders = vec![self.home.join("plugins")];
+        folders.extend(crate::operator::build_folder());
+        folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
+        std::env::join_paths(folders).unwrap_or_default()
+    }
 }

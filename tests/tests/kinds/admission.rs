@@ -42,7 +42,7 @@ fn event_by(author: Option<&str>) -> Value {
 }
 
 fn silence_by(author: Option<&str>) -> Value {
-    let mut object = silence(&tests::unique_name("quiet"), json!({}));
+    let mut object = silence(&tests::unique_name("quiet"), &json!({}));
     if let Some(author) = author {
         object["spec"]["author"] = json!(author);
     }

@@ -7,7 +7,7 @@ use tests::eventually;
 use crate::{SOON, cluster};
 
 /// The names of prometheus-operator's ServiceMonitor, v0.80: nothing else of it matters here.
-pub fn theirs() -> String {
+pub(crate) fn theirs() -> String {
     json!({
         "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
         "metadata": {"name": "servicemonitors.monitoring.coreos.com"},

@@ -39,7 +39,7 @@ async fn an_event_never_changes() -> Result<()> {
 async fn a_silence_changes_only_its_end() -> Result<()> {
     let plane = cluster().await?;
     let namespace = room(plane, "silence").await?;
-    as_person(plane, "ada", &["-n", &namespace, "create", "-f", "-"], &silence("quiet", json!({}))).await?.ok()?;
+    as_person(plane, "ada", &["-n", &namespace, "create", "-f", "-"], &silence("quiet", &json!({}))).await?.ok()?;
     for change in [
         json!({"spec": {"matchers": ["service=\"shop\""]}}),
         json!({"spec": {"startsAt": "2026-11-23T09:00:00Z"}}),
