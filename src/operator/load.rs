@@ -14,15 +14,7 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use api::{ServiceMonitor, SupportPolicy};
-use domain::{
-    labels::Labels,
-    oncall,
-    policy::Policy,
-    probe::Monitor,
-    problem::Problem,
-    routing,
-    time::after,
-};
+use domain::{labels::Labels, oncall, policy::Policy, probe::Monitor, problem::Problem, routing, time::after};
 use gitops::{
     FileError,
     load::{AllowedKind, Namespaces, Object, ObjectKey, Rules},
@@ -123,10 +115,13 @@ pub fn compile(tree: Tree, namespaces: Namespaces<'_>, now: Timestamp) -> World 
         problems: tree.errors.into_iter().chain(loaded.errors).collect(),
         ..World::default()
     };
-    world.texts = tree.files.into_iter().map(|file| (file.path, String::from_utf8_lossy(&file.bytes).into_owned())).collect();
+    world.texts =
+        tree.files.into_iter().map(|file| (file.path, String::from_utf8_lossy(&file.bytes).into_owned())).collect();
     world.take(&loaded.objects, now);
     world.objects = loaded.objects;
-    world.problems.sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
+    world
+        .problems
+        .sort_by(|a, b| (&a.file, a.line, a.column, &a.message).cmp(&(&b.file, b.line, b.column, &b.message)));
     world.problems.dedup();
     world
 }
@@ -145,7 +140,8 @@ impl World {
         for object in objects {
             match object.key.kind.as_str() {
                 "SupportPolicy" => {
-                    let policy = read::<SupportPolicy>(object).and_then(|policy| api::support_policy::validate(&policy).ok());
+                    let policy =
+                        read::<SupportPolicy>(object).and_then(|policy| api::support_policy::validate(&policy).ok());
                     if let Some(policy) = policy {
                         let gaps = gaps(object, &policy.value, now);
                         self.problems.extend(gaps.into_iter().map(|problem| object.error(problem)));
@@ -153,7 +149,8 @@ impl World {
                     }
                 }
                 "ServiceMonitor" => {
-                    let monitor = read::<ServiceMonitor>(object).and_then(|monitor| api::service_monitor::validate(&monitor).ok());
+                    let monitor = read::<ServiceMonitor>(object)
+                        .and_then(|monitor| api::service_monitor::validate(&monitor).ok());
                     monitors.extend(monitor.map(|monitor| (object, monitor.value)));
                 }
                 "GitSource" => self.problems.push(object.error(Problem::warning(
@@ -162,7 +159,10 @@ impl World {
                 ))),
                 "Silence" | "TicketEvent" => self.problems.push(object.error(Problem::warning(
                     "kind",
-                    format!("a {} is made at night, not in review: below the path that a GitSource reads it is an error", object.key.kind),
+                    format!(
+                        "a {} is made at night, not in review: below the path that a GitSource reads it is an error",
+                        object.key.kind
+                    ),
                 ))),
                 _ => {}
             }
@@ -206,7 +206,8 @@ fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
         let name = schedule.get("name").and_then(Value::as_str).unwrap_or_default();
         let Some(schedule) = policy.schedules.get(name) else { continue };
         let gaps = oncall::gaps(schedule, now, after(now, HORIZON));
-        let span = |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(*from, schedule), local(*to, schedule));
+        let span =
+            |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(*from, schedule), local(*to, schedule));
         let spans: Vec<String> = gaps.iter().take(GAPS).map(span).collect();
         let more = if gaps.len() > GAPS { format!(" and {} more times", gaps.len() - GAPS) } else { String::new() };
         if !spans.is_empty() {

@@ -137,7 +137,12 @@ struct Recorded<'a> {
 ///
 /// # Errors
 /// When no ticket is meant or the cluster does not take an event; those recorded before stay recorded.
-pub async fn act(args: &ActArgs, tickets: &[TicketRef], acts: &[Act], output: &mut Output<'_>) -> Result<Exit, Failure> {
+pub async fn act(
+    args: &ActArgs,
+    tickets: &[TicketRef],
+    acts: &[Act],
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let session = args.cluster.connect().await?;
     act_in(&session, args, tickets, acts, output).await
 }
@@ -188,7 +193,8 @@ async fn record(session: &Session, ticket: &Ticket, act: &Act, author: &str) -> 
     let namespace = ticket.namespace().unwrap_or_default();
     let api: Api<TicketEvent> = Api::namespaced(session.client.clone(), &namespace);
     let asked = Asked::new("create", EVENTS, &namespace);
-    let mut event = TicketEvent::new(&event_name(&ticket.name_any(), Uuid::new_v4()), act.spec(&ticket.name_any(), author));
+    let mut event =
+        TicketEvent::new(&event_name(&ticket.name_any(), Uuid::new_v4()), act.spec(&ticket.name_any(), author));
     event.metadata.owner_references = Some(vec![meta::owner(ticket)]);
     ask(&asked, api.create(&PostParams::default(), &event)).await
 }
@@ -230,10 +236,19 @@ fn sentence(ticket: &Ticket, act: &Act, event: &TicketEvent, waited: Duration) -
         }
         None => {
             let seen = ticket.status.as_ref().is_some_and(|status| status.observed_generation >= 0);
-            let why = if seen { "the operator did not answer" } else { "no operator has seen this ticket yet; none answered" };
+            let why = if seen {
+                "the operator did not answer"
+            } else {
+                "no operator has seen this ticket yet; none answered"
+            };
             let event = event.name_any();
             let waited = format_duration(waited);
-            (Exit::Unknown, format!("unconfirmed: {why} within {waited}. The event {event} is recorded and will count when the operator is back"))
+            (
+                Exit::Unknown,
+                format!(
+                    "unconfirmed: {why} within {waited}. The event {event} is recorded and will count when the operator is back"
+                ),
+            )
         }
     }
 }
@@ -251,11 +266,23 @@ mod tests {
         ActArgs { cluster: ClusterArgs::default(), timeout: Duration::from_millis(timeout_ms), output: None }
     }
 
-    async fn run(judge: Judge, tickets: &[&str], acts: &[Act], timeout_ms: u64) -> (Exit, String, Vec<serde_json::Value>) {
-        let cluster = FakeCluster::start(judge, vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down"), fixtures::ticket("inc-bbbb", 8, "Search")]).await;
+    async fn run(
+        judge: Judge,
+        tickets: &[&str],
+        acts: &[Act],
+        timeout_ms: u64,
+    ) -> (Exit, String, Vec<serde_json::Value>) {
+        let cluster = FakeCluster::start(
+            judge,
+            vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down"), fixtures::ticket("inc-bbbb", 8, "Search")],
+        )
+        .await;
         let tickets: Vec<TicketRef> = tickets.iter().map(|text| text.parse().unwrap()).collect();
         let mut exit = None;
-        let text = printed(async |output| exit = Some(act_in(&cluster.session(), &args(timeout_ms), &tickets, acts, output).await.unwrap())).await;
+        let text = printed(async |output| {
+            exit = Some(act_in(&cluster.session(), &args(timeout_ms), &tickets, acts, output).await.unwrap())
+        })
+        .await;
         (exit.unwrap(), text, cluster.created())
     }
 
@@ -289,7 +316,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_printed_with_its_reason_and_the_answer_is_no() {
-        let (exit, text, _) = run(Judge::Refuse("the ticket is Closed; open a new one"), &["7"], &[Act::Acknowledge], 10_000).await;
+        let (exit, text, _) =
+            run(Judge::Refuse("the ticket is Closed; open a new one"), &["7"], &[Act::Acknowledge], 10_000).await;
         assert_eq!((exit, text.as_str()), (Exit::No, "inc-aaaa refused: the ticket is Closed; open a new one\n"));
     }
 
@@ -298,7 +326,12 @@ mod tests {
         let (exit, text, created) = run(Judge::Away, &["7"], &[Act::Acknowledge], 120).await;
         let event = created[0]["metadata"]["name"].as_str().unwrap();
         assert_eq!(exit, Exit::Unknown);
-        assert_eq!(text, format!("inc-aaaa unconfirmed: the operator did not answer within 120ms. The event {event} is recorded and will count when the operator is back\n"));
+        assert_eq!(
+            text,
+            format!(
+                "inc-aaaa unconfirmed: the operator did not answer within 120ms. The event {event} is recorded and will count when the operator is back\n"
+            )
+        );
     }
 
     #[tokio::test]

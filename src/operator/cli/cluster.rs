@@ -15,20 +15,22 @@ use crate::kube::client::{ClientError, Cluster};
 /// A single call may take this long; a cluster that needs longer is as good as absent to a person who waits.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Where these flags stand in the help.
+const CLUSTER: &str = "Cluster";
+
 /// Which cluster and namespace is meant.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
     /// The namespace; without it that of the kubeconfig's context
-    #[arg(short, long)]
+    #[arg(short, long, help_heading = CLUSTER)]
     pub namespace: Option<String>,
 
     /// The context of the kubeconfig
-    #[arg(long)]
+    #[arg(long, help_heading = CLUSTER)]
     pub context: Option<String>,
 
     /// The kubeconfig; without it KUBECONFIG or ~/.kube/config
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", help_heading = CLUSTER)]
     pub kubeconfig: Option<PathBuf>,
 }
 
@@ -85,7 +87,11 @@ impl Asked {
     }
 
     fn place(&self) -> String {
-        if self.namespace.is_empty() { "in the whole cluster".to_owned() } else { format!("in namespace {}", self.namespace) }
+        if self.namespace.is_empty() {
+            "in the whole cluster".to_owned()
+        } else {
+            format!("in namespace {}", self.namespace)
+        }
     }
 
     fn can_i(&self) -> String {
@@ -98,10 +104,12 @@ impl Asked {
 #[derive(Debug, Error)]
 pub enum Trouble {
     /// There is no usable kubeconfig.
-    #[error("{0}; name one with --kubeconfig, or a context of it with --context")]
+    #[error("{}", unconfigured(.0))]
     Client(#[from] ClientError),
     /// Nobody answers at its address.
-    #[error("the cluster cannot be reached: {0}; is it running, and is this the right context? (kubectl config current-context)")]
+    #[error(
+        "the cluster cannot be reached: {0}; is it running, and is this the right context? (kubectl config current-context)"
+    )]
     Unreachable(String),
     /// It took the call and says nothing.
     #[error("the cluster gave no answer within {} s ({} {})", PATIENCE.as_secs(), .0.verb, .0.resource)]
@@ -118,7 +126,9 @@ pub enum Trouble {
         said: String,
     },
     /// The kind is not there.
-    #[error("the cluster does not know {0}; install the resources with `firstline crds | kubectl apply --server-side -f -`")]
+    #[error(
+        "the cluster does not know {0}; install the resources with `firstline crds | kubectl apply --server-side -f -`"
+    )]
     NotInstalled(&'static str),
     /// The namespace is not there.
     #[error("there is no namespace `{0}`; name another one with -n")]
@@ -179,6 +189,16 @@ impl Trouble {
             Self::Refused(_) | Self::NotFound { .. } | Self::Forbidden { .. } | Self::NoNamespace(_) => Exit::No,
             _ => Exit::Unknown,
         }
+    }
+}
+
+/// Outside a pod, which is where people are, only a kubeconfig can be meant.
+fn unconfigured(error: &ClientError) -> String {
+    match error {
+        ClientError::Infer(_) => {
+            "no cluster is configured: there is no usable kubeconfig at KUBECONFIG or ~/.kube/config; name one with --kubeconfig".to_owned()
+        }
+        other => format!("{other}; name another one with --kubeconfig, or a context of it with --context"),
     }
 }
 

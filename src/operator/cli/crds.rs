@@ -69,8 +69,10 @@ mod tests {
     async fn the_stream_and_the_folder_hold_the_same() {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("crds");
-        printed(async |output| assert_eq!(crds(&CrdsArgs { dir: Some(dir.clone()) }, output).unwrap(), Exit::Done)).await;
-        let stream = printed(async |output| assert_eq!(crds(&CrdsArgs { dir: None }, output).unwrap(), Exit::Done)).await;
+        printed(async |output| assert_eq!(crds(&CrdsArgs { dir: Some(dir.clone()) }, output).unwrap(), Exit::Done))
+            .await;
+        let stream =
+            printed(async |output| assert_eq!(crds(&CrdsArgs { dir: None }, output).unwrap(), Exit::Done)).await;
         let files: Vec<_> = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path()).collect();
         assert_eq!(files.len(), api::manifests().unwrap().len());
         for file in files {
@@ -83,7 +85,8 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let dir = file.path().join("crds");
         let (mut results, mut progress) = (Vec::new(), Vec::new());
-        let failure = crds(&CrdsArgs { dir: Some(dir.clone()) }, &mut Output::new(&mut results, &mut progress)).unwrap_err();
+        let failure =
+            crds(&CrdsArgs { dir: Some(dir.clone()) }, &mut Output::new(&mut results, &mut progress)).unwrap_err();
         assert!(failure.to_string().starts_with(&format!("writing {}: ", dir.display())), "{failure}");
     }
 }

@@ -107,11 +107,15 @@ impl FakeCluster {
 }
 
 async fn review() -> Json<Value> {
-    Json(json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": {"username": "oidc:ada"}}}))
+    Json(
+        json!({"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": {}, "status": {"userInfo": {"username": "oidc:ada"}}}),
+    )
 }
 
 async fn list_tickets(State(objects): State<Arc<Objects>>) -> Json<Value> {
-    Json(json!({"kind": "TicketList", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": objects.tickets}))
+    Json(
+        json!({"kind": "TicketList", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": objects.tickets}),
+    )
 }
 
 async fn get_ticket(State(objects): State<Arc<Objects>>, Path((_, name)): Path<(String, String)>) -> Response {
@@ -119,7 +123,11 @@ async fn get_ticket(State(objects): State<Arc<Objects>>, Path((_, name)): Path<(
     found.map_or_else(|| not_found("tickets", &name), |ticket| Json(ticket.clone()).into_response())
 }
 
-async fn create(State(objects): State<Arc<Objects>>, Path((namespace, kind)): Path<(String, String)>, Json(mut object): Json<Value>) -> Response {
+async fn create(
+    State(objects): State<Arc<Objects>>,
+    Path((namespace, kind)): Path<(String, String)>,
+    Json(mut object): Json<Value>,
+) -> Response {
     object["metadata"]["namespace"] = json!(namespace);
     object["metadata"]["uid"] = json!("uid");
     object["status"] = match (objects.judge, kind.as_str()) {
@@ -142,7 +150,10 @@ async fn list_created(State(objects): State<Arc<Objects>>) -> Json<Value> {
     Json(json!({"kind": "List", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": created}))
 }
 
-async fn get_created(State(objects): State<Arc<Objects>>, Path((_, kind, name)): Path<(String, String, String)>) -> Response {
+async fn get_created(
+    State(objects): State<Arc<Objects>>,
+    Path((_, kind, name)): Path<(String, String, String)>,
+) -> Response {
     let found = objects.created.lock().iter().find(|object| object["metadata"]["name"] == name).cloned();
     found.map_or_else(|| not_found(&kind, &name), |object| Json(object).into_response())
 }

@@ -3,11 +3,7 @@
 use std::str::FromStr;
 
 use api::Ticket;
-use kube::{
-    Api, ResourceExt,
-    api::ListParams,
-    core::DeserializeGuard,
-};
+use kube::{Api, ResourceExt, api::ListParams, core::DeserializeGuard};
 use thiserror::Error;
 
 use super::{
@@ -46,11 +42,16 @@ impl FromStr for TicketRef {
             None => (None, text),
         };
         let digits = rest.strip_prefix('#').unwrap_or(rest);
-        let name = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
+        let name =
+            |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b));
         let id = match digits.parse::<i64>() {
             Ok(number) if number > 0 => Id::Number(number),
             _ if !rest.is_empty() && name(rest) => Id::Name(rest.to_owned()),
-            _ => return Err("expected a ticket's name, the beginning of it, or its number such as 1042 or #1042".to_owned()),
+            _ => {
+                return Err(
+                    "expected a ticket's name, the beginning of it, or its number such as 1042 or #1042".to_owned()
+                );
+            }
         };
         Ok(Self { namespace, id, written: text.to_owned() })
     }
@@ -60,7 +61,9 @@ impl FromStr for TicketRef {
 #[derive(Debug, Error)]
 pub enum LookupError {
     /// There is none.
-    #[error("no ticket in namespace {namespace} {what}; see `firstline tickets --all`, or name another namespace with -n")]
+    #[error(
+        "no ticket in namespace {namespace} {what}; see `firstline tickets --all`, or name another namespace with -n"
+    )]
     None {
         /// Where it was looked for.
         namespace: String,
@@ -125,9 +128,10 @@ impl TicketRef {
     pub fn choose(&self, all: Vec<Ticket>, namespace: &str) -> Result<Ticket, LookupError> {
         let number = |ticket: &Ticket| ticket.status.as_ref().and_then(|status| status.number);
         let (mut found, what): (Vec<Ticket>, String) = match &self.id {
-            Id::Number(wanted) => {
-                (all.into_iter().filter(|ticket| number(ticket) == Some(*wanted)).collect(), format!("has the number {wanted}"))
-            }
+            Id::Number(wanted) => (
+                all.into_iter().filter(|ticket| number(ticket) == Some(*wanted)).collect(),
+                format!("has the number {wanted}"),
+            ),
             Id::Name(wanted) => {
                 let exact = all.iter().position(|ticket| ticket.name_any() == *wanted);
                 let found = match exact {

@@ -35,7 +35,7 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use kube::Resource;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::{
@@ -48,7 +48,7 @@ use crate::{clock::Clock, config::RunConfig};
 
 /// Cloud support as code: probes, on-call escalation and tickets, from Git, inside Kubernetes
 #[derive(Debug, Parser)]
-#[command(name = "firstline", version, propagate_version = true, after_help = AFTER_HELP)]
+#[command(name = "firstline", version, after_help = AFTER_HELP)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -61,7 +61,8 @@ pub struct Cli {
 
 const FIRSTLINE: &str = "firstline";
 const PLUGIN: &str = "kubectl firstline";
-const AFTER_HELP: &str = "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 could not tell (no cluster, no network).";
+const AFTER_HELP: &str =
+    "Exit codes: 0 done, 1 the answer is no, 2 wrong usage, 3 could not tell (no cluster, no network).";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -215,15 +216,7 @@ impl Verb {
     }
 }
 
-/// A list as kubectl prints several objects. Kinds are filled in, which the API leaves out of lists.
-pub(crate) fn list_of<K: Resource<DynamicType = ()> + serde::Serialize>(objects: &[K]) -> Value {
-    let item = |object: &K| {
-        let mut value = serde_json::to_value(object).unwrap_or_default();
-        if let Value::Object(members) = &mut value {
-            members.insert("apiVersion".to_owned(), K::api_version(&()).into());
-            members.insert("kind".to_owned(), K::kind(&()).into());
-        }
-        value
-    };
-    json!({"apiVersion": "v1", "kind": "List", "items": objects.iter().map(item).collect::<Vec<_>>()})
+/// A list as kubectl prints several objects.
+pub(crate) fn list_of(objects: &[impl Serialize]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": objects})
 }

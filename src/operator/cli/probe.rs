@@ -147,7 +147,10 @@ fn monitor_of_url(text: &str) -> Result<Monitor, ProbeError> {
         Some(("tcp", address)) => serde_json::json!({"tcp": {"address": address.trim_end_matches('/')}}),
         Some(_) => serde_json::json!({"http": {"url": text}}),
         None => {
-            let problem = Problem::error("", format!("expected a URL such as https://shop.example/healthz or tcp://db.example:5432, found `{text}`"));
+            let problem = Problem::error(
+                "",
+                format!("expected a URL such as https://shop.example/healthz or tcp://db.example:5432, found `{text}`"),
+            );
             return Err(ProbeError::Target(vec![problem]));
         }
     };
@@ -156,8 +159,8 @@ fn monitor_of_url(text: &str) -> Result<Monitor, ProbeError> {
         "metadata": {"name": "probe", "namespace": "default"},
         "spec": {"service": "probe", "probe": probe}
     });
-    let monitor: ServiceMonitor =
-        serde_json::from_value(object).map_err(|error| ProbeError::Target(vec![Problem::error("", error.to_string())]))?;
+    let monitor: ServiceMonitor = serde_json::from_value(object)
+        .map_err(|error| ProbeError::Target(vec![Problem::error("", error.to_string())]))?;
     let own = |problem: Problem| Problem { path: String::new(), ..problem };
     match api::service_monitor::validate(&monitor) {
         Ok(valid) => Ok(valid.value),
@@ -167,7 +170,8 @@ fn monitor_of_url(text: &str) -> Result<Monitor, ProbeError> {
 
 fn monitor_of_file(file: &std::path::Path, name: Option<&str>, clock: &Clock) -> Result<Monitor, Failure> {
     let world = load::load(&[file.to_owned()], "default", clock.now())?;
-    let mut found: Vec<Monitor> = world.monitors.into_iter().filter(|monitor| name.is_none_or(|name| monitor.name == name)).collect();
+    let mut found: Vec<Monitor> =
+        world.monitors.into_iter().filter(|monitor| name.is_none_or(|name| monitor.name == name)).collect();
     let place = file.display();
     match (found.pop(), found.is_empty(), name) {
         (Some(only), true, _) => Ok(only),
@@ -175,13 +179,18 @@ fn monitor_of_file(file: &std::path::Path, name: Option<&str>, clock: &Clock) ->
             let names: Vec<&str> = found.iter().chain([&last]).map(|monitor| monitor.name.as_str()).collect();
             Err(ProbeError::Monitor(format!("{place} has several monitors; name one of {}", names.join(", "))).into())
         }
-        (Some(_), false, Some(name)) => {
-            Err(ProbeError::Monitor(format!("{place} has several monitors named `{name}`; name the file instead of the folder")).into())
-        }
+        (Some(_), false, Some(name)) => Err(ProbeError::Monitor(format!(
+            "{place} has several monitors named `{name}`; name the file instead of the folder"
+        ))
+        .into()),
         (None, _, name) => {
             // A monitor that is there but wrong is the likelier cause than one that is not there.
-            let errors: Vec<String> = world.problems.iter().filter(|problem| problem.is_error()).map(ToString::to_string).collect();
-            let what = name.map_or_else(|| "no valid ServiceMonitor".to_owned(), |name| format!("no valid ServiceMonitor `{name}`"));
+            let errors: Vec<String> =
+                world.problems.iter().filter(|problem| problem.is_error()).map(ToString::to_string).collect();
+            let what = name.map_or_else(
+                || "no valid ServiceMonitor".to_owned(),
+                |name| format!("no valid ServiceMonitor `{name}`"),
+            );
             let why = if errors.is_empty() { String::new() } else { format!(":\n{}", errors.join("\n")) };
             Err(ProbeError::Monitor(format!("{place} has {what}{why}")).into())
         }
@@ -204,7 +213,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case("shop.example", "expected a URL such as https://shop.example/healthz or tcp://db.example:5432, found `shop.example`")]
+    #[case(
+        "shop.example",
+        "expected a URL such as https://shop.example/healthz or tcp://db.example:5432, found `shop.example`"
+    )]
     #[case("ftp://files.example/a", "expected https or http, found `ftp`")]
     #[case("tcp://db.example", "expected host:port")]
     #[case("https://ada:geheim@shop.example/", "expected no user name and no password in the URL")]
@@ -216,7 +228,14 @@ mod tests {
 
     fn args(target: &str, repeat: u32, output: Option<ProbeForm>) -> ProbeArgs {
         let interval = Some(Duration::from_millis(5));
-        ProbeArgs { target: Some(target.into()), file: None, repeat, interval, timeout: Some(Duration::from_secs(5)), output }
+        ProbeArgs {
+            target: Some(target.into()),
+            file: None,
+            repeat,
+            interval,
+            timeout: Some(Duration::from_secs(5)),
+            output,
+        }
     }
 
     async fn run(args: &ProbeArgs) -> (Exit, String) {
@@ -254,7 +273,13 @@ mod tests {
     async fn as_many_failures_in_a_row_as_the_threshold_says_are_down() {
         let (exit, text) = run(&args(&closed_port(), 3, None)).await;
         assert_eq!(exit, Exit::No);
-        assert!(text.lines().last().unwrap().starts_with("3 looks: 0 up, 3 failed; verdict Down (3 failures in a row are Down)"), "{text}");
+        assert!(
+            text.lines()
+                .last()
+                .unwrap()
+                .starts_with("3 looks: 0 up, 3 failed; verdict Down (3 failures in a row are Down)"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
@@ -262,7 +287,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("monitors.yaml");
         let monitor = |name: &str| {
-            format!("apiVersion: firstline.dev/v1alpha1\nkind: ServiceMonitor\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{service: {name}, probe: {{tcp: {{address: \"127.0.0.1:1\"}}}}}}\n")
+            format!(
+                "apiVersion: firstline.dev/v1alpha1\nkind: ServiceMonitor\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{service: {name}, probe: {{tcp: {{address: \"127.0.0.1:1\"}}}}}}\n"
+            )
         };
         std::fs::write(&file, format!("{}---\n{}", monitor("a"), monitor("b"))).unwrap();
         let clock = Clock::system();

@@ -2,10 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use domain::probe::{
-    Monitor, Phase, Sample,
-    verdict::Verdict,
-};
+use domain::probe::{Monitor, Phase, Sample, verdict::Verdict};
 use jiff::Timestamp;
 
 use super::{
@@ -54,7 +51,11 @@ pub fn render(monitor: &Monitor, sample: &Sample, colour: Colour) -> String {
     row("total", &milliseconds(sample.duration));
     let slow = monitor.thresholds.degraded_above.filter(|limit| sample.ok() && sample.duration > *limit);
     if let Some(limit) = slow {
-        row("slow", &colour.paint(Paint::Warn, format!("more than {}: looks like this one make it Degraded", milliseconds(limit))));
+        row(
+            "slow",
+            &colour
+                .paint(Paint::Warn, format!("more than {}: looks like this one make it Degraded", milliseconds(limit))),
+        );
     }
     if let Some(address) = sample.address {
         row("address", &address.to_string());
@@ -185,13 +186,25 @@ mod tests {
             address: Some("10.2.0.7:443".parse().unwrap()),
             failure,
             http: Some(HttpFacts {
-                status: 200, version: "1.1".into(), redirects: 1, content_length: Some(2), body_bytes: 2, tls: true,
-                failed_due_to_regex: false, last_modified: None,
+                status: 200,
+                version: "1.1".into(),
+                redirects: 1,
+                content_length: Some(2),
+                body_bytes: 2,
+                tls: true,
+                failed_due_to_regex: false,
+                last_modified: None,
             }),
             tls: Some(TlsFacts {
-                version: "TLS 1.3".into(), cipher: "TLS13_AES_256_GCM_SHA384".into(), not_after: Some("2026-12-24T00:00:00Z".parse().unwrap()),
-                subject: "CN=checkout.acme.example".into(), issuer: "CN=Acme CA".into(),
-                names: (1..=7).map(|n| format!("n{n}.acme.example")).collect(), serial: "01".into(), fingerprint_sha256: "00".into(), problem,
+                version: "TLS 1.3".into(),
+                cipher: "TLS13_AES_256_GCM_SHA384".into(),
+                not_after: Some("2026-12-24T00:00:00Z".parse().unwrap()),
+                subject: "CN=checkout.acme.example".into(),
+                issuer: "CN=Acme CA".into(),
+                names: (1..=7).map(|n| format!("n{n}.acme.example")).collect(),
+                serial: "01".into(),
+                fingerprint_sha256: "00".into(),
+                problem,
             }),
         }
     }
@@ -203,7 +216,11 @@ mod tests {
 
     #[test]
     fn a_bad_look_begins_with_the_reason() {
-        let failure = Failure { reason: Reason::TlsExpired, phase: Phase::Tls, message: "10.2.0.7:443: the certificate ended 2026-11-20".into() };
+        let failure = Failure {
+            reason: Reason::TlsExpired,
+            phase: Phase::Tls,
+            message: "10.2.0.7:443: the certificate ended 2026-11-20".into(),
+        };
         let problem = CertificateProblem { reason: Reason::TlsExpired, message: "expired".into() };
         let mut sample = seen(Some(failure), Some(problem));
         sample.http = None;
@@ -222,7 +239,8 @@ mod tests {
 
     #[test]
     fn a_look_that_could_not_be_taken_is_neither_up_nor_down() {
-        let failure = Failure { reason: Reason::EgressDenied, phase: Phase::Connect, message: "a metadata address".into() };
+        let failure =
+            Failure { reason: Reason::EgressDenied, phase: Phase::Connect, message: "a metadata address".into() };
         assert_eq!(exit(&seen(Some(failure), None)), Exit::Unknown);
     }
 }

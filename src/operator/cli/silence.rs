@@ -125,7 +125,13 @@ fn wanted(args: &SilenceArgs, now: Timestamp) -> Result<Silence, SilenceError> {
         return Err(SilenceError::Invalid(vec![Problem::error("--reason", "expected a few words, found nothing")]));
     }
     let starts_at = whole_seconds(now);
-    let spec = SilenceSpec { matchers: args.matchers.clone(), starts_at, ends_at: after(starts_at, span), reason, author: None };
+    let spec = SilenceSpec {
+        matchers: args.matchers.clone(),
+        starts_at,
+        ends_at: after(starts_at, span),
+        reason,
+        author: None,
+    };
     let random: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
     let silence = Silence::new(&format!("silence-{random}"), spec);
     match api::silence::validate(&silence) {
@@ -157,7 +163,13 @@ async fn create(
     finish(exit, &sentence, &seen, args, output)
 }
 
-async fn expire(session: &Session, name: &str, args: &SilenceArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
+async fn expire(
+    session: &Session,
+    name: &str,
+    args: &SilenceArgs,
+    now: Timestamp,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let api: Api<Silence> = Api::namespaced(session.client.clone(), &session.namespace);
     let before = ask(&Asked::new("get", SILENCES, &session.namespace), api.get(name)).await?;
     if before.spec.ends_at <= now {
@@ -181,7 +193,13 @@ async fn expire(session: &Session, name: &str, args: &SilenceArgs, now: Timestam
     finish(exit, &sentence, &seen, args, output)
 }
 
-fn finish(exit: Exit, sentence: &str, silence: &Silence, args: &SilenceArgs, output: &mut Output<'_>) -> Result<Exit, Failure> {
+fn finish(
+    exit: Exit,
+    sentence: &str,
+    silence: &Silence,
+    args: &SilenceArgs,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     match args.output {
         Some(form) => output.value(silence, form)?,
         None => output.line(sentence)?,
@@ -255,7 +273,10 @@ mod tests {
         let (exit, text, created) = run(Judge::Accept, &args(2)).await;
         let name = created[0]["metadata"]["name"].as_str().unwrap();
         assert_eq!(exit, Exit::Done);
-        assert_eq!(text, format!("{name} is active until 05:12:00 UTC (120m); end it with `firstline silence --expire {name}`\n"));
+        assert_eq!(
+            text,
+            format!("{name} is active until 05:12:00 UTC (120m); end it with `firstline silence --expire {name}`\n")
+        );
         assert_eq!(
             created[0]["spec"],
             serde_json::json!({
@@ -288,7 +309,8 @@ mod tests {
             "spec": {"matchers": ["a=\"b\""], "startsAt": "2026-11-23T03:00:00Z", "endsAt": "2026-11-23T05:00:00Z", "reason": "r"},
             "status": {"active": true}
         }));
-        let args = SilenceArgs { expire: Some("deploy".into()), matchers: Vec::new(), span: None, reason: None, ..args(2) };
+        let args =
+            SilenceArgs { expire: Some("deploy".into()), matchers: Vec::new(), span: None, reason: None, ..args(2) };
         let text = printed(async |output| {
             assert_eq!(silence_in(&cluster.session(), &args, None, now(), output).await.unwrap(), Exit::Done);
         })

@@ -22,7 +22,9 @@ fn the_tree_of_verbs_and_flags_is_sound() {
 
 #[test]
 fn an_acknowledgement_names_several_tickets_and_flags_follow_kubectl() {
-    let Verb::Ack { tickets, args } = verb("firstline ack inc-a 1042 #7 -n payments --context prod --timeout 3s -o json") else {
+    let Verb::Ack { tickets, args } =
+        verb("firstline ack inc-a 1042 #7 -n payments --context prod --timeout 3s -o json")
+    else {
         panic!("expected ack");
     };
     assert_eq!(tickets.len(), 3);
@@ -42,7 +44,9 @@ fn a_note_needs_no_quotes() {
 fn a_ticket_is_done_because_the_work_is_unless_said_otherwise() {
     let Verb::Resolve { reason, .. } = verb("firstline resolve 7") else { panic!("expected resolve") };
     assert_eq!(reason, Reason::Completed);
-    let Verb::Resolve { reason, .. } = verb("firstline resolve 7 --reason NotPlanned") else { panic!("expected resolve") };
+    let Verb::Resolve { reason, .. } = verb("firstline resolve 7 --reason NotPlanned") else {
+        panic!("expected resolve")
+    };
     assert_eq!(reason, Reason::NotPlanned);
 }
 
@@ -83,7 +87,10 @@ fn this_is_understood(#[case] line: &str) {
 #[case::not_a_duration("firstline ack inc-a --timeout soon", "found `soon`")]
 #[case::not_a_ticket("firstline ack Checkout", "expected a ticket's name")]
 #[case::both_namespaces("firstline tickets -A -n payments", "cannot be used with")]
-#[case::unknown_reason("firstline resolve 7 --reason Bored", "[possible values: Completed, NotPlanned, Duplicate, NoResponse, Spam]")]
+#[case::unknown_reason(
+    "firstline resolve 7 --reason Bored",
+    "[possible values: Completed, NotPlanned, Duplicate, NoResponse, Spam]"
+)]
 #[case::nothing_to_probe("firstline probe", "<URL|NAME>")]
 fn wrong_usage_says_what_was_expected_and_ends_with_2(#[case] line: &str, #[case] expected: &str) {
     let error = read(line).unwrap_err();

@@ -161,17 +161,34 @@ mod tests {
             }))
         };
         vec![
-            ticket("inc-late", "2026-11-23T03:10:00Z", json!({"title": "Search is slow"}), json!({"number": 1044, "state": "New", "priority": "P1"})),
             ticket(
-                "inc-early", "2026-11-23T02:58:10Z", json!({"title": "Checkout\u{1b}[2J returns 502 for every customer who pays with a card from abroad", "queue": "helpdesk"}),
+                "inc-late",
+                "2026-11-23T03:10:00Z",
+                json!({"title": "Search is slow"}),
+                json!({"number": 1044, "state": "New", "priority": "P1"}),
+            ),
+            ticket(
+                "inc-early",
+                "2026-11-23T02:58:10Z",
+                json!({"title": "Checkout\u{1b}[2J returns 502 for every customer who pays with a card from abroad", "queue": "helpdesk"}),
                 json!({
                     "number": 1042, "state": "Open", "priority": "P1", "assignee": "ada",
                     "policy": {"namespace": "payments", "name": "payments", "revision": "payments-5c1f"},
                     "escalation": {"chain": "page", "cycleStart": "2026-11-23T02:58:10Z", "step": 2}
                 }),
             ),
-            ticket("req-new", "2026-11-20T03:12:00Z", json!({"title": "Please add a user"}), json!({"observedGeneration": -1})),
-            ticket("inc-done", "2026-11-01T03:12:00Z", json!({"title": "Mail is late"}), json!({"number": 7, "state": "Resolved", "priority": "P3"})),
+            ticket(
+                "req-new",
+                "2026-11-20T03:12:00Z",
+                json!({"title": "Please add a user"}),
+                json!({"observedGeneration": -1}),
+            ),
+            ticket(
+                "inc-done",
+                "2026-11-01T03:12:00Z",
+                json!({"title": "Mail is late"}),
+                json!({"number": 7, "state": "Resolved", "priority": "P3"}),
+            ),
         ]
     }
 

@@ -11,15 +11,15 @@ use super::Seen;
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Coming {
+pub(super) struct Coming {
     /// When.
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
     /// What happens then, one sentence each; empty when the policy cannot be read.
-    pub what: Vec<String>,
+    pub(super) what: Vec<String>,
 }
 
 /// What comes next unless somebody acts; `None` when nothing is planned.
-pub fn coming(seen: &Seen) -> Option<Coming> {
+pub(super) fn coming(seen: &Seen) -> Option<Coming> {
     let status = seen.ticket.status.as_ref()?;
     let escalation = status.escalation.as_ref()?;
     let at = escalation.next_at?;
@@ -35,6 +35,12 @@ fn foretell(seen: &Seen, status: &TicketStatus, at: Timestamp) -> Option<Vec<Str
     let mut chain = status.escalation.as_ref()?.chain();
     let effects = advance(&mut chain, None, situation, at);
     Some(effects.iter().filter_map(sentence).collect())
+}
+
+/// How many steps a cycle has; `None` when the policy cannot be read.
+pub(super) fn steps(seen: &Seen) -> Option<usize> {
+    let status = seen.ticket.status.as_ref()?;
+    Some(escalation(seen, &status.escalation.as_ref()?.chain)?.steps.len())
 }
 
 /// The steps as they stood when the ticket began.
@@ -58,9 +64,9 @@ fn sentence(effect: &Effect) -> Option<String> {
         Effect::Held { detail } => Some(detail.clone()),
         Effect::NobodyFound => Some("no step has reached anybody: the last resort is told".to_owned()),
         Effect::Exhausted => Some("every cycle has passed: the last resort is told".to_owned()),
-        Effect::AcknowledgementWithdrawn { by } => {
-            Some(format!("the acknowledgement of {by} is withdrawn, as nothing has happened since, and a new cycle starts"))
-        }
+        Effect::AcknowledgementWithdrawn { by } => Some(format!(
+            "the acknowledgement of {by} is withdrawn, as nothing has happened since, and a new cycle starts"
+        )),
         Effect::AskStillOnIt { by } => Some(format!("{by} is asked whether they are still on it")),
         Effect::TellRefired { by } => Some(format!("{by} is told that it fires again")),
     }

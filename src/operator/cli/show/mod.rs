@@ -13,11 +13,7 @@ use clap::Args;
 use domain::policy::Policy;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use kube::{
-    Api, ResourceExt,
-    api::ListParams,
-    core::DeserializeGuard,
-};
+use kube::{Api, ResourceExt, api::ListParams, core::DeserializeGuard};
 use serde::Serialize;
 
 use super::{
@@ -68,10 +64,12 @@ impl Seen {
     /// Labels of the first alert that fires, else of the first that did.
     pub fn labels(&self) -> BTreeMap<String, String> {
         let status = self.ticket.status.as_ref();
-        let listed = status.and_then(|status| status.alerts.as_ref()).map(|alerts| alerts.list.as_slice()).unwrap_or_default();
+        let listed =
+            status.and_then(|status| status.alerts.as_ref()).map(|alerts| alerts.list.as_slice()).unwrap_or_default();
         let firing = listed.iter().find(|alert| alert.state == api::ticket::AlertLineState::Firing);
         let stored = firing.or(listed.first()).map(|alert| alert.labels.clone());
-        let origin = self.ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first()).map(|alert| alert.labels.clone());
+        let origin =
+            self.ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first()).map(|alert| alert.labels.clone());
         stored.filter(|labels| !labels.is_empty()).or(origin).unwrap_or_default()
     }
 }

@@ -12,7 +12,7 @@ use super::{
         output::{Colour, Paint, lines, plain},
     },
     Seen,
-    coming::coming,
+    coming::{coming, steps},
     story::story,
 };
 use crate::kube::meta;
@@ -20,8 +20,11 @@ use crate::kube::meta;
 /// Alerts that are listed.
 const ALERTS: usize = 10;
 
+/// Lines of the story that are shown, the latest ones; `-o yaml` has all.
+const STORY: usize = 40;
+
 /// The whole page. `program` is how the commands at its end begin.
-pub fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour) -> String {
+pub(super) fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour) -> String {
     let status = seen.ticket.status.clone().unwrap_or_default();
     let sections = [
         head(seen, &status, now, colour),
@@ -60,7 +63,10 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
     });
     row("Requester", requester.unwrap_or_default());
     row("Queue", ticket.spec.queue.clone().unwrap_or_default());
-    let policy = status.policy.as_ref().map(|policy| format!("{}/{} as of revision {}", policy.namespace, policy.name, policy.revision));
+    let policy = status
+        .policy
+        .as_ref()
+        .map(|policy| format!("{}/{} as of revision {}", policy.namespace, policy.name, policy.revision));
     row("Policy", policy.unwrap_or_default());
     for condition in status.conditions.iter().filter(|condition| is_odd(&condition.type_, &condition.status)) {
         let message = plain(&condition.message);
@@ -96,7 +102,10 @@ fn state(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
 fn works_on_it(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
     let over = matches!(status.state, Some(TicketState::Resolved | TicketState::Closed));
     let assignee = status.assignee.as_deref().map(plain);
-    let acknowledged = status.escalation.as_ref().and_then(|escalation| Some((escalation.acknowledged_by.as_ref()?, escalation.acknowledged_at?)));
+    let acknowledged = status
+        .escalation
+        .as_ref()
+        .and_then(|escalation| Some((escalation.acknowledged_by.as_ref()?, escalation.acknowledged_at?)));
     match (acknowledged, assignee) {
         (Some((by, at)), assignee) => {
             let by = plain(by);
@@ -139,20 +148,27 @@ fn alerts(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
             };
             let labels = alert.labels.iter().filter(|(name, _)| *name != "alertname");
             let labels: Vec<String> = labels.map(|(name, value)| format!("{}={}", plain(name), plain(value))).collect();
-            let head = format!("{} {} since {}", plain(&alert.name), colour.paint(paint, word), clock_and_age(alert.since, now));
+            let head = format!(
+                "{} {} since {}",
+                plain(&alert.name),
+                colour.paint(paint, word),
+                clock_and_age(alert.since, now)
+            );
             if labels.is_empty() { head } else { format!("{head}  {}", colour.paint(Paint::Faint, labels.join(" "))) }
         })
         .collect();
     if alerts.list.len() > ALERTS {
         body.push(format!("… and {} more", alerts.list.len() - ALERTS));
     }
-    section(&format!("Alerts: {} fire, {} ended", alerts.firing, alerts.resolved), &body, colour)
+    section(&format!("Alerts: {} firing, {} ended", alerts.firing, alerts.resolved), &body, colour)
 }
 
 fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
     let Some(escalation) = &status.escalation else { return String::new() };
-    let name = if escalation.chain.is_empty() { "the route's own targets".to_owned() } else { plain(&escalation.chain) };
-    let mut body = vec![format!("cycle {}, step {} has begun", escalation.cycle, escalation.step)];
+    let name =
+        if escalation.chain.is_empty() { "the route's own targets".to_owned() } else { plain(&escalation.chain) };
+    let of = steps(seen).map(|steps| format!(" of {steps}")).unwrap_or_default();
+    let mut body = vec![format!("cycle {}, step {}{of} has begun", escalation.cycle, escalation.step)];
     if let Some(held) = &escalation.held {
         let by = colour.paint(Paint::Warn, format!("held by {}", plain(&held.by)));
         body.push(format!("{by}: what was due at {} waits", clock_and_age(held.since, now)));
@@ -165,20 +181,25 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     }
     match coming(seen) {
         Some(next) if next.what.is_empty() => {
-            body.push(format!("next at {}; who that is cannot be said, as the policy cannot be read", clock_and_age(next.at, now)));
+            body.push(format!(
+                "next at {}; who that is cannot be said, as the policy cannot be read",
+                clock_and_age(next.at, now)
+            ));
         }
         Some(next) => {
             body.push(format!("next at {}:", clock_and_age(next.at, now)));
             body.extend(next.what.iter().map(|what| format!("  {}", plain(what))));
         }
-        None if escalation.stopped_at.is_none() && escalation.held.is_none() => body.push("nothing more is planned".to_owned()),
-        None => {}
+        None if escalation.stopped_at.is_some() || escalation.held.is_some() => {}
+        None if escalation.acknowledged_by.is_some() => body.push("acknowledged: nothing more is planned".to_owned()),
+        None => body.push("nothing more is planned".to_owned()),
     }
     section(&format!("Escalation: {name}"), &body, colour)
 }
 
 fn notifications(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
-    let mut body: Vec<String> = status.notifications.iter().map(|notification| notified(notification, now, colour)).collect();
+    let mut body: Vec<String> =
+        status.notifications.iter().map(|notification| notified(notification, now, colour)).collect();
     if let Some(counts) = &status.notification_counts {
         body.push(format!(
             "and earlier: {} accepted, {} failed, {} no longer needed",
@@ -210,7 +231,8 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
         None => format!("channel {channel}"),
     };
     let at = clock(notification.at.unwrap_or(notification.planned_at), now);
-    let attempts = if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
+    let attempts =
+        if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
     let said = match notification.state {
         NotificationState::Accepted => notification.receipt.as_deref(),
         _ => notification.error.as_deref(),
@@ -221,10 +243,14 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
 
 fn told(seen: &Seen, now: Timestamp, colour: Colour) -> String {
     let story = story(seen);
+    let earlier = story.len().saturating_sub(STORY);
     let times: Vec<String> = story.iter().map(|line| clock(line.at, now)).collect();
-    let width = times.iter().map(String::len).max().unwrap_or(0);
-    let mut body = Vec::with_capacity(story.len());
-    for (line, time) in story.iter().zip(&times) {
+    let width = times.iter().skip(earlier).map(String::len).max().unwrap_or(0);
+    let mut body = Vec::with_capacity(STORY);
+    if earlier > 0 {
+        body.push(colour.paint(Paint::Faint, format!("… {earlier} earlier lines; -o yaml has them all")));
+    }
+    for (line, time) in story.iter().zip(&times).skip(earlier) {
         let what = colour.paint(line.paint, &line.what);
         match line.detail.as_slice() {
             [] => body.push(format!("{time:width$}  {what}")),
@@ -254,7 +280,8 @@ fn commands(seen: &Seen, status: &TicketStatus, program: &str, colour: Colour) -
             }
             body.push(("to write down what you see", command("note", " \"…\"")));
             if let Some(service) = seen.labels().get("service") {
-                let silence = format!("{program} silence 'service={:?}' --for 1h --reason \"…\" -n {namespace}", plain(service));
+                let silence =
+                    format!("{program} silence 'service={:?}' --for 1h --reason \"…\" -n {namespace}", plain(service));
                 body.push(("to mute the service while you work", silence));
             }
             body.push(("when it is done", command("resolve", " --note \"…\"")));

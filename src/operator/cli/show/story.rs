@@ -11,19 +11,19 @@ use crate::kube::meta;
 
 /// One line of the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub(super) struct Line {
     /// When.
-    pub at: Timestamp,
+    pub(super) at: Timestamp,
     /// What, in a word or two.
-    pub what: String,
+    pub(super) what: String,
     /// The details; several lines for a note.
-    pub detail: Vec<String>,
+    pub(super) detail: Vec<String>,
     /// How it is to be looked at.
-    pub paint: Paint,
+    pub(super) paint: Paint,
 }
 
 /// The whole story, oldest first.
-pub fn story(seen: &Seen) -> Vec<Line> {
+pub(super) fn story(seen: &Seen) -> Vec<Line> {
     let timeline = seen.ticket.status.as_ref().map(|status| status.timeline.as_slice()).unwrap_or_default();
     let opened = std::iter::once((0, opened(seen)));
     let operator = timeline.iter().map(|line| {
@@ -44,14 +44,23 @@ fn opened(seen: &Seen) -> Line {
     let spec = &seen.ticket.spec;
     let detail = match (&spec.origin, &spec.requester) {
         (Some(origin), _) => {
-            let route = if origin.route.is_empty() { "its own default".to_owned() } else { format!("route {}", plain(&origin.route)) };
+            let route = if origin.route.is_empty() {
+                "its own default".to_owned()
+            } else {
+                format!("route {}", plain(&origin.route))
+            };
             format!("by policy {}, {route}", plain(&origin.policy))
         }
         (None, Some(requester)) => format!("for {}", plain(&requester.name)),
         (None, None) => String::new(),
     };
     let detail = Some(detail).filter(|detail| !detail.is_empty());
-    Line { at: meta::created(&seen.ticket), what: "Opened".to_owned(), detail: detail.into_iter().collect(), paint: Paint::Plain }
+    Line {
+        at: meta::created(&seen.ticket),
+        what: "Opened".to_owned(),
+        detail: detail.into_iter().collect(),
+        paint: Paint::Plain,
+    }
 }
 
 fn act(seen: &Seen, event: &TicketEvent) -> Line {

@@ -99,9 +99,19 @@ fn ada_works_on_it() {
     let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": true,
         "acknowledgedBy": "ada", "acknowledgedAt": "2026-11-23T03:04:00Z", "activeAt": "2026-11-23T03:05:00Z"});
     let events = vec![
-        event("2026-11-23T03:05:00Z", "b", json!({"note": {"text": "the database is full\nfreeing space"}}), json!({"accepted": true, "sequence": 2})),
+        event(
+            "2026-11-23T03:05:00Z",
+            "b",
+            json!({"note": {"text": "the database is full\nfreeing space"}}),
+            json!({"accepted": true, "sequence": 2}),
+        ),
         event("2026-11-23T03:04:00Z", "a", json!({"acknowledge": true}), json!({"accepted": true, "sequence": 1})),
-        event("2026-11-23T03:06:00Z", "c", json!({"state": {"to": "PendingRequester"}}), json!({"accepted": false, "sequence": 3, "reason": "the ticket has no requester to wait for"})),
+        event(
+            "2026-11-23T03:06:00Z",
+            "c",
+            json!({"state": {"to": "PendingRequester"}}),
+            json!({"accepted": false, "sequence": 3, "reason": "the ticket has no requester to wait for"}),
+        ),
         event("2026-11-23T03:07:00Z", "d", json!({"assign": {"to": "bob"}}), json!({"observedGeneration": -1})),
     ];
     insta::assert_snapshot!(page(&seen(json!({"state": "Open", "assignee": "ada", "escalation": escalation}), events)));
@@ -124,10 +134,24 @@ fn a_silence_holds_it_and_a_page_failed() {
 }
 
 #[test]
-fn it_recovered_yesterday() {
-    let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-22T20:00:00Z", "step": 1, "found": true, "stoppedAt": "2026-11-22T20:30:00Z"});
-    let more = json!({"state": "Resolved", "reason": "Recovered", "resolvedAt": "2026-11-22T20:35:00Z", "recoveredAt": "2026-11-22T20:30:00Z", "assignee": "ada", "escalation": escalation});
+fn it_recovered_by_itself() {
+    let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": true, "stoppedAt": "2026-11-23T03:02:00Z"});
+    let more = json!({
+        "state": "Resolved", "reason": "Recovered", "resolvedAt": "2026-11-23T03:07:00Z", "recoveredAt": "2026-11-23T03:02:00Z", "assignee": "ada",
+        "escalation": escalation,
+        "alerts": {"firing": 0, "resolved": 1, "list": [{"fingerprint": "0123456789abcdef", "name": "MonitorDown", "state": "Recovered", "since": "2026-11-23T03:02:00Z"}]}
+    });
     insta::assert_snapshot!(page(&seen(more, Vec::new())));
+}
+
+#[test]
+fn a_long_story_shows_its_end() {
+    let timeline: Vec<Value> = (0..60)
+        .map(|n| json!({"at": format!("2026-11-23T03:00:{n:02}Z"), "what": "Held", "detail": format!("number {n}")}))
+        .collect();
+    let text = page(&seen(json!({"timeline": timeline}), Vec::new()));
+    assert!(text.contains("… 21 earlier lines; -o yaml has them all\n  03:00:20 UTC  Held: number 20\n"), "{text}");
+    assert!(text.contains("Held: number 59"), "{text}");
 }
 
 #[test]
@@ -135,7 +159,10 @@ fn without_the_policy_the_page_says_less_and_why() {
     let mut seen = seen(json!({}), Vec::new());
     (seen.frozen, seen.live) = (None, None);
     let text = page(&seen);
-    assert!(text.contains("next at 03:13:10 UTC (in 70s); who that is cannot be said, as the policy cannot be read"), "{text}");
+    assert!(
+        text.contains("next at 03:13:10 UTC (in 70s); who that is cannot be said, as the policy cannot be read"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -150,8 +177,20 @@ fn a_ticket_that_no_operator_has_seen_still_has_a_page() {
 
 #[tokio::test]
 async fn the_ticket_and_its_events_come_from_the_cluster() {
-    let cluster = fixtures::FakeCluster::start(fixtures::Judge::Accept, vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down")]).await;
-    cluster.add(serde_json::to_value(event("2026-11-23T03:04:00Z", "a", json!({"acknowledge": true}), json!({"accepted": true}))).unwrap());
+    let cluster = fixtures::FakeCluster::start(
+        fixtures::Judge::Accept,
+        vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down")],
+    )
+    .await;
+    cluster.add(
+        serde_json::to_value(event(
+            "2026-11-23T03:04:00Z",
+            "a",
+            json!({"acknowledge": true}),
+            json!({"accepted": true}),
+        ))
+        .unwrap(),
+    );
     let seen = gather(&cluster.session(), &"#7".parse().unwrap()).await.unwrap();
     assert_eq!(seen.ticket.name_any(), "inc-aaaa");
     assert_eq!(seen.events.len(), 1);

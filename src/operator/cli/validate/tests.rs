@@ -93,7 +93,10 @@ fn annotations_stand_where_github_shows_them() {
 
 #[test]
 fn a_good_folder_is_valid_and_says_how_much_was_looked_at() {
-    let folder = folder(&[("policy.yaml", POLICY.replace("START", "2026-11-02")), ("a/checkout.yaml", monitor("checkout", "payments", "30s"))]);
+    let folder = folder(&[
+        ("policy.yaml", POLICY.replace("START", "2026-11-02")),
+        ("a/checkout.yaml", monitor("checkout", "payments", "30s")),
+    ]);
     let (exit, text) = run(folder.path(), ReportForm::Human, false);
     assert_eq!((exit, text.as_str()), (Exit::Done, "2 objects in 2 files: no problems\n"));
 }
