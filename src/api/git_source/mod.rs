@@ -44,7 +44,7 @@ pub struct GitSourceSpec {
     #[serde(default = "root")]
     #[schemars(schema_with = "schema::some_text::<1024>")]
     pub path: String,
-    /// How often the repository is asked for something new (10s to 24h).
+    /// How often the repository is asked for something new (1s to 24h).
     #[serde(default = "interval")]
     #[schemars(schema_with = "schema::duration")]
     pub interval: String,

@@ -56,7 +56,7 @@ pub fn validate(source: &GitSource) -> Result<Validated<Source>, Vec<Problem>> {
     let mut findings = Findings::default();
     let spec = &source.spec;
     let namespace = source.metadata.namespace.clone().unwrap_or_default();
-    let interval = findings.duration("spec.interval", &spec.interval, seconds(10)..=seconds(86_400));
+    let interval = findings.duration("spec.interval", &spec.interval, seconds(1)..=seconds(86_400));
     let timeout = findings.duration("spec.timeout", &spec.timeout, seconds(1)..=seconds(1_800));
     let path = folder(&mut findings, &spec.path);
     refuse_odd_branch(&mut findings, &spec.reference.branch);
@@ -178,7 +178,7 @@ mod tests {
     #[case("path", json!("/etc"), "spec.path: expected a folder from the root of the repository, found `/etc`; write `./etc`")]
     #[case("url", json!("https://ada:pw@git.acme.example/x"), "spec.url: expected no user name and no password in the URL: whoever may read this object could read them; use a secretRef")]
     #[case("url", json!("ssh://git.acme.example/x"), "spec.url: expected https, http or file, found `ssh`; known: file, http, https")]
-    #[case("interval", json!("1s"), "spec.interval: expected 10s to 1d, found `1s`")]
+    #[case("interval", json!("500ms"), "spec.interval: expected 1s to 1d, found `500ms`")]
     #[case("ref", json!({"branch": "refs/heads/main"}), "spec.ref.branch: expected the short name of a branch; write `main`")]
     #[case("ref", json!({"branch": "a..b"}), "spec.ref.branch: git does not allow the branch name `a..b`")]
     fn what_cannot_be_fetched_is_refused(

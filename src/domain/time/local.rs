@@ -47,8 +47,18 @@ pub fn zone(name: &str) -> Result<TimeZone, Problem> {
         return Ok(zone);
     }
     let known: Vec<String> = jiff::tz::db().available().map(|n| n.as_str().to_owned()).collect();
-    Err(Problem::error("", format!("no time zone is called `{name}`"))
-        .suggest_from(name, known.iter().map(String::as_str)))
+    let problem = Problem::error("", format!("no time zone is called `{name}`"));
+    // Among six hundred names a list of the first five helps nobody: the one meant, one of that city, or the form.
+    let close = problem.clone().suggest_from(name, known.iter().map(String::as_str));
+    if close.suggestion.as_ref().is_some_and(|text| text.starts_with("did you mean")) {
+        return Err(close);
+    }
+    let city = |full: &str| full.rsplit('/').next().unwrap_or(full).replace('_', " ").to_lowercase();
+    let of_that_city = known.iter().find(|full| city(full) == city(name));
+    Err(match of_that_city {
+        Some(full) => problem.suggest(format!("did you mean `{full}`?")),
+        None => problem.suggest("write an IANA name such as `Europe/Berlin`"),
+    })
 }
 
 #[cfg(test)]
@@ -68,5 +78,8 @@ mod tests {
         let problem = zone("Europe/Berln").unwrap_err();
         assert_eq!(problem.suggestion.as_deref(), Some("did you mean `Europe/Berlin`?"));
         assert!(zone("Europe/Berlin").is_ok());
+        assert_eq!(zone("Asia/Kolkatta").unwrap_err().suggestion.as_deref(), Some("did you mean `Asia/Kolkata`?"));
+        assert_eq!(zone("new york").unwrap_err().suggestion.as_deref(), Some("did you mean `America/New_York`?"));
+        assert_eq!(zone("Middle-earth").unwrap_err().suggestion.as_deref(), Some("write an IANA name such as `Europe/Berlin`"));
     }
 }

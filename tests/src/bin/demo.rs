@@ -99,8 +99,8 @@ impl Acme {
         println!("\n  ({:.1} s after the shop broke)", broken.elapsed().as_secs_f64());
 
         title("Ada takes it");
-        self.firstline(&["firstline", "-n", TEAM, "ack", &name]).await?;
-        self.firstline(&["firstline", "-n", TEAM, "note", &name, "The new release cannot reach its database; rolling back."]).await?;
+        self.firstline(&["firstline", "ack", &name, "-n", TEAM]).await?;
+        self.firstline(&["firstline", "note", &name, "The new release cannot reach its database; rolling back.", "-n", TEAM]).await?;
         self.show(&["-n", TEAM, "get", "ticketevents"]).await?;
 
         title("The shop is repaired");
@@ -110,7 +110,7 @@ impl Acme {
         self.show(&["-n", TEAM, "get", "tickets"]).await?;
         let over = self.stage.mail.wait_for(PATIENCE, "the news that it is over", |mail| mail.subject.starts_with("Resolved")).await?;
         said("mail to ada", &over.subject);
-        self.firstline(&["firstline", "-n", TEAM, "show", &name]).await
+        self.firstline(&["firstline", "show", &name, "-n", TEAM]).await
     }
 
     /// Runs kubectl as the administrator and shows what it says.

@@ -28,7 +28,6 @@ use domain::{
     ticket::timeline::{self, Line, What},
 };
 use jiff::Timestamp;
-use kube::ResourceExt;
 
 use crate::{
     engine::outbox::Report,
@@ -244,9 +243,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn name(&self) -> String {
-        self.seen.ticket.name_any()
-    }
 }
 
 fn read_line(line: &api::ticket::TimelineLine) -> Option<Line> {

@@ -11,6 +11,7 @@ use domain::{
     message::Delivery,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use ::kube::ResourceExt;
 use serde_json::json;
 use uuid::Uuid;
 
