@@ -47,12 +47,13 @@ fn headline(message: &Message) -> String {
 
 /// Since when, and for how long when the message was planned. Not "ago": a message may arrive late.
 fn since(message: &Message) -> String {
-    let long = length(message.planned_at.duration_since(message.started_at));
-    let start = time(message.started_at);
+    let passed = message.planned_at.duration_since(message.started_at);
+    let (start, long) = (time(message.started_at), length(passed));
     match message.kind {
-        MessageKind::Resolved => format!("It began {start}; {long} later this notice was due."),
+        MessageKind::Resolved => format!("It began {start} and was over {long} later."),
+        MessageKind::Page | MessageKind::Notice | MessageKind::Update if passed.as_secs() < 1 => format!("Since {start}."),
         MessageKind::Page | MessageKind::Notice | MessageKind::Update => {
-            format!("Since {start}; {long} later this message was due.")
+            format!("Since {start}; this message was due {long} later.")
         }
     }
 }
