@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use api::{GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
+use api::{ComplianceRule, GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, VendorContact};
 
 use crate::{
     context::Context,
-    controllers::monitor,
+    controllers::{kept, monitor},
     index::World,
     kube::{
         gates::Gates,
@@ -16,7 +16,9 @@ use crate::{
 };
 
 /// The gates of readiness, by the plural of each kind.
-pub(crate) const GATES: [&str; 6] = ["supportpolicies", "svcmonitors", "tickets", "ticketevents", "silences", "gitsources"];
+pub(crate) const GATES: [&str; 8] = [
+    "supportpolicies", "svcmonitors", "tickets", "ticketevents", "silences", "gitsources", "compliancerules", "vendorcontacts",
+];
 
 /// Starts one watch per kind.
 pub(crate) fn start(ctx: &Context, gates: &Gates) {
@@ -26,6 +28,8 @@ pub(crate) fn start(ctx: &Context, gates: &Gates) {
     spawn::<TicketEvent>(ctx, gates, "ticketevents", take_event);
     spawn::<Silence>(ctx, gates, "silences", take_silence);
     spawn::<GitSource>(ctx, gates, "gitsources", take_source);
+    spawn::<ComplianceRule>(ctx, gates, "compliancerules", kept::take);
+    spawn::<VendorContact>(ctx, gates, "vendorcontacts", kept::take);
 }
 
 fn spawn<K>(ctx: &Context, gates: &Gates, name: &'static str, take: fn(&Context, Seen<K>))

@@ -169,7 +169,8 @@ fn written_counts(plan: &Plan<'_>, written: &Written) -> ObjectCounts {
 async fn begin(ctx: &Context, job: &Job<'_>, known: &mut Known, planned: ObjectCounts) -> Result<(), String> {
     let object = &job.entry.object;
     let key = Key::of(object.as_ref());
-    let about = about(&known.status, job.entry, ctx.clock.now());
+    // A request is answered when it is clear what came of it.
+    let about = About { request: None, ..about(&known.status, job.entry, ctx.clock.now()) };
     let status = status::applying(&about, &job.report.revision(), planned);
     // An older status that still waits must not be written over this one.
     ctx.statuses.forget(PLURAL, &key);
@@ -201,7 +202,7 @@ pub(super) fn report(ctx: &Context, key: &Key, status: &GitSourceStatus) {
     match serde_json::to_value(status) {
         Ok(value) => ctx.statuses.write(ApiResource::erase::<GitSource>(&()), key.clone(), value),
         Err(error) => {
-            tracing::error!(source = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline")
+            tracing::error!(source = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
         }
     }
 }

@@ -121,7 +121,7 @@ mod tests {
                 Standing::Stalled { reason, .. }
                 | Standing::Ready { reason, .. }
                 | Standing::Reconciling { reason, .. },
-            ) => reason.to_owned(),
+            ) => (*reason).to_owned(),
             Turn::Rest(wait) => format!("rest {}", wait.as_secs()),
             Turn::Fetch { anew, .. } => format!("fetch {anew}"),
         }
