@@ -118,12 +118,16 @@ impl Outbox {
         Self(Arc::new(inner))
     }
 
-    /// Takes a message; one that is already on its way, or has ended, is not taken twice.
+    /// Takes a message; one that is already on its way, or has ended, is not taken twice. Where the policy has changed
+    /// since, it goes where the policy says now.
     pub fn send(&self, item: Item) {
         if self.0.ended.lock().contains(&item.message.id) {
             return;
         }
         let mut targets = self.0.targets.lock();
+        for (_, other) in targets.iter().filter(|(key, _)| **key != item.target) {
+            other.withdraw(&[item.message.id]);
+        }
         let (target, new) = match targets.get(&item.target) {
             Some(target) => (target.clone(), false),
             None => (Arc::new(Target::default()), true),
@@ -140,8 +144,7 @@ impl Outbox {
     /// Takes back what has not been sent. An attempt that is under way is not stopped; its outcome still comes.
     pub fn cancel(&self, ids: &[NotificationId]) {
         for target in self.0.targets.lock().values() {
-            target.waiting.lock().retain(|_, waiting| !ids.contains(&waiting.item.message.id));
-            target.changed.notify_one();
+            target.withdraw(ids);
         }
     }
 
@@ -217,7 +220,10 @@ impl Outbox {
             // Gone when it was cancelled meanwhile.
             Some(wait) => {
                 if let Some(entry) = waiting.get_mut(&place) {
-                    *entry = Waiting { item, next: Instant::now() + wait };
+                    // A channel that was mended during the attempt is tried at once.
+                    let wait = if entry.item.channel == item.channel { wait } else { Duration::ZERO };
+                    entry.item.attempts = item.attempts;
+                    entry.next = Instant::now() + wait;
                 }
             }
         }
@@ -252,12 +258,24 @@ impl Outbox {
 impl Target {
     fn push(&self, item: Item) {
         let mut waiting = self.waiting.lock();
-        if waiting.values().any(|other| other.item.message.id == item.message.id) {
+        if let Some(known) = waiting.values_mut().find(|other| other.item.message.id == item.message.id) {
+            // What failed through the old channel may succeed through the mended one.
+            if known.item.channel != item.channel {
+                known.item.channel = item.channel;
+                known.next = Instant::now();
+                self.changed.notify_one();
+            }
             return;
         }
         let mut arrivals = self.arrivals.lock();
         *arrivals += 1;
         waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next: Instant::now() });
+        self.changed.notify_one();
+    }
+
+    /// Forgets messages that wait; an attempt that is under way ends by itself.
+    fn withdraw(&self, ids: &[NotificationId]) {
+        self.waiting.lock().retain(|_, waiting| !ids.contains(&waiting.item.message.id));
         self.changed.notify_one();
     }
 

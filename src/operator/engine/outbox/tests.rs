@@ -190,6 +190,39 @@ async fn a_message_that_has_ended_is_not_sent_again_while_its_ticket_still_says_
     assert_eq!(stage.seen.lock().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_is_mended_is_tried_at_once_and_not_beside_the_old_one() {
+    let stage = stage(&[("chat", vec![retry(Some(3_600)), accepted()])], None);
+    let broken = item(1, MessageKind::Page, "chat");
+    let mut mended = broken.clone();
+    if let Channel::Webhook(webhook) = &mut mended.channel {
+        webhook.url = WebhookUrl::Plain("http://mended.example/".parse().unwrap());
+    }
+    stage.outbox.send(broken.clone());
+    pass(5).await;
+    stage.outbox.send(broken);
+    pass(5).await;
+    stage.outbox.send(mended);
+    pass(7_200).await;
+    assert_eq!(seconds(&stage), [0, 10]);
+    assert_eq!(stage.reports.lock().last().unwrap().attempts, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_address_has_changed_goes_to_the_new_one_only() {
+    let stage = stage(&[("mail", vec![retry(Some(20)), accepted()])], None);
+    let to = |address: &str| {
+        let mut item = item(1, MessageKind::Page, "mail");
+        item.target.address = Some(address.to_owned());
+        item
+    };
+    stage.outbox.send(to("ada@old.example"));
+    pass(5).await;
+    stage.outbox.send(to("ada@new.example"));
+    pass(600).await;
+    assert_eq!(seconds(&stage), [0, 5]);
+}
+
 #[test]
 fn waits_double_to_ten_minutes() {
     let waits: Vec<u64> = (5..12).map(|n| wait_after(&retry(None), n).unwrap().as_secs()).collect();
