@@ -88,6 +88,8 @@ pub enum Act {
     Assign(String),
     /// It is done.
     Resolve(Reason),
+    /// It is not done after all.
+    Reopen,
 }
 
 impl Act {
@@ -111,6 +113,7 @@ impl Act {
                 let reason = CloseReason::from(*reason).as_str().to_owned();
                 spec.state = Some(StateChange { to: TicketState::Resolved, reason: Some(reason) });
             }
+            Self::Reopen => spec.state = Some(StateChange { to: TicketState::Open, reason: None }),
         }
         spec
     }
@@ -122,6 +125,7 @@ impl Act {
             Self::Note(_) => format!("got a note from {author}"),
             Self::Assign(to) => format!("assigned to {} by {author}", plain(to)),
             Self::Resolve(reason) => format!("resolved by {author} ({})", CloseReason::from(*reason).as_str()),
+            Self::Reopen => format!("reopened by {author}"),
         }
     }
 }
@@ -184,7 +188,7 @@ pub(super) async fn act_in(
         judged.push(event);
     }
     if let Some(form) = args.output {
-        output.value(&super::list_of(&judged), form)?;
+        output.value(&super::list_of(judged), form)?;
     }
     Ok(exit)
 }
@@ -239,7 +243,7 @@ fn sentence(ticket: &Ticket, act: &Act, event: &TicketEvent, waited: Duration) -
             let why = if seen {
                 "the operator did not answer"
             } else {
-                "no operator has seen this ticket yet; none answered"
+                "no operator has looked at this ticket yet, and none answered"
             };
             let event = event.name_any();
             let waited = format_duration(waited);
@@ -280,7 +284,7 @@ mod tests {
         let tickets: Vec<TicketRef> = tickets.iter().map(|text| text.parse().unwrap()).collect();
         let mut exit = None;
         let text = printed(async |output| {
-            exit = Some(act_in(&cluster.session(), &args(timeout_ms), &tickets, acts, output).await.unwrap())
+            exit = Some(act_in(&cluster.session(), &args(timeout_ms), &tickets, acts, output).await.unwrap());
         })
         .await;
         (exit.unwrap(), text, cluster.created())
@@ -292,6 +296,7 @@ mod tests {
     #[case(Act::Note("restarted the pod".into()), "inc-aaaa got a note from oidc:ada\n")]
     #[case(Act::Assign("bob".into()), "inc-aaaa assigned to bob by oidc:ada\n")]
     #[case(Act::Resolve(Reason::Completed), "inc-aaaa resolved by oidc:ada (Completed)\n")]
+    #[case(Act::Reopen, "inc-aaaa reopened by oidc:ada\n")]
     #[tokio::test]
     async fn an_accepted_act_is_one_sentence(#[case] act: Act, #[case] expected: &str) {
         assert_eq!(run(Judge::Accept, &["#7"], &[act], 10_000).await.1, expected);

@@ -35,6 +35,7 @@ mod tests;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use kube::Resource;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -149,6 +150,16 @@ pub enum Verb {
         args: ActArgs,
     },
 
+    /// Say that resolved tickets are not done after all
+    Reopen {
+        /// Names, beginnings of names, or numbers
+        #[arg(required = true, value_name = "TICKET")]
+        tickets: Vec<TicketRef>,
+        /// How to wait.
+        #[command(flatten)]
+        args: ActArgs,
+    },
+
     /// Mute what matches for a while, or end such a silence
     Silence(silence::SilenceArgs),
 }
@@ -211,12 +222,20 @@ impl Verb {
                 let acts: Vec<Act> = note.map(Act::Note).into_iter().chain([Act::Resolve(reason)]).collect();
                 act::act(&args, &tickets, &acts, output).await
             }
+            Self::Reopen { tickets, args } => act::act(&args, &tickets, &[Act::Reopen], output).await,
             Self::Silence(args) => silence::silence(&args, now, output).await,
         }
     }
 }
 
 /// A list as kubectl prints several objects.
-pub(crate) fn list_of(objects: &[impl Serialize]) -> Value {
-    json!({"apiVersion": "v1", "kind": "List", "items": objects})
+pub(crate) fn list_of<K: Resource + Serialize>(objects: Vec<K>) -> Value {
+    let items: Vec<K> = objects.into_iter().map(bare).collect();
+    json!({"apiVersion": "v1", "kind": "List", "items": items})
+}
+
+/// The object without its managed fields, which kubectl hides too.
+pub(crate) fn bare<K: Resource>(mut object: K) -> K {
+    object.meta_mut().managed_fields = None;
+    object
 }

@@ -266,7 +266,8 @@ mod tests {
         let sample: Sample = serde_json::from_str(&text).unwrap();
         assert!(!sample.ok() && exit == Exit::No);
         let (_, text) = run(&args(&closed_port(), 3, Some(ProbeForm::Json))).await;
-        assert_eq!(text.lines().map(|line| serde_json::from_str::<Sample>(line).unwrap()).count(), 3);
+        let samples: Vec<Sample> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(samples.len(), 3);
     }
 
     #[tokio::test]

@@ -201,7 +201,7 @@ fn finish(
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     match args.output {
-        Some(form) => output.value(silence, form)?,
+        Some(form) => output.value(&super::bare(silence.clone()), form)?,
         None => output.line(sentence)?,
     }
     Ok(exit)

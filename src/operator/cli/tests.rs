@@ -64,6 +64,7 @@ fn the_operator_keeps_flags_of_its_own() {
 #[case("firstline tickets --all -o wide -n payments")]
 #[case("firstline show 1042 -o yaml")]
 #[case("firstline unack inc-a")]
+#[case("firstline reopen inc-a 7")]
 #[case("firstline assign inc-a bob")]
 #[case("firstline silence service=checkout --for 2h --reason deploy")]
 #[case("firstline silence --expire silence-1a2b3c4d")]
@@ -119,8 +120,11 @@ fn help_begins_with_what_the_verb_does_and_is_no_error(#[case] line: &str, #[cas
 }
 
 #[test]
-fn a_list_names_the_kind_of_each_object() {
-    let list = list_of(&[fixtures::ticket("inc-a", 7, "Checkout is down")]);
+fn a_list_names_the_kind_of_each_object_and_hides_what_kubectl_hides() {
+    let mut ticket = fixtures::ticket("inc-a", 7, "Checkout is down");
+    ticket.metadata.managed_fields = Some(Vec::new());
+    let list = list_of(vec![ticket]);
+    assert_eq!(list["items"][0]["metadata"].get("managedFields"), None);
     assert_eq!(list["kind"], "List");
     assert_eq!(list["items"][0]["kind"], "Ticket");
     assert_eq!(list["items"][0]["apiVersion"], "firstline.dev/v1alpha1");

@@ -54,7 +54,7 @@ pub async fn tickets(args: &TicketsArgs, now: Timestamp, output: &mut Output<'_>
     }
     in_order(&mut found);
     if let Some(form) = args.output.form() {
-        output.value(&super::list_of(&found), form)?;
+        output.value(&super::list_of(found), form)?;
         return Ok(Exit::Done);
     }
     if found.is_empty() {

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use super::{
     act::EVENTS,
+    bare,
     cluster::{Asked, ClusterArgs, Session, ask},
     exit::{Exit, Failure},
     lookup::TicketRef,
@@ -94,9 +95,9 @@ async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> 
     let api: Api<DeserializeGuard<TicketEvent>> = Api::namespaced(session.client.clone(), &namespace);
     let of_ticket = ListParams::default().fields(&format!("spec.ticket={}", ticket.name_any()));
     let events = ask(&Asked::new("list", EVENTS, &namespace), api.list(&of_ticket)).await?;
-    let events = events.items.into_iter().filter_map(|event| event.0.ok()).collect();
+    let events = events.items.into_iter().filter_map(|event| event.0.ok()).map(bare).collect();
     let (frozen, live) = tokio::join!(frozen(session, &ticket, &namespace), live(session, &ticket));
-    Ok(Seen { ticket, events, frozen, live })
+    Ok(Seen { ticket: bare(ticket), events, frozen, live })
 }
 
 /// The revision of the policy. Who may read tickets may not be allowed to read this: the page then says less.

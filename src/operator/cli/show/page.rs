@@ -235,7 +235,11 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
         if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
     let said = match notification.state {
         NotificationState::Accepted => notification.receipt.as_deref(),
-        _ => notification.error.as_deref(),
+        // Why an attempt failed is no longer of interest once nobody needs the message.
+        NotificationState::Superseded => None,
+        NotificationState::Planned | NotificationState::Uncertain | NotificationState::Failed => {
+            notification.error.as_deref()
+        }
     };
     let said = said.map(|said| format!(": {}", plain(said))).unwrap_or_default();
     format!("{at}  {to} ({kind}) {}{attempts}{said}", colour.paint(paint, word))
@@ -271,7 +275,10 @@ fn commands(seen: &Seen, status: &TicketStatus, program: &str, colour: Colour) -
     let mut body = Vec::new();
     match status.state.unwrap_or(TicketState::New) {
         TicketState::Closed => {}
-        TicketState::Resolved => body.push(("to add what was found", command("note", " \"…\""))),
+        TicketState::Resolved => {
+            body.push(("to add what was found", command("note", " \"…\"")));
+            body.push(("if it is not done after all", command("reopen", "")));
+        }
         TicketState::New | TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor => {
             if acknowledged {
                 body.push(("to give it back", command("unack", "")));

@@ -1,6 +1,7 @@
 //! What happened to a ticket, in order: what the operator saw and did, and what people did.
 
 use api::{TicketEvent, ticket_event::TicketEventSpec};
+use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
 use super::{
@@ -28,16 +29,23 @@ pub(super) fn story(seen: &Seen) -> Vec<Line> {
     let opened = std::iter::once((0, opened(seen)));
     let operator = timeline.iter().map(|line| {
         let detail = Some(plain(&line.detail)).filter(|detail| !detail.is_empty());
-        (1, Line { at: line.at, what: plain(&line.what), detail: detail.into_iter().collect(), paint: Paint::Plain })
+        let rank = if is_consequence(&line.what) { i64::MAX } else { 1 };
+        (rank, Line { at: line.at, what: plain(&line.what), detail: detail.into_iter().collect(), paint: Paint::Plain })
     });
-    // The fold takes the operator's lines before people's acts of the same second, then goes by sequence.
+    // Of the same second: what happened, then what people did by sequence, then what the operator did about it.
     let people = seen.events.iter().map(|event| {
         let sequence = event.status.as_ref().and_then(|status| status.sequence).unwrap_or(i64::MAX - 2);
-        (2 + sequence.max(0), act(seen, event))
+        (sequence.max(0).saturating_add(2), act(seen, event))
     });
     let mut lines: Vec<(i64, Line)> = opened.chain(operator).chain(people).collect();
     lines.sort_by_key(|(rank, line)| (line.at, *rank));
     lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Whether the operator did this because of something else.
+fn is_consequence(what: &str) -> bool {
+    let what = What::parse(what);
+    matches!(what, Some(What::Step | What::Held | What::Released | What::NobodyFound | What::Exhausted))
 }
 
 fn opened(seen: &Seen) -> Line {

@@ -33,7 +33,7 @@ fn policy() -> Policy {
 }
 
 /// A ticket that a silent checkout opened at 02:58:10, with this much more status.
-fn seen(more: Value, events: Vec<TicketEvent>) -> Seen {
+fn seen(more: &Value, events: Vec<TicketEvent>) -> Seen {
     let mut status = json!({
         "observedGeneration": 1, "number": 1042, "state": "New", "priority": "P1", "severity": "page",
         "policy": {"namespace": "payments", "name": "payments", "revision": "payments-5c1f0a2b3c"},
@@ -73,7 +73,7 @@ fn seen(more: Value, events: Vec<TicketEvent>) -> Seen {
     Seen { ticket, events, frozen: Some(policy()), live: Some(policy()) }
 }
 
-fn event(second: &str, name: &str, act: Value, status: Value) -> TicketEvent {
+fn event(second: &str, name: &str, act: &Value, status: &Value) -> TicketEvent {
     let mut spec = json!({"ticket": "inc-mfrggzdfmztwq2lknnwg23tpoa", "author": "oidc:ada"});
     for (member, value) in act.as_object().unwrap() {
         spec[member] = value.clone();
@@ -91,7 +91,7 @@ fn page(seen: &Seen) -> String {
 
 #[test]
 fn nobody_has_taken_it_yet() {
-    insta::assert_snapshot!(page(&seen(json!({}), Vec::new())));
+    insta::assert_snapshot!(page(&seen(&json!({}), Vec::new())));
 }
 
 #[test]
@@ -102,19 +102,22 @@ fn ada_works_on_it() {
         event(
             "2026-11-23T03:05:00Z",
             "b",
-            json!({"note": {"text": "the database is full\nfreeing space"}}),
-            json!({"accepted": true, "sequence": 2}),
+            &json!({"note": {"text": "the database is full\nfreeing space"}}),
+            &json!({"accepted": true, "sequence": 2}),
         ),
-        event("2026-11-23T03:04:00Z", "a", json!({"acknowledge": true}), json!({"accepted": true, "sequence": 1})),
+        event("2026-11-23T03:04:00Z", "a", &json!({"acknowledge": true}), &json!({"accepted": true, "sequence": 1})),
         event(
             "2026-11-23T03:06:00Z",
             "c",
-            json!({"state": {"to": "PendingRequester"}}),
-            json!({"accepted": false, "sequence": 3, "reason": "the ticket has no requester to wait for"}),
+            &json!({"state": {"to": "PendingRequester"}}),
+            &json!({"accepted": false, "sequence": 3, "reason": "the ticket has no requester to wait for"}),
         ),
-        event("2026-11-23T03:07:00Z", "d", json!({"assign": {"to": "bob"}}), json!({"observedGeneration": -1})),
+        event("2026-11-23T03:07:00Z", "d", &json!({"assign": {"to": "bob"}}), &json!({"observedGeneration": -1})),
     ];
-    insta::assert_snapshot!(page(&seen(json!({"state": "Open", "assignee": "ada", "escalation": escalation}), events)));
+    insta::assert_snapshot!(page(&seen(
+        &json!({"state": "Open", "assignee": "ada", "escalation": escalation}),
+        events
+    )));
 }
 
 #[test]
@@ -130,7 +133,7 @@ fn a_silence_holds_it_and_a_page_failed() {
         }],
         "notificationCounts": {"accepted": 4, "failed": 1, "superseded": 2}
     });
-    insta::assert_snapshot!(page(&seen(more, Vec::new())));
+    insta::assert_snapshot!(page(&seen(&more, Vec::new())));
 }
 
 #[test]
@@ -141,7 +144,7 @@ fn it_recovered_by_itself() {
         "escalation": escalation,
         "alerts": {"firing": 0, "resolved": 1, "list": [{"fingerprint": "0123456789abcdef", "name": "MonitorDown", "state": "Recovered", "since": "2026-11-23T03:02:00Z"}]}
     });
-    insta::assert_snapshot!(page(&seen(more, Vec::new())));
+    insta::assert_snapshot!(page(&seen(&more, Vec::new())));
 }
 
 #[test]
@@ -149,14 +152,27 @@ fn a_long_story_shows_its_end() {
     let timeline: Vec<Value> = (0..60)
         .map(|n| json!({"at": format!("2026-11-23T03:00:{n:02}Z"), "what": "Held", "detail": format!("number {n}")}))
         .collect();
-    let text = page(&seen(json!({"timeline": timeline}), Vec::new()));
+    let text = page(&seen(&json!({"timeline": timeline}), Vec::new()));
     assert!(text.contains("… 21 earlier lines; -o yaml has them all\n  03:00:20 UTC  Held: number 20\n"), "{text}");
     assert!(text.contains("Held: number 59"), "{text}");
 }
 
 #[test]
+fn what_the_operator_did_about_an_act_stands_after_it() {
+    let timeline = json!([
+        {"at": "2026-11-23T03:00:00Z", "what": "Step", "detail": "cycle 2, step 1: ada"},
+        {"at": "2026-11-23T03:00:00Z", "what": "Fired", "detail": "MonitorDown"}
+    ]);
+    let act = json!({"unacknowledge": true});
+    let events = vec![event("2026-11-23T03:00:00Z", "a", &act, &json!({"accepted": true, "sequence": 1}))];
+    let story = story::story(&seen(&json!({"timeline": timeline}), events));
+    let words: Vec<&str> = story.iter().map(|line| line.what.as_str()).collect();
+    assert_eq!(words, ["Opened", "Fired", "ada gave it back", "Step"]);
+}
+
+#[test]
 fn without_the_policy_the_page_says_less_and_why() {
-    let mut seen = seen(json!({}), Vec::new());
+    let mut seen = seen(&json!({}), Vec::new());
     (seen.frozen, seen.live) = (None, None);
     let text = page(&seen);
     assert!(
@@ -186,8 +202,8 @@ async fn the_ticket_and_its_events_come_from_the_cluster() {
         serde_json::to_value(event(
             "2026-11-23T03:04:00Z",
             "a",
-            json!({"acknowledge": true}),
-            json!({"accepted": true}),
+            &json!({"acknowledge": true}),
+            &json!({"accepted": true}),
         ))
         .unwrap(),
     );
