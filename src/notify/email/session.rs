@@ -326,6 +326,8 @@ impl Server {
             530 => NotAccepted::Failed(format!(
                 "{error}; the server wants encryption or a login first: set `tls` and `auth`"
             )),
+            // Only a person can mend it, in a Secret, which nothing tells us of: once mended, the page must go out.
+            _ if stage == Stage::LoggingIn => NotAccepted::retry(format!("{error}; {advice}")),
             _ if advice.is_empty() => NotAccepted::Failed(error),
             _ => NotAccepted::Failed(format!("{error}; {advice}")),
         }
