@@ -56,7 +56,7 @@ async fn members(client: &Client, set: &str, reach: Reach<'_>, desired: &[Object
         match reach {
             Reach::Everywhere => lists.push((kind, None)),
             Reach::Only(namespaces) => {
-                lists.extend(namespaces.iter().map(|namespace| (kind.clone(), Some(namespace.clone()))))
+                lists.extend(namespaces.iter().map(|namespace| (kind.clone(), Some(namespace.clone()))));
             }
         }
     }

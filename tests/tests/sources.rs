@@ -1,0 +1,14 @@
+//! Git onto a real cluster: what a commit creates, changes and removes, what it costs in calls, and what a person
+//! reads when it cannot be applied.
+//!
+//! One control plane and one operator for all tests but those that kill it; each test has a namespace, a repository and
+//! a GitSource of its own.
+
+#[path = "sources/crash.rs"]
+mod crash;
+#[path = "sources/refusals.rs"]
+mod refusals;
+#[path = "sources/scene.rs"]
+mod scene;
+#[path = "sources/writes.rs"]
+mod writes;

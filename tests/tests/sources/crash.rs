@@ -1,0 +1,72 @@
+//! kill -9 in the middle of a commit: the next process finishes it, and leaves neither an orphan nor a gap.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Result, ensure};
+use tests::{
+    control_plane::ControlPlane,
+    eventually,
+    operator::{Operator, Setup},
+    stage::PATIENCE,
+};
+
+use crate::scene::{Scene, commit_monitors, install, monitor};
+
+/// Enough that a kill falls between two writes.
+const OBJECTS: usize = 120;
+
+/// Waits until at least so many monitors are there, then kills.
+async fn kill_at(scene: &Scene, operator: &Operator, there: impl Fn(usize) -> bool) -> Result<()> {
+    eventually(PATIENCE, "the commit is half written", || async {
+        let count = scene.monitors().await?.len();
+        ensure!(there(count), "{count} monitors");
+        Ok(())
+    })
+    .await?;
+    operator.kill9();
+    Ok(())
+}
+
+async fn start(setup: &Setup) -> Result<Operator> {
+    let operator = setup.start()?;
+    operator.wait_ready(PATIENCE).await?;
+    Ok(operator)
+}
+
+#[tokio::test]
+async fn a_kill_in_the_middle_of_a_commit_leaves_no_gap_and_no_orphan() -> Result<()> {
+    let plane: &'static ControlPlane = Box::leak(Box::new(ControlPlane::start().await?));
+    let setup = install(plane).await?;
+    let scene = Scene::on(plane, "crash").await?;
+    let first = commit_monitors(&scene.git, OBJECTS)?;
+    scene.follow(|_| {}).await?;
+
+    let operator = start(&setup).await?;
+    kill_at(&scene, &operator, |count| count >= 20).await?;
+    let left = scene.monitors().await?.len();
+    ensure!(left < OBJECTS, "the kill came too late: {left} monitors are there");
+    assert_eq!(scene.status().await?["transaction"], "Applying");
+    let operator = start(&setup).await?;
+    scene.applied(&first).await?;
+    assert_eq!(scene.monitors().await?.len(), OBJECTS);
+
+    // Twenty leave, twenty come, twenty change: killed again, and finished again.
+    let gone: Vec<String> = (0..20).map(|n| format!("monitors/m{n:02}.yaml")).collect();
+    let changed: Vec<(String, String)> = (20..40)
+        .map(|n| (format!("m{n:02}"), "other"))
+        .chain((0..20).map(|n| (format!("new{n:02}"), "shop")))
+        .map(|(name, service)| (format!("monitors/{name}.yaml"), monitor(&name, service)))
+        .collect();
+    scene
+        .git
+        .commit(&changed.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect::<Vec<_>>(), "change")?;
+    let second = scene.git.remove(&gone.iter().map(String::as_str).collect::<Vec<_>>(), "remove")?;
+    kill_at(&scene, &operator, |count| count > OBJECTS).await?;
+    let _operator = start(&setup).await?;
+    let status = tokio::time::timeout(Duration::from_secs(90), scene.applied(&second)).await??;
+    assert_eq!(status["transaction"], "Committed");
+    let expected: BTreeSet<String> =
+        (20..OBJECTS).map(|n| format!("m{n:02}")).chain((0..20).map(|n| format!("new{n:02}"))).collect();
+    assert_eq!(scene.monitors().await?.into_iter().collect::<BTreeSet<_>>(), expected);
+    Ok(())
+}
