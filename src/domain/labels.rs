@@ -17,9 +17,8 @@ impl Fingerprint {
     /// The fingerprint of these labels.
     pub fn of(labels: &Labels) -> Self {
         let separator = [0xFF_u8];
-        let bytes = labels.iter().flat_map(|(name, value)| {
-            name.bytes().chain(separator).chain(value.bytes()).chain(separator)
-        });
+        let bytes =
+            labels.iter().flat_map(|(name, value)| name.bytes().chain(separator).chain(value.bytes()).chain(separator));
         Self(bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
     }
 }

@@ -167,10 +167,12 @@ impl WebhookUrl {
     /// # Errors
     /// A sentence without the address, which may be secret.
     pub fn parse(text: &str) -> Result<Url, String> {
-        let url = Url::parse(text).map_err(|error| format!("expected a web address such as https://host/path: {error}"))?;
+        let url =
+            Url::parse(text).map_err(|error| format!("expected a web address such as https://host/path: {error}"))?;
         let inside = match url.host() {
             Some(Host::Domain(name)) => {
-                !name.contains('.') || [".svc", ".local", ".localhost", ".internal"].iter().any(|end| name.ends_with(end))
+                !name.contains('.')
+                    || [".svc", ".local", ".localhost", ".internal"].iter().any(|end| name.ends_with(end))
             }
             Some(Host::Ipv4(address)) => address.is_loopback() || address.is_private(),
             Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unique_local(),

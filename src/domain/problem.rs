@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn a_near_miss_is_offered_as_the_word_meant() {
-        let problem = Problem::error("steps[1].notify[0]", "no person is called `ana`").suggest_from("ana", ["ada", "bob"]);
+        let problem =
+            Problem::error("steps[1].notify[0]", "no person is called `ana`").suggest_from("ana", ["ada", "bob"]);
         assert_eq!(problem.to_string(), "steps[1].notify[0]: no person is called `ana`; did you mean `ada`?");
     }
 

@@ -121,7 +121,8 @@ pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError
 
 async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
     let fingerprint = alert.fingerprint().to_string();
-    let holder = ctx.world.read().ticket_of_alert(&alert.namespace, &fingerprint).map(|ticket| Key::of(ticket.as_ref()));
+    let holder =
+        ctx.world.read().ticket_of_alert(&alert.namespace, &fingerprint).map(|ticket| Key::of(ticket.as_ref()));
     if let Some(holder) = holder {
         // It stays with its open ticket, even if the match changes.
         if alert.state == AlertState::Firing {
@@ -156,12 +157,17 @@ impl Case {
     fn of(ctx: &Context, alert: Alert) -> Option<Self> {
         let world = ctx.world.read();
         let choice = routing::choose_policy(world.usable_policies(), &alert.namespace, &alert.labels);
-        let entry = choice.and_then(|choice| world.policy(&Key::new(&*choice.policy.namespace, &*choice.policy.name)).cloned());
+        let entry =
+            choice.and_then(|choice| world.policy(&Key::new(&*choice.policy.namespace, &*choice.policy.name)).cloned());
         let compiled = entry.as_ref().and_then(|entry| entry.compiled.clone());
         let Some(policy) = compiled else {
             let severity = Severity::parse(alert.label("severity")).unwrap_or_default();
             let namespace = ctx.config.namespace.clone();
-            let group = GroupKey { namespace, policy: "/".to_owned(), group: format!("{}/{}", alert.namespace, alert.label("service")) };
+            let group = GroupKey {
+                namespace,
+                policy: "/".to_owned(),
+                group: format!("{}/{}", alert.namespace, alert.label("service")),
+            };
             return (severity > Severity::Info).then_some(Self { alert, severity, policy: None, route: None, group });
         };
         let (labels, severity) = routing::normalise(&policy, &alert.labels);
@@ -208,7 +214,8 @@ fn silenced(ctx: &Context, case: &Case) -> Option<String> {
     let now = ctx.clock.now();
     let world = ctx.world.read();
     let silences = world.silences_for(&case.alert.namespace);
-    let silence = silence::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
+    let silence =
+        silence::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
     let key = format!("{}/{}", silence.namespace, silence.name);
     drop(world);
     ctx.held.record(&key, &case.alert.title(), "would have opened a ticket", now);
@@ -239,7 +246,10 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     match api.create(&PostParams::default(), &ticket).await {
         Ok(created) => {
-            ctx.events.note(&created, Note { warning: true, reason: "Opened", action: "Open", text: created.spec.title.clone() });
+            ctx.events.note(
+                &created,
+                Note { warning: true, reason: "Opened", action: "Open", text: created.spec.title.clone() },
+            );
             ctx.world.write().apply_ticket(Arc::new(created));
             ctx.queues.tickets.add(key.clone());
             Ok(Accepted::Opened(key))

@@ -105,7 +105,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let listener = TcpListener::bind(config.http).await.map_err(|error| RunError::Listen(config.http, error))?;
     let mut registry = Registry::default();
     let metrics = Metrics::declare(&mut registry);
-    let cluster = Cluster::find(config.kubeconfig.as_deref(), config.context.as_deref()).await?.counted(metrics.clone());
+    let cluster =
+        Cluster::find(config.kubeconfig.as_deref(), config.context.as_deref()).await?.counted(metrics.clone());
     let client = cluster.client()?;
     let egress = egress(&config);
     let probes = probes::Context::from_system(egress)?;
@@ -125,12 +126,13 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let gates = Gates::closed(watches::GATES);
     let http_stop = CancellationToken::new();
     let served = Arc::new(Served { registry, gates: gates.clone(), before_scrape: before_scrape(&ctx) });
-    tracing::info!(address = %listener.local_addr().map_or_else(|_| ctx.config.http, |a| a), "serving /metrics, /livez and /readyz");
+    tracing::info!(address = %listener.local_addr().unwrap_or(ctx.config.http), "serving /metrics, /livez and /readyz");
     let http = tokio::task::JoinSet::from_iter([server::serve(listener, served, http_stop.clone())]);
 
     watches::start(&ctx, &gates);
     let lease_stop = CancellationToken::new();
-    let elector = Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
+    let elector =
+        Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 
@@ -173,7 +175,8 @@ fn egress(config: &RunConfig) -> probes::Egress {
 }
 
 fn hostname() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/hostname").map_or_else(|_| "firstline".to_owned(), |name| name.trim().to_owned())
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map_or_else(|_| "firstline".to_owned(), |name| name.trim().to_owned())
 }
 
 type WriteEvents = Box<dyn FnOnce(CancellationToken) -> futures::future::BoxFuture<'static, ()> + Send>;
@@ -193,7 +196,13 @@ fn assemble(
     let leadership = Leadership::default();
     let (queues, inboxes) = (Arc::new(Queues::default()), Arc::new(Inboxes::default()));
     let secrets = SecretReader::new(client.clone());
-    let courier = Courier { notify, secrets: secrets.clone(), leadership: leadership.clone(), inboxes: inboxes.clone(), queues: queues.clone() };
+    let courier = Courier {
+        notify,
+        secrets: secrets.clone(),
+        leadership: leadership.clone(),
+        inboxes: inboxes.clone(),
+        queues: queues.clone(),
+    };
     let (events, write_events) = Events::new(client.clone(), me.to_owned(), metrics.clone());
     let ctx = Arc::new(Inner {
         world: Arc::new(RwLock::new(World::new(&config.namespace))),
@@ -242,11 +251,41 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
         async move { ctx.statuses.run(ctx.stop.clone()).await }
     });
     tasks.spawn(prober::run(ctx.clone(), probes));
-    control(&ctx, "ticket", TICKET_WORKERS, |queues| &queues.tickets, |ctx, key| async move { controllers::ticket::reconcile(&ctx, key).await });
-    control(&ctx, "servicemonitor", WORKERS * 4, |queues| &queues.monitors, |ctx, key| async move { controllers::monitor::reconcile(&ctx, key).await });
-    control(&ctx, "supportpolicy", WORKERS, |queues| &queues.policies, |ctx, key| async move { controllers::policy::reconcile(&ctx, key).await });
-    control(&ctx, "silence", WORKERS, |queues| &queues.silences, |ctx, key| async move { controllers::silence::reconcile(&ctx, key).await });
-    control(&ctx, "gitsource", WORKERS, |queues| &queues.sources, |ctx, key| async move { controllers::source::reconcile(&ctx, key).await });
+    control(
+        &ctx,
+        "ticket",
+        TICKET_WORKERS,
+        |queues| &queues.tickets,
+        |ctx, key| async move { controllers::ticket::reconcile(&ctx, key).await },
+    );
+    control(
+        &ctx,
+        "servicemonitor",
+        WORKERS * 4,
+        |queues| &queues.monitors,
+        |ctx, key| async move { controllers::monitor::reconcile(&ctx, key).await },
+    );
+    control(
+        &ctx,
+        "supportpolicy",
+        WORKERS,
+        |queues| &queues.policies,
+        |ctx, key| async move { controllers::policy::reconcile(&ctx, key).await },
+    );
+    control(
+        &ctx,
+        "silence",
+        WORKERS,
+        |queues| &queues.silences,
+        |ctx, key| async move { controllers::silence::reconcile(&ctx, key).await },
+    );
+    control(
+        &ctx,
+        "gitsource",
+        WORKERS,
+        |queues| &queues.sources,
+        |ctx, key| async move { controllers::source::reconcile(&ctx, key).await },
+    );
 }
 
 /// A new leader looks at everything once.

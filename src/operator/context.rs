@@ -95,4 +95,3 @@ pub struct Inner {
 
 /// Handles to everything, cheap to clone.
 pub type Context = Arc<Inner>;
-

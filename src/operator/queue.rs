@@ -76,7 +76,8 @@ struct State<K> {
 
 impl<K: Clone + Eq + Ord + Hash> Default for Queue<K> {
     fn default() -> Self {
-        let state = State { due: HashMap::new(), order: BTreeSet::new(), running: HashSet::new(), failures: HashMap::new() };
+        let state =
+            State { due: HashMap::new(), order: BTreeSet::new(), running: HashSet::new(), failures: HashMap::new() };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 }
@@ -218,7 +219,11 @@ mod tests {
     }
 
     /// Runs the queue for so many simulated seconds; returns each look with its second.
-    async fn looks(queue: Arc<Queue<&'static str>>, seconds: u64, answer: fn(usize) -> Option<Looked>) -> Vec<(u64, &'static str)> {
+    async fn looks(
+        queue: Arc<Queue<&'static str>>,
+        seconds: u64,
+        answer: fn(usize) -> Option<Looked>,
+    ) -> Vec<(u64, &'static str)> {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let stop = CancellationToken::new();
         let began = Instant::now();
@@ -279,7 +284,12 @@ mod tests {
         let running = queue.run(4, stop.clone(), |key| {
             let (queue, count, stop) = (queue.clone(), count.clone(), stop.clone());
             async move {
-                let together = { let mut c = count.lock(); c.0 += 1; c.1 += 1; c.1 };
+                let together = {
+                    let mut c = count.lock();
+                    c.0 += 1;
+                    c.1 += 1;
+                    c.1
+                };
                 assert_eq!(together, 1, "one look at a time");
                 if count.lock().0 == 1 {
                     queue.add(key);

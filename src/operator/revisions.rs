@@ -50,7 +50,8 @@ impl Revisions {
         let found = api.get_opt(name).await.map_err(|error| RevisionError::Api(key.clone(), Box::new(error)))?;
         let Some(found) = found else { return Ok(None) };
         let policy = found.data.and_then(|data| serde_json::from_value::<SupportPolicy>(data.0).ok());
-        let policy = policy.and_then(|policy| api::support_policy::validate(&policy).ok()).map(|valid| Arc::new(valid.value));
+        let policy =
+            policy.and_then(|policy| api::support_policy::validate(&policy).ok()).map(|valid| Arc::new(valid.value));
         if policy.is_none() {
             tracing::error!(revision = %key, "the revision holds no policy that can be read; tickets go on with the policy as it is now");
         }
@@ -63,7 +64,9 @@ impl Revisions {
     /// # Errors
     /// When the API does not take it.
     pub async fn keep(&self, namespace: &str, entry: &PolicyEntry) -> Result<String, RevisionError> {
-        let (Some(name), Some(object)) = (entry.revision(), entry.compiled_from.as_ref()) else { return Ok(String::new()) };
+        let (Some(name), Some(object)) = (entry.revision(), entry.compiled_from.as_ref()) else {
+            return Ok(String::new());
+        };
         let key = Key::new(namespace, &*name);
         if self.known.lock().contains_key(&key) {
             return Ok(name);
@@ -77,10 +80,13 @@ impl Revisions {
         let revision = ControllerRevision {
             metadata: ObjectMeta {
                 name: Some(name.clone()),
-                labels: Some([
-                    ("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned()),
-                    ("firstline.dev/policy".to_owned(), object.name_any().chars().take(63).collect()),
-                ].into()),
+                labels: Some(
+                    [
+                        ("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned()),
+                        ("firstline.dev/policy".to_owned(), object.name_any().chars().take(63).collect()),
+                    ]
+                    .into(),
+                ),
                 ..ObjectMeta::default()
             },
             data: Some(RawExtension(policy)),

@@ -17,7 +17,14 @@ use crate::{
 
 /// The gates of readiness, by the plural of each kind.
 pub(crate) const GATES: [&str; 8] = [
-    "supportpolicies", "svcmonitors", "tickets", "ticketevents", "silences", "gitsources", "compliancerules", "vendorcontacts",
+    "supportpolicies",
+    "svcmonitors",
+    "tickets",
+    "ticketevents",
+    "silences",
+    "gitsources",
+    "compliancerules",
+    "vendorcontacts",
 ];
 
 /// Starts one watch per kind.
@@ -53,11 +60,23 @@ where
 /// Brings the index to what the API has at this moment. A follower's watches may be behind when it takes over, and a
 /// leader that decides on old knowledge could page for what its predecessor has finished. False when stopped before.
 pub(crate) async fn catch_up(ctx: &Context) -> bool {
-    list(ctx, take_policy, |world| world.policies().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
-        && list(ctx, take_silence, |world| world.silences().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
-        && list(ctx, take_ticket, |world| world.tickets().map(|(key, ticket)| (key.clone(), version(ticket.as_ref()))).collect()).await
+    list(ctx, take_policy, |world| {
+        world.policies().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
+    })
+    .await
+        && list(ctx, take_silence, |world| {
+            world.silences().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
+        })
+        .await
+        && list(ctx, take_ticket, |world| {
+            world.tickets().map(|(key, ticket)| (key.clone(), version(ticket.as_ref()))).collect()
+        })
+        .await
         && list(ctx, take_event, |_| Vec::new()).await
-        && list(ctx, take_monitor, |world| world.monitors().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()).await
+        && list(ctx, take_monitor, |world| {
+            world.monitors().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
+        })
+        .await
 }
 
 async fn list<K>(ctx: &Context, take: fn(&Context, Seen<K>), known: fn(&World) -> Vec<(Key, u64)>) -> bool
@@ -74,7 +93,10 @@ where
         .collect();
     // What the watch brought after the list is not missing from it.
     let known = known(&ctx.world.read());
-    let gone = known.into_iter().filter(|(key, version)| *version <= listed_at && !there.contains(key)).map(|(key, _)| Seen::Gone(key));
+    let gone = known
+        .into_iter()
+        .filter(|(key, version)| *version <= listed_at && !there.contains(key))
+        .map(|(key, _)| Seen::Gone(key));
     for seen in gone.chain(all) {
         take(ctx, seen);
     }
@@ -90,7 +112,10 @@ fn take_policy(ctx: &Context, seen: Seen<SupportPolicy>) {
     let (key, affected) = match seen {
         Seen::There(policy) => {
             let key = Key::of(policy.as_ref());
-            let changed = world.policy(&key).is_none_or(|known| known.object.metadata.generation != policy.metadata.generation || known.object.metadata.uid != policy.metadata.uid);
+            let changed = world.policy(&key).is_none_or(|known| {
+                known.object.metadata.generation != policy.metadata.generation
+                    || known.object.metadata.uid != policy.metadata.uid
+            });
             let affected = world.apply_policy(*policy);
             (key, changed.then_some(affected))
         }
@@ -117,10 +142,13 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
             let compiled = world.monitor(&key).and_then(|entry| entry.compiled.clone());
             drop(world);
             if !changed {
+                if let Some(stored) = before {
+                    ctx.probed.follow(&key, stored, ctx.clock.now());
+                }
                 return;
             }
             match compiled {
-                Some(compiled) => ctx.probed.watch(&key, compiled, before, ctx.clock.now()),
+                Some(compiled) => ctx.probed.watch(&key, &compiled, before, ctx.clock.now()),
                 None => ctx.probed.forget(&key),
             }
             ctx.queues.monitors.add(key);
@@ -150,7 +178,8 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
                 gone
             };
             // A monitor whose alert fired on it opens a new one; whoever waits in its inbox is told that it is gone.
-            let monitors = gone.iter().flat_map(|ticket| &ticket.spec.affects).filter_map(|affected| affected.monitor.as_deref());
+            let monitors =
+                gone.iter().flat_map(|ticket| &ticket.spec.affects).filter_map(|affected| affected.monitor.as_deref());
             for monitor in monitors {
                 ctx.queues.monitors.add(Key::new(&*key.namespace, monitor));
             }
@@ -184,7 +213,10 @@ fn take_silence(ctx: &Context, seen: Seen<Silence>) {
     let (key, affected) = match seen {
         Seen::There(silence) => {
             let key = Key::of(silence.as_ref());
-            let changed = world.silence(&key).is_none_or(|known| known.object.metadata.generation != silence.metadata.generation || known.object.metadata.uid != silence.metadata.uid);
+            let changed = world.silence(&key).is_none_or(|known| {
+                known.object.metadata.generation != silence.metadata.generation
+                    || known.object.metadata.uid != silence.metadata.uid
+            });
             let affected = world.apply_silence(*silence);
             (key, changed.then_some(affected))
         }

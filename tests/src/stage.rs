@@ -87,11 +87,10 @@ impl Stage {
         Ok(files)
     }
 
-    /// Puts this run's addresses in the place of `${…}`.
+    /// Puts this run's addresses in the place of those in the example.
     pub fn fill(&self, text: &str) -> String {
-        text.replace("${SMTP}", &format!("127.0.0.1:{}", self.mail.smtp_port()))
-            .replace("${SHOP_ADDRESS}", &self.shop.address().to_string())
-            .replace("${SHOP}", &self.shop.url())
+        text.replace("127.0.0.1:1025", &format!("127.0.0.1:{}", self.mail.smtp_port()))
+            .replace("127.0.0.1:8081", &self.shop.address().to_string())
     }
 
     /// Commits Acme's demo and tells the operator where it is. Returns the commit.
@@ -107,7 +106,14 @@ impl Stage {
         let kubeconfig = self.plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT).await?;
         let data = self.plane.folder().join(format!("data-{name}"));
         let setup = Setup::new(name, &kubeconfig)?;
-        Ok(setup.arguments(&["--data", &data.to_string_lossy(), "--allow-file-sources", "--allow-loopback-probes", "--log-format", "text"]))
+        Ok(setup.arguments(&[
+            "--data",
+            &data.to_string_lossy(),
+            "--allow-file-sources",
+            "--allow-loopback-probes",
+            "--log-format",
+            "text",
+        ]))
     }
 
     /// Starts an operator and waits until it is ready.
@@ -164,7 +170,10 @@ impl Stage {
         eventually(PATIENCE, &format!("the ticket of {service}: {what}"), || async {
             let tickets = self.list("tickets").await?;
             let of_service = |ticket: &&Value| ticket["metadata"]["labels"]["service"] == service;
-            let ticket = tickets.iter().filter(of_service).max_by_key(|ticket| ticket["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
+            let ticket = tickets
+                .iter()
+                .filter(of_service)
+                .max_by_key(|ticket| ticket["metadata"]["creationTimestamp"].as_str().map(str::to_owned));
             let ticket = ticket.with_context(|| format!("there is none among {}", tickets.len()))?;
             ensure!(wish(ticket), "its status is {}", serde_json::to_string(&ticket["status"])?);
             Ok(ticket.clone())

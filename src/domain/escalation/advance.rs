@@ -62,11 +62,8 @@ pub fn next_deadline(chain: &Chain, s: Situation<'_>, now: Timestamp) -> Option<
         return None;
     }
     let pending = chain.pending.iter().map(|p| p.at).min();
-    let handover = chain
-        .covering
-        .iter()
-        .filter_map(|c| oncall::next_change(s.live.schedules.get(&c.schedule)?, now))
-        .min();
+    let handover =
+        chain.covering.iter().filter_map(|c| oncall::next_change(s.live.schedules.get(&c.schedule)?, now)).min();
     [pending, Some(next_run(chain, s)), handover].into_iter().flatten().min()
 }
 

@@ -29,7 +29,13 @@ impl Reached {
 }
 
 /// Plans the run of `targets`: a person reached twice in it is told once.
-pub(super) fn plan_run(chain: &mut Chain, targets: &[NotifyTarget], run: &Run, s: Situation<'_>, now: Timestamp) -> Reached {
+pub(super) fn plan_run(
+    chain: &mut Chain,
+    targets: &[NotifyTarget],
+    run: &Run,
+    s: Situation<'_>,
+    now: Timestamp,
+) -> Reached {
     let mut reached = Reached::default();
     let mut told: Vec<String> = Vec::new();
     for target in targets {
@@ -65,7 +71,14 @@ pub(super) fn on_call(s: Situation<'_>, schedule: &str, now: Timestamp) -> Optio
     oncall::on_call(schedule, now).map(|shift| shift.person)
 }
 
-pub(super) fn plan_person(chain: &mut Chain, person: &str, run: &Run, s: Situation<'_>, how: &str, reached: &mut Reached) {
+pub(super) fn plan_person(
+    chain: &mut Chain,
+    person: &str,
+    run: &Run,
+    s: Situation<'_>,
+    how: &str,
+    reached: &mut Reached,
+) {
     let Some(found) = s.live.people.get(person) else {
         reached.words.push(format!("{person} is no longer in the policy"));
         return;

@@ -120,10 +120,7 @@ fn a_step_that_reaches_nobody_passes_to_the_next_at_once_and_says_why() {
     story.policy.people.remove("ada");
     let effects = story.advance(None, 0);
     assert_eq!(story.told, ["0: - by chat (step 2)", "0: bob by chat (step 2)"]);
-    assert_eq!(
-        effects[0],
-        Effect::StepBegan { cycle: 1, step: 1, detail: "ada is no longer in the policy".into() }
-    );
+    assert_eq!(effects[0], Effect::StepBegan { cycle: 1, step: 1, detail: "ada is no longer in the policy".into() });
     story.run(1, 29);
     assert_eq!(story.told.len(), 2, "step 2 does not run again at its planned time");
     assert_eq!(story.next(29), Some(at(30)), "step 3 stays where it was planned");

@@ -21,7 +21,11 @@ fn channel() -> Channel {
 }
 
 fn person(rules: &[(u64, &str)]) -> Person {
-    let rule = |(after, channel): &(u64, &str)| PersonalRule { after: minutes(*after), channel: (*channel).into(), severity: None };
+    let rule = |(after, channel): &(u64, &str)| PersonalRule {
+        after: minutes(*after),
+        channel: (*channel).into(),
+        severity: None,
+    };
     Person { users: Vec::new(), email: None, rules: rules.iter().map(rule).collect() }
 }
 

@@ -58,7 +58,8 @@ impl Policy {
 
     /// What a sender's word means here.
     pub fn severity(&self, word: &str) -> Severity {
-        let default = || Self::DEFAULT_SEVERITIES.iter().find(|(known, _)| *known == word).map(|(_, severity)| *severity);
+        let default =
+            || Self::DEFAULT_SEVERITIES.iter().find(|(known, _)| *known == word).map(|(_, severity)| *severity);
         self.severities.get(word).copied().or_else(default).unwrap_or_default()
     }
 

@@ -1,18 +1,20 @@
-//! One look at a target.
+//! One look at a target. Written as JSON, all times are seconds as numbers, as in the metrics.
 
 use std::{net::SocketAddr, time::Duration};
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 
 use super::Reason;
 
 /// What one probe saw.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Sample {
     /// When the probe began.
     pub at: Timestamp,
     /// From begin to verdict, all phases and redirects together.
+    #[serde(serialize_with = "seconds")]
     pub duration: Duration,
     /// How long each phase took, summed over redirects. A phase that was not reached is `None`.
     pub phases: Phases,
@@ -40,22 +42,28 @@ impl Sample {
 }
 
 /// How long each phase took.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Phases {
     /// Name resolution.
+    #[serde(serialize_with = "some_seconds")]
     pub dns: Option<Duration>,
     /// TCP connect.
+    #[serde(serialize_with = "some_seconds")]
     pub connect: Option<Duration>,
     /// TLS handshake.
+    #[serde(serialize_with = "some_seconds")]
     pub tls: Option<Duration>,
     /// From the first byte of the request to the complete head of the answer; with a script, to its first byte.
+    #[serde(serialize_with = "some_seconds")]
     pub first_byte: Option<Duration>,
     /// From there to the last byte.
+    #[serde(serialize_with = "some_seconds")]
     pub transfer: Option<Duration>,
 }
 
 /// The phase a probe was in when it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Phase {
     /// Name resolution.
@@ -73,7 +81,8 @@ pub enum Phase {
 }
 
 /// Why a probe failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Failure {
     /// The stable word.
     pub reason: Reason,
@@ -84,7 +93,8 @@ pub struct Failure {
 }
 
 /// What the last HTTP response said.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct HttpFacts {
     /// The status code.
     pub status: u16,
@@ -105,7 +115,8 @@ pub struct HttpFacts {
 }
 
 /// What the last TLS handshake showed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct TlsFacts {
     /// `TLS 1.2` or `TLS 1.3`.
     pub version: String,
@@ -128,10 +139,23 @@ pub struct TlsFacts {
 }
 
 /// What is wrong with a certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct CertificateProblem {
     /// The gravest fault.
     pub reason: Reason,
     /// All faults, in one sentence.
     pub message: String,
+}
+
+fn seconds<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(span.as_secs_f64())
+}
+
+#[expect(clippy::ref_option, reason = "the shape that serde asks for")]
+fn some_seconds<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    match span {
+        Some(span) => seconds(span, serializer),
+        None => serializer.serialize_none(),
+    }
 }

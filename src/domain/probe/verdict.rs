@@ -231,6 +231,11 @@ impl Verdict {
         self.failures
     }
 
+    /// Successes in a row, of looks that this verdict has seen itself.
+    pub fn successes(&self) -> u32 {
+        self.successes
+    }
+
     /// How many looks were [`Look::SuccessOnRetry`]. They are not hidden: a target that often needs a retry is ill.
     pub fn recovered_by_retry(&self) -> u64 {
         self.recovered_by_retry

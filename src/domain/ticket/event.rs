@@ -19,6 +19,9 @@ pub struct TicketEvent {
     pub author: String,
     /// What was done.
     pub act: Act,
+    /// Why it does not count, where that was found outside the fold: recorded when the event was judged, so that
+    /// a replay does not depend on what the policy says by then.
+    pub refused: Option<String>,
 }
 
 /// What was done.

@@ -118,6 +118,9 @@ fn admissible(subject: &Subject, index: usize, event: &TicketEvent) -> Result<()
     if index >= MOST_EVENTS {
         return Err(format!("TooMany: a ticket takes {MOST_EVENTS} events; open a follow-up ticket"));
     }
+    if let Some(reason) = &event.refused {
+        return Err(reason.clone());
+    }
     if event.created < subject.created {
         return Err("the event is older than the ticket: it was meant for an earlier ticket of this name".to_owned());
     }
@@ -268,7 +271,16 @@ mod tests {
     fn event(second: i64, author: &str, act: Act) -> TicketEvent {
         let sequence = second.unsigned_abs();
         let name = format!("{author}-{second}");
-        TicketEvent { name, sequence, at: at(second), created: at(second), owner: None, author: author.into(), act }
+        TicketEvent {
+            name,
+            sequence,
+            at: at(second),
+            created: at(second),
+            owner: None,
+            author: author.into(),
+            act,
+            refused: None,
+        }
     }
 
     fn line(second: i64, what: What) -> Line {
@@ -347,6 +359,14 @@ mod tests {
         let foreign = TicketEvent { owner: Some("other".into()), ..event(5, "ada", Act::Acknowledge) };
         let folded = fold(&subject(), &[early, foreign], &[]);
         assert!(folded.verdicts.iter().all(|v| matches!(v, Verdict::Refused(_))));
+        assert_eq!(folded.acknowledged, None);
+    }
+
+    #[test]
+    fn an_event_that_was_refused_when_it_was_judged_stays_refused() {
+        let event = TicketEvent { refused: Some("no such person".into()), ..event(5, "ada", Act::Acknowledge) };
+        let folded = fold(&subject(), &[event], &[]);
+        assert_eq!(folded.verdicts, [Verdict::Refused("no such person".into())]);
         assert_eq!(folded.acknowledged, None);
     }
 

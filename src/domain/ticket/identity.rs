@@ -103,7 +103,14 @@ mod tests {
     #[test]
     fn every_part_of_the_key_makes_another_notification() {
         let key = NotificationKey {
-            ticket_uid: "uid", kind: MessageKind::Page, cycle: 1, step: 1, person: "ada", channel: "chat", rule: 1, sequence: 0,
+            ticket_uid: "uid",
+            kind: MessageKind::Page,
+            cycle: 1,
+            step: 1,
+            person: "ada",
+            channel: "chat",
+            rule: 1,
+            sequence: 0,
         };
         let others = [
             NotificationKey { ticket_uid: "other", ..key },

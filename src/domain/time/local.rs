@@ -80,6 +80,9 @@ mod tests {
         assert!(zone("Europe/Berlin").is_ok());
         assert_eq!(zone("Asia/Kolkatta").unwrap_err().suggestion.as_deref(), Some("did you mean `Asia/Kolkata`?"));
         assert_eq!(zone("new york").unwrap_err().suggestion.as_deref(), Some("did you mean `America/New_York`?"));
-        assert_eq!(zone("Middle-earth").unwrap_err().suggestion.as_deref(), Some("write an IANA name such as `Europe/Berlin`"));
+        assert_eq!(
+            zone("Middle-earth").unwrap_err().suggestion.as_deref(),
+            Some("write an IANA name such as `Europe/Berlin`")
+        );
     }
 }

@@ -51,7 +51,9 @@ fn since(message: &Message) -> String {
     let (start, long) = (time(message.started_at), length(passed));
     match message.kind {
         MessageKind::Resolved => format!("It began {start} and was over {long} later."),
-        MessageKind::Page | MessageKind::Notice | MessageKind::Update if passed.as_secs() < 1 => format!("Since {start}."),
+        MessageKind::Page | MessageKind::Notice | MessageKind::Update if passed.as_secs() < 1 => {
+            format!("Since {start}.")
+        }
         MessageKind::Page | MessageKind::Notice | MessageKind::Update => {
             format!("Since {start}; this message was due {long} later.")
         }

@@ -164,6 +164,30 @@ pub enum Verb {
     Silence(silence::SilenceArgs),
 }
 
+/// Flags of kubectl that people are used to write anywhere, and whether a value follows.
+const ANYWHERE: [(&str, bool); 6] = [
+    ("-n", true),
+    ("--namespace", true),
+    ("--context", true),
+    ("--kubeconfig", true),
+    ("-A", false),
+    ("--all-namespaces", false),
+];
+
+/// `kubectl firstline -n payments tickets` means the same as `kubectl firstline tickets -n payments`.
+fn verb_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut verb = 1;
+    while let Some((_, takes_value)) =
+        arguments.get(verb).and_then(|written| ANYWHERE.iter().find(|(flag, _)| written == flag))
+    {
+        verb += 1 + usize::from(*takes_value);
+    }
+    if verb > 1 && verb < arguments.len() {
+        arguments.get_mut(1..=verb).unwrap_or_default().rotate_right(1);
+    }
+    arguments
+}
+
 fn some_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("expected some text, found nothing".to_owned()) } else { Ok(text.to_owned()) }
 }
@@ -174,7 +198,7 @@ impl Cli {
     /// # Errors
     /// Wrong usage, or a question for help: clap's error prints itself and knows its exit code.
     pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let arguments: Vec<OsString> = arguments.into_iter().collect();
+        let arguments = verb_first(arguments.into_iter().collect());
         let program = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem()).unwrap_or_default();
         let program = if program == "kubectl-firstline" || program == "kubectl_firstline" { PLUGIN } else { FIRSTLINE };
         let mut command = Self::command().bin_name(program);

@@ -139,3 +139,15 @@ async fn a_failure_is_said_and_is_the_exit_code() {
     assert!(results.is_empty());
     assert_eq!(String::from_utf8(progress).unwrap(), "error: this machine has no file or folder `/nowhere/at/all`\n");
 }
+
+#[rstest::rstest]
+#[case::namespace(&["-n", "payments", "tickets"], &["tickets", "-n", "payments"])]
+#[case::all(&["-A", "tickets", "--all"], &["tickets", "-A", "--all"])]
+#[case::two(&["--context", "c", "-n", "payments", "ack", "1042"], &["ack", "--context", "c", "-n", "payments", "1042"])]
+fn flags_of_kubectl_may_stand_before_the_verb(#[case] written: &[&str], #[case] meant: &[&str]) {
+    let read = |words: &[&str]| {
+        let words = ["firstline"].iter().chain(words).map(std::ffi::OsString::from);
+        format!("{:?}", Cli::read(words).unwrap().verb)
+    };
+    assert_eq!(read(written), read(meant));
+}

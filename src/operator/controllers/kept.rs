@@ -2,22 +2,14 @@
 //!
 //! Each version is judged once, when the watch brings it; Ready says only that the object is valid.
 
-use api::{
-    ComplianceRule, VendorContact, compliance_rule, conditions,
-    conditions::Condition,
-    vendor_contact,
-};
+use api::{ComplianceRule, VendorContact, compliance_rule, conditions, conditions::Condition, vendor_contact};
 use domain::{conditions::Standing, problem::Problem};
 use kube::core::ApiResource;
 use serde_json::json;
 
 use crate::{
     context::Context,
-    kube::{
-        events::Note,
-        meta::Key,
-        watch::Seen,
-    },
+    kube::{events::Note, meta::Key, watch::Seen},
 };
 
 /// A kind that is only kept and checked.
@@ -77,7 +69,10 @@ pub fn take<K: Kept>(ctx: &Context, seen: Seen<K>) {
     let standing = if valid {
         Standing::Ready { reason: "Accepted", message: words }
     } else {
-        ctx.events.note(object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text: words.clone() });
+        ctx.events.note(
+            object.as_ref(),
+            Note { warning: true, reason: "InvalidSpec", action: "Validate", text: words.clone() },
+        );
         Standing::Stalled { reason: "InvalidSpec", message: words }
     };
     let conditions = conditions::conditions(&before, &standing, &[], generation, ctx.clock.now());

@@ -31,7 +31,8 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let now = ctx.clock.now();
     let status = status(&entry, now);
-    let again = entry.compiled.as_deref().and_then(|policy| next_change(policy, now)).map(|at| domain::time::between(now, at));
+    let again =
+        entry.compiled.as_deref().and_then(|policy| next_change(policy, now)).map(|at| domain::time::between(now, at));
     if entry.object.status.as_ref() == Some(&status) {
         return Some(Looked { outcome: Outcome::Unchanged, again });
     }
@@ -78,13 +79,20 @@ fn status(entry: &PolicyEntry, now: Timestamp) -> SupportPolicyStatus {
     gaps.truncate(LISTED);
     // A gap that has begun keeps the time it was first seen with, else every look would change the status.
     for gap in &mut gaps {
-        if let Some(known) = before.gaps.iter().find(|known| known.schedule == gap.schedule && known.to == gap.to && known.from <= gap.from) {
+        if let Some(known) = before
+            .gaps
+            .iter()
+            .find(|known| known.schedule == gap.schedule && known.to == gap.to && known.from <= gap.from)
+        {
             gap.from = known.from;
         }
     }
     // The far end of a gap that lasts beyond the horizon moves with every look.
     for (gap, known) in gaps.iter_mut().zip(&before.gaps) {
-        if gap.schedule == known.schedule && gap.from == known.from && domain::time::between(known.to, gap.to) < Duration::from_secs(86_400) {
+        if gap.schedule == known.schedule
+            && gap.from == known.from
+            && domain::time::between(known.to, gap.to) < Duration::from_secs(86_400)
+        {
             gap.to = known.to;
         }
     }
@@ -102,7 +110,10 @@ fn standing(entry: &PolicyEntry) -> Standing {
     let words = entry.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let invalid = entry.problems.iter().any(Problem::is_error);
     match (invalid, &entry.compiled) {
-        (true, Some(_)) => Standing::Stalled { reason: "InvalidSpec", message: format!("the last valid version stays in force: {words}") },
+        (true, Some(_)) => Standing::Stalled {
+            reason: "InvalidSpec",
+            message: format!("the last valid version stays in force: {words}"),
+        },
         (true, None) => Standing::Stalled { reason: "InvalidSpec", message: words },
         (false, _) => Standing::Ready { reason: "Accepted", message: words },
     }

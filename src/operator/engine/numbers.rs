@@ -27,7 +27,9 @@ pub enum NumberError {
     #[error("drawing a ticket number: {0}")]
     Api(#[from] Box<kube::Error>),
     /// Somebody edited the counter.
-    #[error("ConfigMap {NAME}, key {KEY}: expected a number, found {0:?}; set it to one above the highest ticket number")]
+    #[error(
+        "ConfigMap {NAME}, key {KEY}: expected a number, found {0:?}; set it to one above the highest ticket number"
+    )]
     NotANumber(String),
 }
 

@@ -114,7 +114,15 @@ struct Waiting {
 impl Outbox {
     /// An empty outbox. Its tasks end at `stop`, an attempt that has begun being finished first.
     pub fn new(post: impl Post, clock: Clock, metrics: Metrics, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        let inner = Inner { post: Box::new(post), clock, metrics, tasks, stop, targets: Mutex::default(), ended: Mutex::default() };
+        let inner = Inner {
+            post: Box::new(post),
+            clock,
+            metrics,
+            tasks,
+            stop,
+            targets: Mutex::default(),
+            ended: Mutex::default(),
+        };
         Self(Arc::new(inner))
     }
 

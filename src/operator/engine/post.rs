@@ -10,7 +10,11 @@ use super::{
     outbox::{Item, Post, Report},
     secrets::{SecretError, SecretReader, Use},
 };
-use crate::{context::Queues, inbox::Inboxes, kube::{lease::Leadership, meta::Key}};
+use crate::{
+    context::Queues,
+    inbox::Inboxes,
+    kube::{lease::Leadership, meta::Key},
+};
 
 /// Sends through `notify`, while we lead.
 pub struct Courier {
@@ -31,7 +35,8 @@ impl Post for Courier {
         Box::pin(async move {
             let references = item.channel.secrets();
             let host = host(&item.channel);
-            let values = self.secrets.values(&item.target.policy.namespace, &references, Use::Notify, host.as_deref()).await;
+            let values =
+                self.secrets.values(&item.target.policy.namespace, &references, Use::Notify, host.as_deref()).await;
             match values {
                 Ok(values) => {
                     let secrets = values.into_iter().collect();

@@ -51,6 +51,9 @@ pub struct Observed {
     pub decisive: Option<Sample>,
     /// Counters since this process began.
     pub totals: Totals,
+    /// Whether this process has seen the target answer as often as a recovery takes. Until then it does not know that an
+    /// alert is over: the state it restored may be older than the alert.
+    pub confirmed: bool,
     /// When the status was asked to be written last.
     pub written: Option<Instant>,
     slot: Slot,
@@ -92,7 +95,7 @@ impl Probed {
 
     /// Begins to probe, or goes on with another spec. `before` is the state in the object's status, from which an earlier
     /// process is continued.
-    pub fn watch(&self, key: &Key, monitor: Arc<Monitor>, before: Option<(State, Timestamp)>, now: Timestamp) {
+    pub fn watch(&self, key: &Key, monitor: &Arc<Monitor>, before: Option<(State, Timestamp)>, now: Timestamp) {
         let mut all = self.all.lock();
         let known = all.remove(key).filter(|known| known.monitor.uid == monitor.uid);
         let slot = Slot::new(self.epoch, &monitor.uid, monitor.cadence.interval);
@@ -106,6 +109,7 @@ impl Probed {
                 latest: None,
                 decisive: None,
                 totals: Totals::default(),
+                confirmed: false,
                 written: None,
                 slot,
                 next,
@@ -126,6 +130,17 @@ impl Probed {
         self.queue.forget(key);
         if !suspended {
             self.queue.add_after(key.clone(), next.saturating_duration_since(Instant::now()));
+        }
+    }
+
+    /// Takes over the state that the leader has stored, as long as this process has not looked itself.
+    pub fn follow(&self, key: &Key, stored: (State, Timestamp), now: Timestamp) {
+        let mut all = self.all.lock();
+        let Some(observed) = all.get_mut(key) else { return };
+        if observed.latest.is_none() && !observed.monitor.suspended {
+            observed.verdict = Verdict::restore(stored.0, stored.1, now);
+            // Resuming makes Unknown of a suspension that has ended.
+            observed.verdict.resume(now);
         }
     }
 
@@ -202,7 +217,14 @@ async fn look(ctx: &Context, probes: &probes::Context, key: Key) -> Looked {
 }
 
 /// Judges a look and says when the next is due; `None` when the monitor was edited or removed meanwhile.
-fn take(ctx: &Context, key: &Key, probed: &Arc<Monitor>, sample: Sample, planned: Instant, began: Instant) -> Option<Duration> {
+fn take(
+    ctx: &Context,
+    key: &Key,
+    probed: &Arc<Monitor>,
+    sample: Sample,
+    planned: Instant,
+    began: Instant,
+) -> Option<Duration> {
     let now = ctx.clock.now();
     let mut all = ctx.probed.all.lock();
     let observed = all.get_mut(key)?;
@@ -220,6 +242,8 @@ fn take(ctx: &Context, key: &Key, probed: &Arc<Monitor>, sample: Sample, planned
         observed.decisive = Some(sample.clone());
     }
     observed.latest = Some(sample);
+    let newly_confirmed = !observed.confirmed && observed.verdict.successes() >= probed.thresholds.up.max(1);
+    observed.confirmed |= newly_confirmed;
     let ended = Instant::now();
     observed.next = match observed.verdict.next_after(&probed.thresholds, probed.cadence.interval) {
         NextProbe::ConfirmAfter(wait) => ended + wait,
@@ -234,7 +258,7 @@ fn take(ctx: &Context, key: &Key, probed: &Arc<Monitor>, sample: Sample, planned
     if let Some(transition) = &transition {
         tracing::info!(monitor = %key, from = %transition.from, to = %transition.to, message = transition.message, "the state changed");
     }
-    if transition.is_some() || checkpoint {
+    if transition.is_some() || checkpoint || newly_confirmed {
         ctx.queues.monitors.add(key.clone());
     }
     Some(again)
@@ -254,5 +278,55 @@ async fn secrets(ctx: &Context, monitor: &Monitor) -> Result<probes::Secrets, do
             phase: domain::probe::Phase::Connect,
             message: error.to_string(),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::ServiceMonitor;
+
+    use super::*;
+
+    fn monitor(suspend: bool) -> Arc<Monitor> {
+        let object: ServiceMonitor = serde_json::from_value(serde_json::json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+            "metadata": {"name": "checkout", "namespace": "payments", "uid": "u"},
+            "spec": {"service": "checkout", "suspend": suspend, "probe": {"tcp": {"address": "shop.example:443"}}},
+        }))
+        .unwrap();
+        Arc::new(api::service_monitor::validate(&object).unwrap().value)
+    }
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn state(probed: &Probed) -> State {
+        probed.get(&Key::new("payments", "checkout")).unwrap().verdict.state()
+    }
+
+    #[tokio::test]
+    async fn a_follower_knows_what_the_leader_stored_last_and_believes_its_own_looks_more() {
+        let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
+        probed.watch(&key, &monitor(false), Some((State::Up, at(0))), at(0));
+        probed.follow(&key, (State::Down, at(60)), at(61));
+        assert_eq!(state(&probed), State::Down);
+
+        let failure = domain::probe::Failure {
+            reason: domain::probe::Reason::ConfigError,
+            phase: domain::probe::Phase::Connect,
+            message: "m".to_owned(),
+        };
+        probed.all.lock().get_mut(&key).unwrap().latest = Some(Sample::not_looked(at(70), failure));
+        probed.follow(&key, (State::Up, at(80)), at(81));
+        assert_eq!(state(&probed), State::Down);
+    }
+
+    #[tokio::test]
+    async fn what_a_leader_stored_does_not_wake_a_suspended_monitor() {
+        let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
+        probed.watch(&key, &monitor(true), None, at(0));
+        probed.follow(&key, (State::Down, at(60)), at(61));
+        assert_eq!(state(&probed), State::Suspended);
     }
 }

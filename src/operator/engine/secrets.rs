@@ -17,6 +17,8 @@ use secrecy::SecretString;
 use thiserror::Error;
 use tokio::time::Instant;
 
+use crate::kube::meta::Key;
+
 /// Says what a Secret may be used for.
 const USE_LABEL: &str = "firstline.dev/use";
 /// Binds a Secret to host names, separated by commas.
@@ -61,7 +63,9 @@ pub enum SecretError {
         use_: &'static str,
     },
     /// It is not meant for this.
-    #[error("Secret {namespace}/{name} is not labelled for this use; kubectl -n {namespace} label secret {name} {USE_LABEL}={use_}")]
+    #[error(
+        "Secret {namespace}/{name} is not labelled for this use; kubectl -n {namespace} label secret {name} {USE_LABEL}={use_}"
+    )]
     NotLabelled {
         /// Where.
         namespace: String,
@@ -116,6 +120,9 @@ pub enum SecretError {
     },
 }
 
+/// A Secret, or that there was none, and when that was read.
+type Read = (Instant, Option<Secret>);
+
 /// Values by reference.
 pub type Values = BTreeMap<SecretRef, SecretString>;
 
@@ -125,7 +132,7 @@ pub struct SecretReader(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    read: Mutex<HashMap<(String, String), (Instant, Option<Secret>)>>,
+    read: Mutex<HashMap<Key, Read>>,
 }
 
 impl SecretReader {
@@ -138,7 +145,13 @@ impl SecretReader {
     ///
     /// # Errors
     /// The first reference that gives no value, and what to do about it.
-    pub async fn values(&self, namespace: &str, references: &[&SecretRef], use_: Use, host: Option<&str>) -> Result<Values, SecretError> {
+    pub async fn values(
+        &self,
+        namespace: &str,
+        references: &[&SecretRef],
+        use_: Use,
+        host: Option<&str>,
+    ) -> Result<Values, SecretError> {
         let names: BTreeSet<&str> = references.iter().map(|reference| reference.name.as_str()).collect();
         let mut secrets = BTreeMap::new();
         for name in names {
@@ -158,15 +171,22 @@ impl SecretReader {
     ///
     /// # Errors
     /// As [`values`](Self::values).
-    pub async fn all_keys(&self, namespace: &str, name: &str, use_: Use, host: Option<&str>) -> Result<BTreeMap<String, SecretString>, SecretError> {
+    pub async fn all_keys(
+        &self,
+        namespace: &str,
+        name: &str,
+        use_: Use,
+        host: Option<&str>,
+    ) -> Result<BTreeMap<String, SecretString>, SecretError> {
         let secret = self.secret(namespace, name).await?;
         let data = admit(secret.as_ref(), namespace, name, use_, host)?;
-        let text = data.into_iter().filter_map(|(key, bytes)| Some((key, SecretString::from(String::from_utf8(bytes).ok()?))));
+        let text =
+            data.into_iter().filter_map(|(key, bytes)| Some((key, SecretString::from(String::from_utf8(bytes).ok()?))));
         Ok(text.collect())
     }
 
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, SecretError> {
-        let id = (namespace.to_owned(), name.to_owned());
+        let id = Key::new(namespace, name);
         let kept = self.0.read.lock().get(&id).cloned();
         if let Some((at, secret)) = &kept
             && at.elapsed() < FRESH
@@ -192,7 +212,13 @@ impl SecretReader {
 
 type Data = BTreeMap<String, Vec<u8>>;
 
-fn admit(secret: Option<&Secret>, namespace: &str, name: &str, use_: Use, host: Option<&str>) -> Result<Data, SecretError> {
+fn admit(
+    secret: Option<&Secret>,
+    namespace: &str,
+    name: &str,
+    use_: Use,
+    host: Option<&str>,
+) -> Result<Data, SecretError> {
     let (namespace, name, use_) = (namespace.to_owned(), name.to_owned(), use_.label());
     let Some(secret) = secret else { return Err(SecretError::Missing { namespace, name, use_ }) };
     if secret.metadata.labels.as_ref().and_then(|labels| labels.get(USE_LABEL)).is_none_or(|label| label != use_) {
@@ -211,7 +237,8 @@ fn admit(secret: Option<&Secret>, namespace: &str, name: &str, use_: Use, host: 
 fn value(data: &Data, namespace: &str, reference: &SecretRef) -> Result<SecretString, SecretError> {
     let (namespace, name, key) = (namespace.to_owned(), reference.name.clone(), reference.key.clone());
     let Some(bytes) = data.get(&key) else {
-        let present = if data.is_empty() { "none".to_owned() } else { data.keys().cloned().collect::<Vec<_>>().join(", ") };
+        let present =
+            if data.is_empty() { "none".to_owned() } else { data.keys().cloned().collect::<Vec<_>>().join(", ") };
         return Err(SecretError::NoKey { namespace, name, key, present });
     };
     let text = String::from_utf8(bytes.clone()).map_err(|_| SecretError::NotText { namespace, name, key })?;
@@ -228,7 +255,8 @@ mod tests {
     fn secret(label: &str, hosts: Option<&str>) -> Secret {
         let mut secret = Secret::default();
         secret.metadata.labels = Some(BTreeMap::from([(USE_LABEL.to_owned(), label.to_owned())]));
-        secret.metadata.annotations = hosts.map(|hosts| BTreeMap::from([(HOSTS_ANNOTATION.to_owned(), hosts.to_owned())]));
+        secret.metadata.annotations =
+            hosts.map(|hosts| BTreeMap::from([(HOSTS_ANNOTATION.to_owned(), hosts.to_owned())]));
         secret.data = Some(BTreeMap::from([("password".to_owned(), ByteString(b"s3cret".to_vec()))]));
         secret
     }
@@ -236,10 +264,22 @@ mod tests {
     #[rstest]
     #[case::labelled(Some(secret("notify", None)), None, "")]
     #[case::absent(None, None, "create it with the label firstline.dev/use=notify")]
-    #[case::for_probes(Some(secret("probe", None)), None, "kubectl -n payments label secret smtp firstline.dev/use=notify")]
+    #[case::for_probes(
+        Some(secret("probe", None)),
+        None,
+        "kubectl -n payments label secret smtp firstline.dev/use=notify"
+    )]
     #[case::bound_to_this_host(Some(secret("notify", Some("a.example, smtp.example"))), Some("SMTP.example"), "")]
-    #[case::bound_to_another(Some(secret("notify", Some("a.example"))), Some("evil.example"), "may not be sent to evil.example")]
-    fn a_secret_is_read_only_for_what_it_is_labelled(#[case] secret: Option<Secret>, #[case] host: Option<&str>, #[case] refusal: &str) {
+    #[case::bound_to_another(
+        Some(secret("notify", Some("a.example"))),
+        Some("evil.example"),
+        "may not be sent to evil.example"
+    )]
+    fn a_secret_is_read_only_for_what_it_is_labelled(
+        #[case] secret: Option<Secret>,
+        #[case] host: Option<&str>,
+        #[case] refusal: &str,
+    ) {
         let admitted = admit(secret.as_ref(), "payments", "smtp", Use::Notify, host);
         match admitted {
             Ok(data) => assert!(refusal.is_empty() && data.contains_key("password")),
@@ -251,6 +291,9 @@ mod tests {
     fn a_missing_key_names_those_that_are_there() {
         let data = admit(Some(&secret("git", None)), "a", "b", Use::Git, None).unwrap();
         let reference = SecretRef { name: "b".into(), key: "token".into() };
-        assert_eq!(value(&data, "a", &reference).unwrap_err().to_string(), "Secret a/b has no key \"token\"; it has password");
+        assert_eq!(
+            value(&data, "a", &reference).unwrap_err().to_string(),
+            "Secret a/b has no key \"token\"; it has password"
+        );
     }
 }

@@ -10,12 +10,8 @@ use std::{
     sync::Arc,
 };
 
-use api::{Ticket, TicketEvent, ServiceMonitor, Silence, SupportPolicy};
-use domain::{
-    policy::Policy,
-    probe::Monitor,
-    problem::Problem,
-};
+use api::{ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
+use domain::{policy::Policy, probe::Monitor, problem::Problem};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
@@ -162,7 +158,8 @@ impl World {
         let key = Key::of(&object);
         let object = Arc::new(object);
         let changed = self.monitors.get(&key).is_none_or(|before| {
-            before.object.metadata.generation != object.metadata.generation || before.object.metadata.uid != object.metadata.uid
+            before.object.metadata.generation != object.metadata.generation
+                || before.object.metadata.uid != object.metadata.uid
         });
         let entry = if changed {
             match api::service_monitor::validate(&object) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn policy(name: &str, spec: Value) -> SupportPolicy {
+fn policy(name: &str, spec: &Value) -> SupportPolicy {
     let value = json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
         "metadata": {"name": name, "namespace": "payments", "uid": "p"}, "spec": spec,
@@ -19,7 +19,7 @@ fn valid() -> Value {
     })
 }
 
-fn ticket(name: &str, version: u64, previous: &str, status: Value) -> Arc<Ticket> {
+fn ticket(name: &str, version: u64, previous: &str, status: &Value) -> Arc<Ticket> {
     let value = json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
         "metadata": {
@@ -43,9 +43,12 @@ fn key(name: &str) -> Key {
 #[test]
 fn an_invalid_policy_leaves_the_last_valid_version_in_force_and_its_revision() {
     let mut world = World::new("firstline-system");
-    world.apply_policy(policy("payments", valid()));
+    world.apply_policy(policy("payments", &valid()));
     let revision = world.policy(&key("payments")).unwrap().revision();
-    world.apply_policy(policy("payments", json!({"lastResort": [{"channel": "nowhere"}], "channels": valid()["channels"]})));
+    world.apply_policy(policy(
+        "payments",
+        &json!({"lastResort": [{"channel": "nowhere"}], "channels": valid()["channels"]}),
+    ));
     let entry = world.policy(&key("payments")).unwrap();
     assert!(entry.compiled.is_some() && entry.problems.iter().any(Problem::is_error));
     assert_eq!(entry.revision(), revision);
@@ -55,11 +58,11 @@ fn an_invalid_policy_leaves_the_last_valid_version_in_force_and_its_revision() {
 #[test]
 fn another_spec_is_another_revision() {
     let mut world = World::new("firstline-system");
-    world.apply_policy(policy("payments", valid()));
+    world.apply_policy(policy("payments", &valid()));
     let first = world.policy(&key("payments")).unwrap().revision().unwrap();
     let mut spec = valid();
     spec["order"] = json!(7);
-    world.apply_policy(policy("payments", spec));
+    world.apply_policy(policy("payments", &spec));
     let second = world.policy(&key("payments")).unwrap().revision().unwrap();
     assert!(first.starts_with("payments-") && first != second);
 }
@@ -67,30 +70,34 @@ fn another_spec_is_another_revision() {
 #[test]
 fn an_older_version_of_a_ticket_changes_nothing() {
     let mut world = World::new("firstline-system");
-    assert!(world.apply_ticket(ticket("inc-a", 7, "", json!(null))));
-    assert!(!world.apply_ticket(ticket("inc-a", 6, "", json!(null))));
-    assert!(!world.apply_ticket(ticket("inc-a", 7, "", json!(null))));
-    assert!(world.apply_ticket(ticket("inc-a", 8, "", json!(null))));
+    assert!(world.apply_ticket(ticket("inc-a", 7, "", &json!(null))));
+    assert!(!world.apply_ticket(ticket("inc-a", 6, "", &json!(null))));
+    assert!(!world.apply_ticket(ticket("inc-a", 7, "", &json!(null))));
+    assert!(world.apply_ticket(ticket("inc-a", 8, "", &json!(null))));
 }
 
 #[test]
 fn an_alert_leads_to_its_ticket_until_it_has_ended() {
     let mut world = World::new("firstline-system");
-    world.apply_ticket(ticket("inc-a", 1, "", json!(null)));
+    world.apply_ticket(ticket("inc-a", 1, "", &json!(null)));
     assert!(world.ticket_of_alert("payments", "28a5f3855e9d7caa").is_some());
     assert!(world.ticket_of_alert("identity", "28a5f3855e9d7caa").is_none());
     let ended = json!({"alerts": {"firing": 0, "resolved": 1, "list": [
         {"fingerprint": "28a5f3855e9d7caa", "name": "x", "state": "Recovered", "since": "2026-11-23T03:05:00Z"}]}});
-    world.apply_ticket(ticket("inc-a", 2, "", ended));
+    world.apply_ticket(ticket("inc-a", 2, "", &ended));
     assert!(world.ticket_of_alert("payments", "28a5f3855e9d7caa").is_none());
 }
 
 #[test]
 fn of_two_tickets_of_one_second_the_one_that_follows_is_the_newest() {
     let mut world = World::new("firstline-system");
-    world.apply_ticket(ticket("inc-b", 2, "inc-a", json!(null)));
-    world.apply_ticket(ticket("inc-a", 1, "", json!({"state": "Closed"})));
-    let group = GroupKey { namespace: "payments".into(), policy: "payments/payments".into(), group: "service=\"checkout\"".into() };
+    world.apply_ticket(ticket("inc-b", 2, "inc-a", &json!(null)));
+    world.apply_ticket(ticket("inc-a", 1, "", &json!({"state": "Closed"})));
+    let group = GroupKey {
+        namespace: "payments".into(),
+        policy: "payments/payments".into(),
+        group: "service=\"checkout\"".into(),
+    };
     assert_eq!(world.newest_of_group(&group).unwrap().name_any(), "inc-b");
     world.delete_ticket(&key("inc-b"));
     assert_eq!(world.newest_of_group(&group).unwrap().name_any(), "inc-a");
@@ -102,7 +109,7 @@ fn of_two_tickets_of_one_second_the_one_that_follows_is_the_newest() {
 fn a_changed_policy_touches_only_the_tickets_that_live_by_it() {
     let mut world = World::new("firstline-system");
     let by = |name: &str| json!({"policy": {"namespace": "payments", "name": name, "revision": "r"}});
-    world.apply_ticket(ticket("inc-a", 1, "", by("payments")));
-    world.apply_ticket(ticket("inc-b", 1, "", by("other")));
-    assert_eq!(world.apply_policy(policy("payments", valid())).tickets, [key("inc-a")]);
+    world.apply_ticket(ticket("inc-a", 1, "", &by("payments")));
+    world.apply_ticket(ticket("inc-b", 1, "", &by("other")));
+    assert_eq!(world.apply_policy(policy("payments", &valid())).tickets, [key("inc-a")]);
 }

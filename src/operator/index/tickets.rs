@@ -110,12 +110,17 @@ impl World {
 
     /// The newest ticket of a group, open or not: by creation, then the one that names the other as previous.
     pub fn newest_of_group(&self, group: &GroupKey) -> Option<&Arc<Ticket>> {
-        let tickets: Vec<&Arc<Ticket>> = self.by_group.get(group)?.iter().filter_map(|key| self.tickets.get(key)).collect();
+        let tickets: Vec<&Arc<Ticket>> =
+            self.by_group.get(group)?.iter().filter_map(|key| self.tickets.get(key)).collect();
         let is_previous = |ticket: &Ticket| {
             let name = ticket.name_any();
             tickets.iter().any(|other| other.spec.origin.as_ref().is_some_and(|origin| origin.previous == name))
         };
-        tickets.iter().copied().filter(|ticket| !is_previous(ticket)).max_by_key(|ticket| meta::created(ticket.as_ref()))
+        tickets
+            .iter()
+            .copied()
+            .filter(|ticket| !is_previous(ticket))
+            .max_by_key(|ticket| meta::created(ticket.as_ref()))
     }
 
     /// An event is there. Returns the ticket it belongs to.
@@ -153,7 +158,8 @@ impl World {
     pub fn unacknowledged(&self) -> impl Iterator<Item = api::ticket::Severity> {
         self.tickets.values().filter(|ticket| !is_over(ticket)).filter_map(|ticket| {
             let status = ticket.status.as_ref()?;
-            let waits = status.escalation.as_ref().is_some_and(|e| e.acknowledged_by.is_none() && e.stopped_at.is_none());
+            let waits =
+                status.escalation.as_ref().is_some_and(|e| e.acknowledged_by.is_none() && e.stopped_at.is_none());
             if waits { status.severity } else { None }
         })
     }
@@ -169,7 +175,8 @@ fn firing_labels(ticket: &Ticket) -> Vec<Labels> {
     let status = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
     match (status, &ticket.spec.origin) {
         (Some(alerts), _) => {
-            let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty());
+            let firing =
+                alerts.list.iter().filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty());
             firing.map(|line| line.labels.clone()).collect()
         }
         (None, Some(origin)) => origin.alerts.iter().map(|alert| alert.labels.clone()).collect(),

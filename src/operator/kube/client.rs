@@ -29,7 +29,9 @@ pub enum ClientError {
     #[error("reading the kubeconfig: {0}")]
     Kubeconfig(#[from] kube::config::KubeconfigError),
     /// Neither a kubeconfig nor a pod's account.
-    #[error("no cluster: neither --kubeconfig, KUBECONFIG, ~/.kube/config nor a pod's ServiceAccount could be used: {0}")]
+    #[error(
+        "no cluster: neither --kubeconfig, KUBECONFIG, ~/.kube/config nor a pod's ServiceAccount could be used: {0}"
+    )]
     Infer(#[from] kube::config::InferConfigError),
     /// The connection's settings cannot be used.
     #[error("setting up the connection: {0}")]
@@ -143,7 +145,9 @@ where
         Box::pin(async move {
             let answer = answer.await;
             if let Some(metrics) = metrics {
-                let code = answer.as_ref().map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
+                let code = answer
+                    .as_ref()
+                    .map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
                 metrics.api_reachable.set(i64::from(answer.is_ok()));
                 metrics.requests.get_or_create(&RequestLabels { code, method, host: host.to_string() }).inc();
             }

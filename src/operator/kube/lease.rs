@@ -166,7 +166,10 @@ impl Elector {
                 }
                 failed if !away => {
                     away = true;
-                    let why = failed.map_or_else(|_| "no answer within 2 s".to_owned(), |r| r.err().map_or_else(String::new, |e| e.to_string()));
+                    let why = failed.map_or_else(
+                        |_| "no answer within 2 s".to_owned(),
+                        |r| r.err().map_or_else(String::new, |e| e.to_string()),
+                    );
                     tracing::warn!(leads = self.leadership.is_valid(), why, "the lease cannot be reached; trying on");
                 }
                 _ => {}

@@ -7,6 +7,7 @@
 use std::{collections::BTreeSet, fmt::Debug, hash::Hash, time::Duration};
 
 use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{
     Api, Client, CustomResourceExt, Resource, ResourceExt,
     api::ListParams,
@@ -16,7 +17,6 @@ use kube::{
         watcher::{self, Event, watcher},
     },
 };
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
@@ -120,10 +120,13 @@ where
         // Without a resourceVersion the server answers with the most recent state.
         match api.list(&ListParams::default()).await {
             Ok(list) => {
-                let version = list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);
+                let version =
+                    list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);
                 return Some((version, list.items.into_iter().map(seen).collect()));
             }
-            Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again"),
+            Err(error) => {
+                tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again")
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return None,
@@ -217,9 +220,15 @@ mod tests {
     #[test]
     fn what_vanished_while_the_watch_was_away_is_said_to_be_gone() {
         let (said, _) = replay(vec![
-            Event::Init, Event::InitApply(object("a")), Event::InitApply(object("b")), Event::InitDone,
-            Event::Apply(object("c")), Event::Delete(object("a")),
-            Event::Init, Event::InitApply(object("b")), Event::InitDone,
+            Event::Init,
+            Event::InitApply(object("a")),
+            Event::InitApply(object("b")),
+            Event::InitDone,
+            Event::Apply(object("c")),
+            Event::Delete(object("a")),
+            Event::Init,
+            Event::InitApply(object("b")),
+            Event::InitDone,
         ]);
         assert_eq!(said, ["+a", "+b", "+c", "-a", "-c", "+b"]);
     }

@@ -50,7 +50,11 @@ pub fn classic(openmetrics: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use prometheus_client::{encoding::text::encode, metrics::counter::Counter, registry::{Registry, Unit}};
+    use prometheus_client::{
+        encoding::text::encode,
+        metrics::counter::Counter,
+        registry::{Registry, Unit},
+    };
 
     use super::*;
 

@@ -143,16 +143,43 @@ impl Metrics {
         registry.register("leader_election_master_status", "1 while this replica leads", m.leads);
         registry.register("firstline_api_reachable", "1 while the Kubernetes API answers", m.api_reachable);
         registry.register("firstline_notifications", "Attempts to deliver, by channel and outcome", m.notifications);
-        registry.register_with_unit("firstline_page_lateness", "From a page's planned time until its receiver accepted it", Unit::Seconds, m.page_lateness);
-        registry.register_with_unit("firstline_notification_oldest_pending", "Age of the oldest message that no receiver has accepted; 0 without one", Unit::Seconds, m.oldest_pending);
+        registry.register_with_unit(
+            "firstline_page_lateness",
+            "From a page's planned time until its receiver accepted it",
+            Unit::Seconds,
+            m.page_lateness,
+        );
+        registry.register_with_unit(
+            "firstline_notification_oldest_pending",
+            "Age of the oldest message that no receiver has accepted; 0 without one",
+            Unit::Seconds,
+            m.oldest_pending,
+        );
         registry.register("firstline_nobody_found", "Steps of escalations that reached nobody", m.nobody_found);
-        registry.register("firstline_escalations_exhausted", "Escalations whose every cycle passed without an acknowledgement", m.exhausted);
-        registry.register("firstline_tickets_unacknowledged", "Open tickets born from alerts that nobody has acknowledged", m.unacknowledged);
-        registry.register_with_unit("firstline_deadline_lag", "How late a ticket's deadline was looked at", Unit::Seconds, m.deadline_lag);
+        registry.register(
+            "firstline_escalations_exhausted",
+            "Escalations whose every cycle passed without an acknowledgement",
+            m.exhausted,
+        );
+        registry.register(
+            "firstline_tickets_unacknowledged",
+            "Open tickets born from alerts that nobody has acknowledged",
+            m.unacknowledged,
+        );
+        registry.register_with_unit(
+            "firstline_deadline_lag",
+            "How late a ticket's deadline was looked at",
+            Unit::Seconds,
+            m.deadline_lag,
+        );
         registry.register("firstline_alerts", "Alerts that came in, by what became of them", m.alerts);
         registry.register("firstline_git_syncs", "Runs of Git sources, by result", m.syncs);
         registry.register("firstline_events_dropped", "Kubernetes Events that could not be written", m.events_dropped);
-        registry.register("firstline_status_queue", "Statuses of objects other than tickets that wait to be written", m.status_queue);
+        registry.register(
+            "firstline_status_queue",
+            "Statuses of objects other than tickets that wait to be written",
+            m.status_queue,
+        );
         metrics
     }
 }

@@ -55,17 +55,27 @@ const GAUGES: [(&str, &str, Read); 14] = [
     ("probe_http_content_length", "The Content-Length header; -1 when absent", |o| {
         Some(o.latest.as_ref()?.http.as_ref()?.content_length.map_or(-1.0, |length| length as f64))
     }),
-    ("probe_http_uncompressed_body_length", "Bytes of body read", |o| Some(o.latest.as_ref()?.http.as_ref()?.body_bytes as f64)),
+    ("probe_http_uncompressed_body_length", "Bytes of body read", |o| {
+        Some(o.latest.as_ref()?.http.as_ref()?.body_bytes as f64)
+    }),
     ("probe_http_redirects", "Redirects followed", |o| Some(f64::from(o.latest.as_ref()?.http.as_ref()?.redirects))),
-    ("probe_http_ssl", "Whether the last hop was TLS", |o| Some(f64::from(u8::from(o.latest.as_ref()?.http.as_ref()?.tls)))),
-    ("probe_http_version", "The HTTP version of the answer", |o| o.latest.as_ref()?.http.as_ref()?.version.parse().ok()),
+    ("probe_http_ssl", "Whether the last hop was TLS", |o| {
+        Some(f64::from(u8::from(o.latest.as_ref()?.http.as_ref()?.tls)))
+    }),
+    ("probe_http_version", "The HTTP version of the answer", |o| {
+        o.latest.as_ref()?.http.as_ref()?.version.parse().ok()
+    }),
     ("probe_failed_due_to_regex", "Whether a body or header expectation was what failed", |o| {
         Some(f64::from(u8::from(o.latest.as_ref()?.http.as_ref()?.failed_due_to_regex)))
     }),
-    ("probe_ssl_earliest_cert_expiry", "The earliest end of validity among the certificates shown, as unix time", |o| {
-        Some(o.latest.as_ref()?.tls.as_ref()?.not_after?.as_second() as f64)
+    (
+        "probe_ssl_earliest_cert_expiry",
+        "The earliest end of validity among the certificates shown, as unix time",
+        |o| Some(o.latest.as_ref()?.tls.as_ref()?.not_after?.as_second() as f64),
+    ),
+    ("probe_last_run_timestamp_seconds", "When the last look began, as unix time", |o| {
+        Some(o.latest.as_ref()?.at.as_second() as f64)
     }),
-    ("probe_last_run_timestamp_seconds", "When the last look began, as unix time", |o| Some(o.latest.as_ref()?.at.as_second() as f64)),
     ("probe_timeout_seconds", "The timeout of a look", |o| Some(o.monitor.cadence.timeout.as_secs_f64())),
 ];
 
@@ -91,7 +101,12 @@ impl Collector for ProbeMetrics {
         encode_phases(&mut encoder, &all)?;
         encode_tls(&mut encoder, &all)?;
         encode_counters(&mut encoder, &all)?;
-        let mut family = encoder.encode_descriptor("firstline_monitor_state", "1 on the state the monitor is in", None, MetricType::Gauge)?;
+        let mut family = encoder.encode_descriptor(
+            "firstline_monitor_state",
+            "1 on the state the monitor is in",
+            None,
+            MetricType::Gauge,
+        )?;
         for (key, observed) in &all {
             for state in STATES {
                 let labels = with(identity(key, observed), "state", state.as_str());
@@ -108,7 +123,8 @@ fn encode_phases(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -
     for (key, observed) in all {
         let (Some(sample), Some(())) = (&observed.latest, http(observed)) else { continue };
         let Phases { dns, connect, tls, first_byte, transfer } = sample.phases;
-        let phases = [("resolve", dns), ("connect", connect), ("tls", tls), ("processing", first_byte), ("transfer", transfer)];
+        let phases =
+            [("resolve", dns), ("connect", connect), ("tls", tls), ("processing", first_byte), ("transfer", transfer)];
         for (phase, span) in phases {
             gauge(&mut family, with(identity(key, observed), "phase", phase), span.unwrap_or_default().as_secs_f64())?;
         }
@@ -118,13 +134,23 @@ fn encode_phases(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -
 
 fn encode_tls(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -> Result<(), fmt::Error> {
     let tls = |observed: &Observed| observed.latest.as_ref().and_then(|sample| sample.tls.clone());
-    let mut family = encoder.encode_descriptor("probe_tls_version_info", "The TLS version of the last look", None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor(
+        "probe_tls_version_info",
+        "The TLS version of the last look",
+        None,
+        MetricType::Gauge,
+    )?;
     for (key, observed) in all {
         if let Some(tls) = tls(observed) {
             gauge(&mut family, with(identity(key, observed), "version", &tls.version), 1.0)?;
         }
     }
-    let mut family = encoder.encode_descriptor("probe_tls_cipher_info", "The TLS cipher of the last look", None, MetricType::Gauge)?;
+    let mut family = encoder.encode_descriptor(
+        "probe_tls_cipher_info",
+        "The TLS cipher of the last look",
+        None,
+        MetricType::Gauge,
+    )?;
     for (key, observed) in all {
         if let Some(tls) = tls(observed) {
             gauge(&mut family, with(identity(key, observed), "cipher", &tls.cipher), 1.0)?;
@@ -134,16 +160,23 @@ fn encode_tls(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -> R
 }
 
 fn encode_counters(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -> Result<(), fmt::Error> {
-    let mut family = encoder.encode_descriptor("firstline_probe_results", "Looks by result", None, MetricType::Counter)?;
+    let mut family =
+        encoder.encode_descriptor("firstline_probe_results", "Looks by result", None, MetricType::Counter)?;
     for (key, observed) in all {
         let succeeded = observed.totals.results.get(&None).copied().unwrap_or(0);
         let all: u64 = observed.totals.results.values().sum();
         count(&mut family, with(identity(key, observed), "result", "success"), succeeded)?;
         count(&mut family, with(identity(key, observed), "result", "failure"), all - succeeded)?;
     }
-    let mut family = encoder.encode_descriptor("firstline_probe_failures", "Looks that failed, by reason", None, MetricType::Counter)?;
+    let mut family = encoder.encode_descriptor(
+        "firstline_probe_failures",
+        "Looks that failed, by reason",
+        None,
+        MetricType::Counter,
+    )?;
     for (key, observed) in all {
-        let mut failures: Vec<_> = observed.totals.results.iter().filter_map(|(reason, n)| Some(((*reason)?, *n))).collect();
+        let mut failures: Vec<_> =
+            observed.totals.results.iter().filter_map(|(reason, n)| Some(((*reason)?, *n))).collect();
         failures.sort_unstable();
         for (reason, number) in failures {
             count(&mut family, with(identity(key, observed), "reason", reason.as_str()), number)?;

@@ -4,11 +4,7 @@
 //! Ctrl-C; nothing outlives it.
 #![allow(clippy::print_stdout, reason = "a demo speaks to a person")]
 
-use std::{
-    os::unix::fs::symlink,
-    path::PathBuf,
-    time::Instant,
-};
+use std::{os::unix::fs::symlink, path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -16,7 +12,7 @@ use tests::{
     control_plane::Kubectl,
     eventually, operator,
     serve::Behaviour,
-    stage::{PATIENCE, Stage, SYSTEM, TEAM},
+    stage::{PATIENCE, SYSTEM, Stage, TEAM},
 };
 
 #[tokio::main]
@@ -69,7 +65,14 @@ impl Acme {
     async fn tell(&self) -> Result<()> {
         title("A commit is applied");
         let commit = self.stage.commit_acme().await?;
-        said("git", &format!("{} {}", commit.get(..10).unwrap_or(&commit), self.stage.git.git(&["log", "-1", "--format=%s", "main"])?.trim()));
+        said(
+            "git",
+            &format!(
+                "{} {}",
+                commit.get(..10).unwrap_or(&commit),
+                self.stage.git.git(&["log", "-1", "--format=%s", "main"])?.trim()
+            ),
+        );
         eventually(PATIENCE, "the commit is applied", || async {
             let source = self.stage.get_in(SYSTEM, "gitsources", "acme").await?;
             let applied = source["status"]["lastAppliedRevision"].as_str().unwrap_or_default();
@@ -86,12 +89,14 @@ impl Acme {
         title("The shop breaks: it answers 500");
         let broken = Instant::now();
         self.stage.shop.break_with(Behaviour::Status(500));
-        let ticket = self.stage.wait_for_ticket("checkout", "is there", |ticket| ticket["status"]["number"].is_number()).await?;
+        let ticket =
+            self.stage.wait_for_ticket("checkout", "is there", |ticket| ticket["status"]["number"].is_number()).await?;
         let name = ticket["metadata"]["name"].as_str().context("a ticket without a name")?.to_owned();
         self.show(&["-n", TEAM, "get", "tickets"]).await?;
 
         title("The page, as it arrived in ada's mail");
-        let mail = self.stage.mail.wait_for(PATIENCE, "a page about checkout", |mail| mail.subject.contains(&name)).await?;
+        let mail =
+            self.stage.mail.wait_for(PATIENCE, "a page about checkout", |mail| mail.subject.contains(&name)).await?;
         println!("  From: {}\n  To: {}\n  Subject: {}\n", mail.from, mail.to.join(", "), mail.subject);
         for line in mail.text.lines() {
             println!("  | {line}");
@@ -100,7 +105,15 @@ impl Acme {
 
         title("Ada takes it");
         self.firstline(&["firstline", "ack", &name, "-n", TEAM]).await?;
-        self.firstline(&["firstline", "note", &name, "The new release cannot reach its database; rolling back.", "-n", TEAM]).await?;
+        self.firstline(&[
+            "firstline",
+            "note",
+            &name,
+            "The new release cannot reach its database; rolling back.",
+            "-n",
+            TEAM,
+        ])
+        .await?;
         self.show(&["-n", TEAM, "get", "ticketevents"]).await?;
 
         title("The shop is repaired");
@@ -108,7 +121,11 @@ impl Acme {
         self.stage.wait_for_state("checkout", "Up").await?;
         self.stage.wait_for_ticket("checkout", "is resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
         self.show(&["-n", TEAM, "get", "tickets"]).await?;
-        let over = self.stage.mail.wait_for(PATIENCE, "the news that it is over", |mail| mail.subject.starts_with("Resolved")).await?;
+        let over = self
+            .stage
+            .mail
+            .wait_for(PATIENCE, "the news that it is over", |mail| mail.subject.starts_with("Resolved"))
+            .await?;
         said("mail to ada", &over.subject);
         self.firstline(&["firstline", "show", &name, "-n", TEAM]).await
     }
@@ -139,10 +156,15 @@ impl Acme {
         println!("  kubectl get firstline -A");
         println!("  kubectl firstline tickets -A --all");
         println!("  kubectl -n {TEAM} describe tickets");
-        println!("  kubectl -n {TEAM} patch svcmonitor checkout --type merge -p '{{\"spec\":{{\"probe\":{{\"http\":{{\"expect\":{{\"status\":[\"418\"]}}}}}}}}}}'   # breaks it");
+        println!(
+            "  kubectl -n {TEAM} patch svcmonitor checkout --type merge -p '{{\"spec\":{{\"probe\":{{\"http\":{{\"expect\":{{\"status\":[\"418\"]}}}}}}}}}}'   # breaks it"
+        );
         println!("  curl {}/metrics", self.operator.url());
         println!("  curl {}/api/v1/messages     # the mail server", self.stage.mail.rest_url());
-        println!("  git clone {} acme && cd acme   # commit and push: applied within a second", self.stage.git.file_url());
+        println!(
+            "  git clone {} acme && cd acme   # commit and push: applied within a second",
+            self.stage.git.file_url()
+        );
         println!("\nCtrl-C ends and removes all of it.");
     }
 }

@@ -33,11 +33,11 @@ pub(super) enum Wanted {
 pub(super) fn wanted(observed: &Observed) -> Wanted {
     match observed.verdict.state() {
         State::Down => Wanted::Fire(Box::new(alert(observed))),
-        State::Up | State::Degraded => Wanted::End(AlertState::Recovered),
+        State::Up | State::Degraded if observed.confirmed => Wanted::End(AlertState::Recovered),
         State::Suspended => Wanted::End(AlertState::SourceRemoved),
         // A target that flaps and is down just now may have been up when the flapping began: it must page.
         State::Flapping if observed.verdict.is_down() => Wanted::Fire(Box::new(alert(observed))),
-        State::Unknown | State::Flapping => Wanted::Keep,
+        State::Up | State::Degraded | State::Unknown | State::Flapping => Wanted::Keep,
     }
 }
 
@@ -53,7 +53,14 @@ fn alert(observed: &Observed) -> Alert {
     }
     annotations.insert("target".to_owned(), monitor.target.display());
     let since = observed.verdict.since();
-    Alert { namespace: monitor.namespace.clone(), labels, annotations, state: AlertState::Firing, starts_at: since, at: since }
+    Alert {
+        namespace: monitor.namespace.clone(),
+        labels,
+        annotations,
+        state: AlertState::Firing,
+        starts_at: since,
+        at: since,
+    }
 }
 
 /// The end of an alert that fires on a ticket with these labels.
@@ -63,16 +70,24 @@ pub(super) fn ended(namespace: &str, labels: Labels, state: AlertState, at: Time
 }
 
 /// The whole status.
-pub(super) fn status(entry: &MonitorEntry, observed: Option<&Observed>, ticket: Option<String>, now: Timestamp) -> ServiceMonitorStatus {
+pub(super) fn status(
+    entry: &MonitorEntry,
+    observed: Option<&Observed>,
+    ticket: Option<String>,
+    now: Timestamp,
+) -> ServiceMonitorStatus {
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
     let standing = standing(&entry.problems, entry.compiled.is_none(), observed);
     let state = observed.map(|observed| word(observed.verdict.state()));
-    let own = observed.and_then(|observed| healthy(observed)).into_iter().collect::<Vec<_>>();
+    let own = observed.and_then(healthy).into_iter().collect::<Vec<_>>();
     let decisive = observed.and_then(|observed| observed.decisive.as_ref());
     let latest_tls = observed.and_then(|observed| observed.latest.as_ref()).and_then(|sample| sample.tls.as_ref());
     let certificate = latest_tls.and_then(|tls| {
-        Some(Certificate { not_after: whole_seconds(tls.not_after?), issuer: Some(tls.issuer.chars().take(512).collect()) })
+        Some(Certificate {
+            not_after: whole_seconds(tls.not_after?),
+            issuer: Some(tls.issuer.chars().take(512).collect()),
+        })
     });
     ServiceMonitorStatus {
         observed_generation: generation.unwrap_or(0),
@@ -80,11 +95,13 @@ pub(super) fn status(entry: &MonitorEntry, observed: Option<&Observed>, ticket: 
         state,
         since: observed.map(|observed| observed.verdict.since()),
         reason: observed.and_then(|observed| observed.verdict.reason()).map(|reason| reason.to_string()),
-        message: observed.map(|observed| observed.verdict.message().chars().take(1_024).collect::<String>()).filter(|text| !text.is_empty()),
+        message: observed
+            .map(|observed| observed.verdict.message().chars().take(1_024).collect::<String>())
+            .filter(|text| !text.is_empty()),
         target: entry.compiled.as_ref().map(|monitor| monitor.target.display().chars().take(2_048).collect()),
         // A restart knows no decisive look of its own; the one that was stored is still the last transition's.
         last: decisive.map(last).or(before.last),
-        uptime: observed.map(|observed| uptime(observed, now)),
+        uptime: observed.and_then(|observed| uptime(observed, now)),
         certificate,
         ticket,
     }
@@ -157,15 +174,38 @@ fn last(sample: &Sample) -> LastSample {
     }
 }
 
-fn uptime(observed: &Observed, now: Timestamp) -> Uptime {
+/// `None` while nothing is known: where there was something, the server makes null of an empty object and refuses it.
+fn uptime(observed: &Observed, now: Timestamp) -> Option<Uptime> {
     let percent = |window| observed.uptime.percent(window, now);
-    Uptime { hour: percent(Window::Hour), day: percent(Window::Day), week: percent(Window::Week), month: percent(Window::Month) }
+    let uptime = Uptime {
+        hour: percent(Window::Hour),
+        day: percent(Window::Day),
+        week: percent(Window::Week),
+        month: percent(Window::Month),
+    };
+    (uptime != Uptime::default()).then_some(uptime)
 }
 
 /// A transition, a change of what is probed, and a checkpoint are worth a write; a new uptime alone is not.
 pub(super) fn is_worth_writing(before: &ServiceMonitorStatus, after: &ServiceMonitorStatus, checkpoint: bool) -> bool {
-    let without_what_ticks = |status: &ServiceMonitorStatus| ServiceMonitorStatus { uptime: None, certificate: None, message: None, last: None, ..status.clone() };
+    let without_what_ticks = |status: &ServiceMonitorStatus| ServiceMonitorStatus {
+        uptime: None,
+        certificate: None,
+        message: None,
+        last: None,
+        ..status.clone()
+    };
     if checkpoint { before != after } else { without_what_ticks(before) != without_what_ticks(after) }
+}
+
+/// What is wrong with the spec, when that was not said before.
+pub(super) fn newly_invalid(before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) -> Option<String> {
+    let wrong = |status: &ServiceMonitorStatus| {
+        let condition =
+            status.conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True");
+        condition.map(|condition| condition.message.clone())
+    };
+    wrong(after).filter(|_| wrong(before) != wrong(after))
 }
 
 /// Whether a state is a warning, and its stable word.
@@ -184,4 +224,49 @@ pub(super) fn event_of(state: Word) -> (bool, &'static str) {
 pub(crate) fn is_alert_of(key: &Key, labels: &Labels) -> bool {
     let is = |name: &str, value: &str| labels.get(name).is_some_and(|found| found == value);
     is("alertname", ALERT) && is("monitor", &key.name) && is("namespace", &key.namespace)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rstest::rstest;
+
+    use super::*;
+    use crate::engine::prober::Probed;
+
+    /// A monitor that an earlier process has left in this state, and that this one has not looked at.
+    fn restored(state: State) -> Observed {
+        let object: api::ServiceMonitor = serde_json::from_value(serde_json::json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+            "metadata": {"name": "checkout", "namespace": "payments", "uid": "u"},
+            "spec": {"service": "checkout", "probe": {"tcp": {"address": "shop.example:443"}}},
+        }))
+        .unwrap();
+        let (now, key) = (Timestamp::UNIX_EPOCH, Key::new("payments", "checkout"));
+        let probed = Probed::new(now);
+        probed.watch(&key, &Arc::new(api::service_monitor::validate(&object).unwrap().value), Some((state, now)), now);
+        probed.get(&key).unwrap()
+    }
+
+    #[rstest]
+    #[case(State::Up)]
+    #[case(State::Degraded)]
+    #[tokio::test]
+    async fn a_restored_state_ends_no_alert_before_this_process_has_seen_the_target_answer(#[case] state: State) {
+        let mut observed = restored(state);
+        assert_eq!(wanted(&observed), Wanted::Keep);
+        observed.confirmed = true;
+        assert_eq!(wanted(&observed), Wanted::End(AlertState::Recovered));
+    }
+
+    #[tokio::test]
+    async fn a_restored_outage_still_fires() {
+        assert!(matches!(wanted(&restored(State::Down)), Wanted::Fire(_)));
+    }
+
+    #[tokio::test]
+    async fn uptime_of_which_nothing_is_known_is_left_out() {
+        assert_eq!(uptime(&restored(State::Up), Timestamp::UNIX_EPOCH), None);
+    }
 }

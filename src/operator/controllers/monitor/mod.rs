@@ -88,7 +88,11 @@ async fn end(ctx: &Context, key: &Key, spare: Option<&Labels>, state: AlertState
 }
 
 fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option<&Observed>) -> Outcome {
-    let ticket = ctx.world.read().ticket_with_alert(&key.namespace, |labels| decide::is_alert_of(key, labels)).map(|ticket| ticket.name);
+    let ticket = ctx
+        .world
+        .read()
+        .ticket_with_alert(&key.namespace, |labels| decide::is_alert_of(key, labels))
+        .map(|ticket| ticket.name);
     let before = entry.object.status.clone().unwrap_or_default();
     let after = decide::status(entry, observed, ticket, ctx.clock.now());
     note_transition(ctx, entry, &before, &after);
@@ -110,6 +114,10 @@ fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option
 }
 
 fn note_transition(ctx: &Context, entry: &MonitorEntry, before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) {
+    // A spec that cannot be used leaves no state to speak of: this is all that is seen of it.
+    if let Some(text) = decide::newly_invalid(before, after) {
+        ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text });
+    }
     let Some(state) = after.state.filter(|state| before.state != Some(*state)) else { return };
     if before.state.is_none() && state == Word::Unknown {
         return; // It is new and nobody has looked yet.

@@ -134,12 +134,15 @@ fn plan_of<'a>(job: &Job<'a>, set: &'a str, seen: &'a Seen, defaults: &'a dyn Fn
 }
 
 fn kept(plan: &Plan<'_>) -> Option<String> {
-    let first = plan.kept.first()?;
-    Some(format!(
-        "{} tickets left Git and stay, since a ticket is a record of what happened, the first: {}",
-        plan.kept.len(),
-        first.key
-    ))
+    match plan.kept.as_slice() {
+        [] => None,
+        [one] => Some(format!("{} left Git and stays: it is a record of what happened", one.key)),
+        [first, ..] => Some(format!(
+            "{} tickets left Git and stay, the first {}: they are a record of what happened",
+            plan.kept.len(),
+            first.key
+        )),
+    }
 }
 
 fn interrupted(message: String) -> End {

@@ -11,7 +11,10 @@ use kube::{
 use serde_json::json;
 use thiserror::Error;
 
-use super::{decide::{Plan, Seen}, letter};
+use super::{
+    decide::{Plan, Seen},
+    letter,
+};
 use crate::{
     context::Context,
     engine::numbers::NumberError,

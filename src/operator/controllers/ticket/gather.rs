@@ -5,11 +5,7 @@ use std::sync::Arc;
 use api::Ticket;
 
 use super::{act::Error, decide::Seen};
-use crate::{
-    context::Context,
-    inbox::Inbox,
-    kube::meta::Key,
-};
+use crate::{context::Context, inbox::Inbox, kube::meta::Key};
 
 /// `None` when the ticket is gone: whoever waits in its inbox is told so.
 pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox)>, Error> {
@@ -46,9 +42,15 @@ fn policy_key(ticket: &Ticket) -> Option<Key> {
     Some(Key::new(origin.policy_namespace.clone(), origin.policy.clone()))
 }
 
-async fn frozen_policy(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<Option<Arc<domain::policy::Policy>>, Error> {
+async fn frozen_policy(
+    ctx: &Context,
+    key: &Key,
+    ticket: &Ticket,
+) -> Result<Option<Arc<domain::policy::Policy>>, Error> {
     match &ticket.spec.origin {
-        Some(origin) if !origin.policy_revision.is_empty() => Ok(ctx.revisions.read(&key.namespace, &origin.policy_revision).await?),
+        Some(origin) if !origin.policy_revision.is_empty() => {
+            Ok(ctx.revisions.read(&key.namespace, &origin.policy_revision).await?)
+        }
         _ => Ok(None),
     }
 }

@@ -43,6 +43,15 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let now = ctx.clock.now();
     let plan = decide::decide(&seen, now);
     let next = plan.next;
+    let due = seen
+        .ticket
+        .status
+        .as_ref()
+        .and_then(|status| status.escalation.as_ref())
+        .and_then(|escalation| escalation.next_at);
+    if let Some(due) = due.filter(|due| *due <= now && plan.changed) {
+        ctx.metrics.deadline_lag.observe(domain::time::between(due, now).as_secs_f64());
+    }
     let outcome = if plan.changed || !plan.events.is_empty() { Outcome::Applied } else { Outcome::Unchanged };
     match act::carry_out(ctx, key, &seen, plan).await {
         Ok(()) => inbox.done(),

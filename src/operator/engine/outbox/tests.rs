@@ -2,7 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use domain::{alert::Severity, labels::Labels, message::{WebhookChannel, WebhookUrl}};
+use domain::{
+    alert::Severity,
+    labels::Labels,
+    message::{WebhookChannel, WebhookUrl},
+};
 use prometheus_client::registry::Registry;
 use uuid::Uuid;
 
@@ -93,7 +97,12 @@ fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
     Item {
         ticket: Key::new("payments", "inc-a"),
         target: TargetKey { policy: Key::new("payments", "payments"), channel: channel.into(), address: None },
-        channel: Channel::Webhook(WebhookChannel { url, signing_secret: None, ca: None, timeout: Duration::from_secs(10) }),
+        channel: Channel::Webhook(WebhookChannel {
+            url,
+            signing_secret: None,
+            ca: None,
+            timeout: Duration::from_secs(10),
+        }),
         message,
         attempts: 0,
     }

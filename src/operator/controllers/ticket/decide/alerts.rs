@@ -56,11 +56,11 @@ impl Draft<'_> {
             self.line(What::Reopened, alert.at, alert.label("alertname"));
             self.note(true, "Reopened", "Reopen", format!("{} fires again", alert.title()));
             self.status.severity = Some(severity.into());
-            self.to_chain(Event::Restart { at: alert.at });
+            self.tell_chain(Event::Restart { at: alert.at });
         } else {
             self.line(What::Refired, alert.at, alert.label("alertname"));
             self.note(true, "Refired", "Refire", format!("{} fires again", alert.title()));
-            self.to_chain(Event::Refire { at: alert.at });
+            self.tell_chain(Event::Refire { at: alert.at });
             self.rise(severity, alert.at);
         }
         if self.chain.is_none() && !self.not_paged {
@@ -82,7 +82,7 @@ impl Draft<'_> {
         self.line(What::SeverityRose, at, format!("{before} to {severity}"));
         self.note(true, "SeverityRose", "Escalate", format!("severity rose from {before} to {severity}"));
         if self.chain.is_some() {
-            self.to_chain(Event::Restart { at });
+            self.tell_chain(Event::Restart { at });
         } else {
             self.start_chain(at);
         }
@@ -103,10 +103,15 @@ impl Draft<'_> {
         if self.firing() > 0 {
             return;
         }
-        self.to_chain(Event::Stop { at: alert.at });
+        self.tell_chain(Event::Stop { at: alert.at });
         match alert.state {
             AlertState::SourceRemoved => {
-                self.note(false, "SourceRemoved", "Stop", "the source of the last alert was removed or suspended; the ticket stays open");
+                self.note(
+                    false,
+                    "SourceRemoved",
+                    "Stop",
+                    "the source of the last alert was removed or suspended; the ticket stays open",
+                );
                 self.tell_those_paged("its source was removed or suspended");
             }
             _ => {
@@ -123,7 +128,11 @@ impl Draft<'_> {
             match alerts.list.iter().position(|line| line.state != AlertLineState::Firing) {
                 Some(place) => drop(alerts.list.remove(place)),
                 None => {
-                    tracing::warn!(fingerprint, most = MOST_ALERTS, "a ticket holds no more alerts; this one is not listed on it");
+                    tracing::warn!(
+                        fingerprint,
+                        most = MOST_ALERTS,
+                        "a ticket holds no more alerts; this one is not listed on it"
+                    );
                     return;
                 }
             }

@@ -21,7 +21,8 @@ impl Draft<'_> {
         if escalates {
             self.chain = Some(Chain::start(at));
             let name = route.escalation.clone().unwrap_or_default();
-            self.status.escalation = self.chain.as_ref().map(|chain| api::ticket::EscalationStatus::new(&name, chain, None));
+            self.status.escalation =
+                self.chain.as_ref().map(|chain| api::ticket::EscalationStatus::new(&name, chain, None));
         }
         // Without an escalation of its own, a page's chain tells those very targets.
         if route.escalation.is_some() || !is_page {
@@ -37,7 +38,7 @@ impl Draft<'_> {
     }
 
     /// Lets an event happen to the escalation; what is due runs at the end of the decision.
-    pub(super) fn to_chain(&mut self, event: Event) {
+    pub(super) fn tell_chain(&mut self, event: Event) {
         self.advance(Some(event));
     }
 
@@ -50,7 +51,8 @@ impl Draft<'_> {
         let (Some(mut chain), Some(live)) = (self.chain.take(), self.live()) else { return };
         let escalation = self.escalation();
         let suppressed = self.suppressed().map(|(_, words)| words);
-        let situation = Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+        let situation =
+            Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
         let effects = escalation::advance(&mut chain, event, situation, self.now);
         let ended = !chain.waits_for_a_person();
         self.chain = Some(chain);
@@ -70,15 +72,24 @@ impl Draft<'_> {
             return named.clone();
         }
         let notify = self.route.as_ref().map_or(&[][..], |route| route.notify.as_slice());
-        policy.or(self.live()).map_or_else(EscalationPolicy::empty, |policy| escalation::without_escalation(notify, policy))
+        policy
+            .or(self.live())
+            .map_or_else(EscalationPolicy::empty, |policy| escalation::without_escalation(notify, policy))
     }
 
     /// The silence that holds this ticket now, and how it is called.
     pub(super) fn suppressed(&self) -> Option<(String, String)> {
         let alerts = self.status.alerts.as_ref()?;
         let namespace = self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default();
-        let firing = || alerts.list.iter().filter(|line| line.state == api::ticket::AlertLineState::Firing && !line.labels.is_empty());
-        let of = |labels| silence::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now);
+        let firing = || {
+            alerts
+                .list
+                .iter()
+                .filter(|line| line.state == api::ticket::AlertLineState::Firing && !line.labels.is_empty())
+        };
+        let of = |labels| {
+            silence::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now)
+        };
         // Held only when every firing alert is silenced: one that is not must page.
         let mut held_by = None;
         for line in firing() {
@@ -91,7 +102,11 @@ impl Draft<'_> {
         match effect {
             Effect::Page(page) => self.plan_page(&page),
             Effect::StepBegan { cycle, step, detail } => {
-                let words = if step == 0 { format!("cycle {cycle}, last resort: {detail}") } else { format!("cycle {cycle}, step {step}: {detail}") };
+                let words = if step == 0 {
+                    format!("cycle {cycle}, last resort: {detail}")
+                } else {
+                    format!("cycle {cycle}, step {step}: {detail}")
+                };
                 self.line(What::Step, self.now, words.clone());
                 self.note(true, "Escalated", "Escalate", words);
             }
@@ -107,19 +122,44 @@ impl Draft<'_> {
                 self.nobody_found = true;
                 self.counts.nobody_found += 1;
                 self.line(What::NobodyFound, self.now, "no step reached anybody; the last resort is told");
-                self.note(true, "NobodyFound", "Escalate", "no step of the escalation reaches anybody; the last resort is told");
+                self.note(
+                    true,
+                    "NobodyFound",
+                    "Escalate",
+                    "no step of the escalation reaches anybody; the last resort is told",
+                );
             }
             Effect::Exhausted => {
                 self.counts.exhausted += 1;
-                self.line(What::Exhausted, self.now, "nobody acknowledged in any cycle; the last resort is told, then the last step hourly");
-                self.note(true, "EscalationExhausted", "Escalate", "nobody acknowledged in any cycle; the last resort is told");
+                self.line(
+                    What::Exhausted,
+                    self.now,
+                    "nobody acknowledged in any cycle; the last resort is told, then the last step hourly",
+                );
+                self.note(
+                    true,
+                    "EscalationExhausted",
+                    "Escalate",
+                    "nobody acknowledged in any cycle; the last resort is told",
+                );
             }
             Effect::AcknowledgementWithdrawn { by } => {
-                self.line(What::AcknowledgementWithdrawn, self.now, format!("nothing happened after {by} acknowledged"));
-                self.note(true, "AcknowledgementWithdrawn", "Escalate", format!("nothing happened after {by} acknowledged; a new cycle starts"));
+                self.line(
+                    What::AcknowledgementWithdrawn,
+                    self.now,
+                    format!("nothing happened after {by} acknowledged"),
+                );
+                self.note(
+                    true,
+                    "AcknowledgementWithdrawn",
+                    "Escalate",
+                    format!("nothing happened after {by} acknowledged; a new cycle starts"),
+                );
                 self.refold();
             }
-            Effect::AskStillOnIt { by } => self.plan_update(&by, "are you still on it? Otherwise the escalation starts again soon"),
+            Effect::AskStillOnIt { by } => {
+                self.plan_update(&by, "are you still on it? Otherwise the escalation starts again soon")
+            }
             Effect::TellRefired { by } => self.plan_update(&by, "it fires again"),
         }
     }
@@ -137,15 +177,26 @@ impl Draft<'_> {
     fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
         let Some(live) = self.live() else { return };
         let why = "the route tells you of its tickets";
-        let page = |person: Option<String>, channel: String| Page { cycle: 0, step: 0, rule: 0, sequence: 0, person, channel, planned: due };
+        let page = |person: Option<String>, channel: String| Page {
+            cycle: 0,
+            step: 0,
+            rule: 0,
+            sequence: 0,
+            person,
+            channel,
+            planned: due,
+        };
         match target {
             NotifyTarget::Channel(channel) => self.plan(MessageKind::Notice, &page(None, channel.clone()), why),
             NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, 0, why),
             NotifyTarget::Schedule(schedule) => {
-                let shift = live.schedules.get(schedule).and_then(|schedule| domain::oncall::on_call(schedule, self.now));
+                let shift =
+                    live.schedules.get(schedule).and_then(|schedule| domain::oncall::on_call(schedule, self.now));
                 match shift {
                     Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, 0, why),
-                    None => self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice")),
+                    None => {
+                        self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice"))
+                    }
                 }
             }
         }
@@ -161,7 +212,15 @@ impl Draft<'_> {
         let Some(live) = self.live() else { return };
         let rule = live.people.get(person).and_then(|found| found.rules_for(self.severity()).into_iter().next());
         let Some(rule) = rule else { return };
-        let page = Page { cycle: 0, step: 0, rule: 1, sequence, person: Some(person.to_owned()), channel: rule.channel.clone(), planned: due };
+        let page = Page {
+            cycle: 0,
+            step: 0,
+            rule: 1,
+            sequence,
+            person: Some(person.to_owned()),
+            channel: rule.channel.clone(),
+            planned: due,
+        };
         self.plan(kind, &page, why);
     }
 
@@ -169,14 +228,21 @@ impl Draft<'_> {
         let (chain, live) = (self.chain.as_ref()?, self.live()?);
         let escalation = self.escalation();
         let suppressed = self.suppressed().map(|(_, words)| words);
-        let situation = Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+        let situation =
+            Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
         escalation::next_deadline(chain, situation, self.now)
     }
 
     /// The earliest of: the escalation's deadline, the end of quiet, a notice's due time, a silence that begins or ends.
     pub(super) fn next_look(&self) -> Option<Timestamp> {
         let open = self.status.state.is_none_or(|state| !super::alerts::is_over(state));
-        let silences = self.seen.silences.iter().filter(|_| open).flat_map(|silence| [silence.starts_at, silence.ends_at]).filter(|at| *at > self.now);
+        let silences = self
+            .seen
+            .silences
+            .iter()
+            .filter(|_| open)
+            .flat_map(|silence| [silence.starts_at, silence.ends_at])
+            .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         [self.chain_deadline(), self.quiet_until()].into_iter().flatten().chain(silences).chain(notices).min()
     }

@@ -1,7 +1,10 @@
 //! The conditions of a ticket. Ready says that Firstline looks after it, never whether it is open.
 
 use api::conditions::Condition;
-use domain::conditions::{Condition as Said, Standing};
+use domain::{
+    conditions::{Condition as Said, Standing},
+    escalation::Chain,
+};
 
 use super::Draft;
 
@@ -13,24 +16,51 @@ const NO_POLICY: &str = "NoPolicy";
 
 impl Draft<'_> {
     pub(super) fn conditions(&self) -> Vec<Condition> {
-        let ready = Standing::Ready { reason: "LookedAfter", message: "state, escalation and notifications are up to date".to_owned() };
-        let exhausted = self.chain.as_ref().is_some_and(|chain| chain.exhausted_until.is_some() && chain.waits_for_a_person());
+        let ready = Standing::Ready {
+            reason: "LookedAfter",
+            message: "state, escalation and notifications are up to date".to_owned(),
+        };
+        let exhausted =
+            self.chain.as_ref().is_some_and(|chain| chain.exhausted_until.is_some() && chain.waits_for_a_person());
         let born_from_alerts = self.seen.ticket.spec.origin.is_some();
         let has_policy = self.status.policy.is_some();
         let deleted = has_policy && self.seen.live.is_none();
-        let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(|chain| chain.waits_for_a_person());
+        let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
         let own = [
-            (reaches_nobody, NOBODY_FOUND, "no step of the escalation reaches anybody; check people, channels and schedules of the policy"),
+            (
+                reaches_nobody,
+                NOBODY_FOUND,
+                "no step of the escalation reaches anybody; check people, channels and schedules of the policy",
+            ),
             (exhausted, EXHAUSTED, "nobody acknowledged in any cycle; the last step runs again every hour"),
             (deleted, POLICY_DELETED, "the policy was deleted; the ticket goes on by the revision it began with"),
-            (born_from_alerts && !has_policy, NO_POLICY, "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match"),
-            (self.not_paged, NOT_PAGED, "the ticket is a restored backup: nobody was paged; acknowledge or resolve it by hand"),
+            (
+                born_from_alerts && !has_policy,
+                NO_POLICY,
+                "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match",
+            ),
+            (
+                self.not_paged,
+                NOT_PAGED,
+                "the ticket is a restored backup: nobody was paged; acknowledge or resolve it by hand",
+            ),
         ];
         let own: Vec<Said> = own
             .into_iter()
             .filter(|(holds, ..)| *holds)
-            .map(|(_, type_, message)| Said { type_, status: true, reason: type_.to_owned(), message: message.to_owned() })
+            .map(|(_, type_, message)| Said {
+                type_,
+                status: true,
+                reason: type_.to_owned(),
+                message: message.to_owned(),
+            })
             .collect();
-        api::conditions::conditions(&self.status.conditions, &ready, &own, self.seen.ticket.metadata.generation, self.now)
+        api::conditions::conditions(
+            &self.status.conditions,
+            &ready,
+            &own,
+            self.seen.ticket.metadata.generation,
+            self.now,
+        )
     }
 }

@@ -53,7 +53,10 @@ impl Draft<'_> {
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished()) {
             if !live.channels.contains_key(&notification.channel) {
                 notification.state = NotificationState::Failed;
-                notification.error = Some(format!("channel {} is no longer in policy {}/{}", notification.channel, live.namespace, live.name));
+                notification.error = Some(format!(
+                    "channel {} is no longer in policy {}/{}",
+                    notification.channel, live.namespace, live.name
+                ));
             }
         }
     }
@@ -101,7 +104,10 @@ impl Draft<'_> {
             .notifications
             .iter()
             .filter(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice))
-            .filter(|n| matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain) || (n.state == NotificationState::Planned && n.attempts > 0))
+            .filter(|n| {
+                matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain)
+                    || (n.state == NotificationState::Planned && n.attempts > 0)
+            })
             .map(|n| (n.person.clone(), n.channel.clone()))
             .collect();
         self.supersede(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice));

@@ -178,7 +178,8 @@ impl<'a> Draft<'a> {
         self.status.priority.clone_from(&ticket.spec.priority);
         let Some(origin) = &ticket.spec.origin else { return };
         self.status.severity = Some(origin.severity);
-        self.status.priority = self.status.priority.take().or_else(|| self.route.as_ref().map(|route| route.priority.clone()));
+        self.status.priority =
+            self.status.priority.take().or_else(|| self.route.as_ref().map(|route| route.priority.clone()));
         if !origin.policy.is_empty() {
             self.status.policy = Some(PolicyInForce {
                 namespace: origin.policy_namespace.clone(),
@@ -194,7 +195,11 @@ impl<'a> Draft<'a> {
         let created = meta::created(ticket.as_ref());
         if domain::time::between(created, self.now) > BACKUP_AGE {
             self.not_paged = true;
-            self.line(What::NotPaged, self.now, "the ticket was not looked after for over an hour after its creation: a restored backup pages nobody");
+            self.line(
+                What::NotPaged,
+                self.now,
+                "the ticket was not looked after for over an hour after its creation: a restored backup pages nobody",
+            );
             return;
         }
         self.start_chain(created);
@@ -242,7 +247,6 @@ impl<'a> Draft<'a> {
             counts: self.counts,
         }
     }
-
 }
 
 fn read_line(line: &api::ticket::TimelineLine) -> Option<Line> {

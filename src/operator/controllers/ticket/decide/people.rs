@@ -8,6 +8,7 @@ use api::{
 use domain::{
     conditions::Standing,
     escalation::Event,
+    problem::Problem,
     ticket::{
         self as tickets,
         event::{self, Act},
@@ -36,7 +37,8 @@ impl Draft<'_> {
                 self.pass_on(event);
             }
         }
-        self.status.last_sequence = events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max().or(self.status.last_sequence);
+        self.status.last_sequence =
+            events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max().or(self.status.last_sequence);
         self.store(&folded);
         self.follow_state(before);
     }
@@ -64,16 +66,37 @@ impl Draft<'_> {
         let mut all: Vec<&TicketEvent> = self.seen.events.iter().map(AsRef::as_ref).collect();
         let known = |event: &TicketEvent| event.status.as_ref().and_then(|status| status.sequence);
         all.sort_by_key(|event| (known(event).unwrap_or(i64::MAX), meta::version(*event)));
-        let mut next = all.iter().filter_map(|event| known(event)).max().unwrap_or(0).max(self.status.last_sequence.unwrap_or(0));
+        let mut next =
+            all.iter().filter_map(|event| known(event)).max().unwrap_or(0).max(self.status.last_sequence.unwrap_or(0));
         all.into_iter()
             .filter_map(|event| {
                 let sequence = known(event).unwrap_or_else(|| {
                     next += 1;
                     next
                 });
-                read_event(event, sequence)
+                let read = read_event(event, sequence)?;
+                Some(event::TicketEvent { refused: self.refused(event, &read.act), ..read })
             })
             .collect()
+    }
+
+    /// The refusal on record; for an event that is judged now, whether the policy knows the person it names.
+    fn refused(&self, object: &TicketEvent, act: &Act) -> Option<String> {
+        match object.status.as_ref().and_then(|status| status.accepted) {
+            Some(true) => None,
+            Some(false) => Some(object.status.as_ref()?.reason.clone().unwrap_or_default()),
+            None => {
+                let (Act::Assign { to }, Some(policy)) = (act, self.live()) else { return None };
+                if policy.people.contains_key(to) {
+                    return None;
+                }
+                let problem = Problem::error(
+                    "",
+                    format!("no person of policy {}/{} is called `{to}`", policy.namespace, policy.name),
+                );
+                Some(problem.suggest_from(to, policy.people.keys().map(String::as_str)).to_string())
+            }
+        }
     }
 
     fn judge(&mut self, events: &[event::TicketEvent], folded: &Folded) {
@@ -108,13 +131,15 @@ impl Draft<'_> {
         match &event.act {
             Act::Acknowledge => {
                 self.note(false, "Acknowledged", "Acknowledge", format!("{who} works on it"));
-                self.to_chain(Event::Acknowledge { by: who, at: event.at });
+                self.tell_chain(Event::Acknowledge { by: who, at: event.at });
             }
             Act::Unacknowledge => {
                 self.note(true, "Unacknowledged", "Unacknowledge", format!("{who} gave the ticket back"));
-                self.to_chain(Event::Unacknowledge { at: event.at });
+                self.tell_chain(Event::Unacknowledge { at: event.at });
             }
-            Act::Note { .. } | Act::Assign { .. } | Act::State { .. } => self.to_chain(Event::Activity { at: event.at }),
+            Act::Note { .. } | Act::Assign { .. } | Act::State { .. } => {
+                self.tell_chain(Event::Activity { at: event.at })
+            }
         }
     }
 
@@ -131,12 +156,16 @@ impl Draft<'_> {
         let remarks = &folded.remarks;
         self.status.messages = (!remarks.is_empty()).then(|| Messages {
             total: u32::try_from(remarks.len()).unwrap_or(u32::MAX),
-            last: remarks.iter().skip(remarks.len().saturating_sub(REMARKS)).map(|remark| MessageLine {
-                at: remark.at,
-                from: self.person_of(&remark.from),
-                public: false,
-                text: cut(remark.text.clone(), REMARK_LENGTH),
-            }).collect(),
+            last: remarks
+                .iter()
+                .skip(remarks.len().saturating_sub(REMARKS))
+                .map(|remark| MessageLine {
+                    at: remark.at,
+                    from: self.person_of(&remark.from),
+                    public: false,
+                    text: cut(remark.text.clone(), REMARK_LENGTH),
+                })
+                .collect(),
         });
     }
 
@@ -145,14 +174,19 @@ impl Draft<'_> {
         let Some(after) = self.status.state else { return };
         let (was_over, over) = (before.is_some_and(is_over), is_over(after));
         if over && !was_over {
-            self.to_chain(Event::Stop { at: self.now });
+            self.tell_chain(Event::Stop { at: self.now });
             if self.status.recovered_at.is_none() && self.status.alerts.is_some() {
-                self.note(false, "Resolved", "Resolve", format!("resolved: {}", self.status.reason.clone().unwrap_or_default()));
+                self.note(
+                    false,
+                    "Resolved",
+                    "Resolve",
+                    format!("resolved: {}", self.status.reason.clone().unwrap_or_default()),
+                );
                 self.tell_those_paged("somebody resolved the ticket");
             }
         }
         if was_over && !over && self.firing() > 0 && self.chain.as_ref().is_some_and(|chain| chain.stopped.is_some()) {
-            self.to_chain(Event::Restart { at: self.now });
+            self.tell_chain(Event::Restart { at: self.now });
         }
     }
 }
@@ -193,6 +227,7 @@ fn read_event(object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent>
         owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
         author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
         act,
+        refused: None,
     })
 }
 

@@ -1,17 +1,13 @@
 //! Stories of one ticket on a clock of seconds, through the real parser of policies and without an API.
 
+use ::kube::ResourceExt;
 use api::{
     Silence, SupportPolicy,
     ticket::{Notification, NotificationState, Origin, OriginAlert, TicketSpec, TicketState},
     ticket_event::TicketEventSpec,
 };
-use domain::{
-    alert::AlertState,
-    labels::Labels,
-    message::Delivery,
-};
+use domain::{alert::AlertState, labels::Labels, message::Delivery};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use ::kube::ResourceExt;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -147,13 +143,23 @@ impl Desk {
         while second <= to {
             self.look(second);
             self.deliver(second);
-            let next = self.last.as_ref().and_then(|plan| plan.next).map_or(to + 1, |next| next.duration_since(at(0)).as_secs());
+            let next = self
+                .last
+                .as_ref()
+                .and_then(|plan| plan.next)
+                .map_or(to + 1, |next| next.duration_since(at(0)).as_secs());
             second = next.max(second + 1);
         }
     }
 
     fn deliver(&mut self, second: i64) {
-        let due: Vec<Notification> = self.status().notifications.iter().filter(|n| !n.state.is_finished() && n.planned_at <= at(second)).cloned().collect();
+        let due: Vec<Notification> = self
+            .status()
+            .notifications
+            .iter()
+            .filter(|n| !n.state.is_finished() && n.planned_at <= at(second))
+            .cloned()
+            .collect();
         for notification in due {
             self.report(&notification.id, Delivery::Accepted { receipt: "250 OK".into() }, second);
         }
@@ -168,11 +174,18 @@ impl Desk {
     }
 
     fn alert(&mut self, severity: &str, state: AlertState, second: i64) {
-        let alert = Alert { namespace: "payments".into(), labels: labels(severity), annotations: Labels::new(), state, starts_at: at(second), at: at(second) };
+        let alert = Alert {
+            namespace: "payments".into(),
+            labels: labels(severity),
+            annotations: Labels::new(),
+            state,
+            starts_at: at(second),
+            at: at(second),
+        };
         self.alerts.push(alert);
     }
 
-    fn event(&mut self, author: &str, act: serde_json::Value, second: i64) {
+    fn event(&mut self, author: &str, act: &serde_json::Value, second: i64) {
         let mut spec = json!({"ticket": "inc-a", "author": author});
         spec.as_object_mut().unwrap().extend(act.as_object().unwrap().clone());
         let spec: TicketEventSpec = serde_json::from_value(spec).unwrap();
@@ -226,7 +239,7 @@ fn the_whole_story_takes_six_writes_of_the_ticket() {
     let mut desk = Desk::open("page");
     desk.look(1);
     desk.deliver(1);
-    desk.event("oidc:ada", json!({"acknowledge": true}), 20);
+    desk.event("oidc:ada", &json!({"acknowledge": true}), 20);
     desk.look(21);
     desk.alert("page", AlertState::Recovered, 60);
     desk.look(60);
@@ -245,7 +258,12 @@ fn the_whole_story_takes_six_writes_of_the_ticket() {
 fn unacknowledged_it_reaches_everybody_and_then_the_last_resort() {
     let mut desk = Desk::open("page");
     desk.run(0, 4_800);
-    let told: Vec<_> = desk.status().notifications.iter().map(|n| format!("{} {}", n.planned_at.duration_since(at(0)).as_secs(), n.channel)).collect();
+    let told: Vec<_> = desk
+        .status()
+        .notifications
+        .iter()
+        .map(|n| format!("{} {}", n.planned_at.duration_since(at(0)).as_secs(), n.channel))
+        .collect();
     assert_eq!(told, ["0 chat", "300 sms", "600 chat", "2400 chat", "2700 sms", "3000 chat", "4800 ops"]);
     assert!(desk.condition("EscalationExhausted"));
 }
@@ -254,7 +272,7 @@ fn unacknowledged_it_reaches_everybody_and_then_the_last_resort() {
 fn an_acknowledgement_withdraws_what_was_planned_and_not_sent() {
     let mut desk = Desk::open("page");
     desk.look(1);
-    desk.event("oidc:ada", json!({"acknowledge": true}), 2);
+    desk.event("oidc:ada", &json!({"acknowledge": true}), 2);
     let cancelled = desk.look(2).cancel.len();
     assert_eq!(cancelled, 1);
     assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
@@ -268,12 +286,30 @@ fn an_acknowledgement_withdraws_what_was_planned_and_not_sent() {
 fn a_refused_event_says_why_and_changes_nothing() {
     let mut desk = Desk::open("page");
     desk.look(1);
-    desk.event("oidc:ada", json!({"unacknowledge": true}), 2);
+    desk.event("oidc:ada", &json!({"unacknowledge": true}), 2);
     desk.look(2);
     let verdict = desk.events[0].status.clone().unwrap();
     assert_eq!((verdict.accepted, verdict.sequence), (Some(false), Some(1)));
     assert_eq!(verdict.reason.as_deref(), Some("nobody has acknowledged the ticket"));
     assert_eq!(desk.status().state, Some(TicketState::New));
+}
+
+#[test]
+fn a_ticket_is_not_given_to_a_stranger_and_the_refusal_outlives_the_policy() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.event("oidc:ada", &json!({"assign": {"to": "bib"}}), 2);
+    desk.look(2);
+    let reason = desk.events[0].status.clone().unwrap().reason.unwrap();
+    assert_eq!(reason, "no person of policy payments/payments is called `bib`; did you mean `bob`?");
+    let mut live = Policy::clone(desk.live.as_ref().unwrap());
+    live.people.insert("bib".into(), live.people["bob"].clone());
+    desk.live = Some(Arc::new(live));
+    desk.look(3);
+    assert_eq!(desk.status().assignee, None);
+    desk.event("oidc:ada", &json!({"assign": {"to": "bib"}}), 4);
+    desk.look(4);
+    assert_eq!(desk.status().assignee.as_deref(), Some("bib"));
 }
 
 #[test]
@@ -284,7 +320,10 @@ fn firing_again_before_it_is_resolved_runs_the_current_step_again() {
     desk.run(20, 30);
     desk.alert("page", AlertState::Firing, 40);
     desk.run(40, 50);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted", "page ada by chat: Accepted"]);
+    assert_eq!(
+        desk.told(),
+        ["page ada by chat: Accepted", "resolved ada by chat: Accepted", "page ada by chat: Accepted"]
+    );
     assert_eq!(desk.status().recovered_at, None);
 }
 
@@ -292,7 +331,7 @@ fn firing_again_before_it_is_resolved_runs_the_current_step_again() {
 fn firing_again_soon_after_it_was_resolved_reopens_the_same_ticket_in_a_new_cycle() {
     let mut desk = Desk::open("page");
     desk.run(0, 10);
-    desk.event("oidc:ada", json!({"acknowledge": true}), 11);
+    desk.event("oidc:ada", &json!({"acknowledge": true}), 11);
     desk.look(11);
     desk.alert("page", AlertState::Recovered, 20);
     desk.run(20, 400);
@@ -342,7 +381,10 @@ fn a_more_severe_alert_raises_priority_and_pages() {
     desk.run(0, 60);
     desk.alert("page", AlertState::Firing, 61);
     desk.run(61, 61);
-    assert_eq!((desk.status().priority.as_deref(), desk.status().severity), (Some("P1"), Some(api::ticket::Severity::Page)));
+    assert_eq!(
+        (desk.status().priority.as_deref(), desk.status().severity),
+        (Some("P1"), Some(api::ticket::Severity::Page))
+    );
     assert_eq!(desk.told(), ["notice - by chat: Accepted", "page ada by chat: Accepted"]);
 }
 
@@ -423,7 +465,7 @@ fn a_failed_attempt_stays_planned_and_says_why() {
 fn a_person_who_resolves_stops_the_chain_and_tells_those_paged() {
     let mut desk = Desk::open("page");
     desk.run(0, 1);
-    desk.event("oidc:ada", json!({"state": {"to": "Resolved", "reason": "NotPlanned"}}), 30);
+    desk.event("oidc:ada", &json!({"state": {"to": "Resolved", "reason": "NotPlanned"}}), 30);
     desk.run(30, 4_000);
     assert_eq!(desk.status().reason.as_deref(), Some("NotPlanned"));
     assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
@@ -438,6 +480,9 @@ fn a_ticket_of_a_person_has_a_number_a_state_and_no_escalation() {
     desk.live = None;
     desk.look(5);
     let status = desk.status();
-    assert_eq!((status.number, status.state, status.priority.as_deref()), (Some(1042), Some(TicketState::New), Some("P2")));
+    assert_eq!(
+        (status.number, status.state, status.priority.as_deref()),
+        (Some(1042), Some(TicketState::New), Some("P2"))
+    );
     assert!(status.escalation.is_none() && status.policy.is_none());
 }
