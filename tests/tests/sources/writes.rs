@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
-use tests::{control_plane::Requests, stage::SYSTEM, tls::Authority};
+use tests::{
+    control_plane::Requests,
+    stage::{SYSTEM, path},
+    tls::Authority,
+};
 
 use crate::scene::{Scene, commit_monitors, condition, monitor};
 
@@ -200,4 +204,52 @@ async fn a_repository_over_https_asks_for_a_login_and_gets_it_from_the_secret() 
     let right = json!({"stringData": {"password": "s3cret"}}).to_string();
     scene.plane.kubectl(&["-n", SYSTEM, "patch", "secret", &scene.source, "-p", &right]).await?.ok()?;
     scene.applied(&commit).await.map(drop)
+}
+
+/// The samples of the kinds that come out of Git.
+fn samples() -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path("src/api/samples/accepted"))? {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).context("a name")?.to_owned();
+        let kind = name.split('-').next().unwrap_or_default();
+        if ["supportpolicy", "svcmonitor", "compliancerule", "vendorcontact", "ticket"].contains(&kind) {
+            found.push((name, std::fs::read_to_string(&file)?));
+        }
+    }
+    ensure!(found.len() >= 10, "only {} samples", found.len());
+    Ok(found)
+}
+
+#[tokio::test]
+async fn every_sample_is_written_once_and_is_then_what_git_says() -> Result<()> {
+    let scene = Scene::new("samples").await?;
+    let samples = samples()?;
+    let files: Vec<(&str, &str)> = samples.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let commit = scene.git.commit(&files, "samples")?;
+    scene.follow(|_| {}).await?;
+    let status = scene.applied(&commit).await?;
+    assert_eq!(status["objects"]["created"], json!(samples.len()));
+
+    // Asked to compare everything, it finds nothing to write: our defaults are the server's.
+    let mark = scene.mark().await?;
+    scene.sync().await?;
+    let calls = scene.calls(mark).await?;
+    assert!(calls.clone().verb("list").count() > 0, "it has looked: {calls}");
+    assert_eq!(calls.verb("patch").count(), 0, "{:?}", scene.status().await?["history"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ticket_that_leaves_git_stays() -> Result<()> {
+    let scene = Scene::new("ticket").await?;
+    let ticket = "apiVersion: firstline.dev/v1alpha1\nkind: Ticket\nmetadata: {name: laptop}\nspec: {title: A laptop for Bob, type: ServiceRequest}\n";
+    let first = scene.git.commit(&[("m.yaml", &monitor("m", "shop")), ("t.yaml", ticket)], "a ticket")?;
+    scene.follow(|_| {}).await?;
+    scene.applied(&first).await?;
+    let second = scene.git.remove(&["t.yaml"], "without")?;
+    let status = scene.applied(&second).await?;
+    let said = condition(&status, "Ready");
+    assert!(said.contains("laptop left Git and stays"), "{said}");
+    scene.kubectl(&["get", "ticket", "laptop"]).await.map(drop)
 }
