@@ -1,0 +1,23 @@
+//! What must hold when something breaks: nothing is lost, no message goes out twice but with the same id,
+//! escalation comes in time, and whoever is affected says why.
+//!
+//! Each test has a stage of its own, because most of them kill what others would share. Messages are counted
+//! where they arrive, by `webhook-id` and `Message-ID`, never by what the operator says of itself.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test of child processes measures the real clock; a missing index is a failure"
+)]
+
+#[path = "faults/api_server.rs"]
+mod api_server;
+#[path = "faults/crash.rs"]
+mod crash;
+#[path = "faults/objects.rs"]
+mod objects;
+#[path = "faults/receivers.rs"]
+mod receivers;
+#[path = "faults/replicas.rs"]
+mod replicas;
+#[path = "faults/scene.rs"]
+mod scene;

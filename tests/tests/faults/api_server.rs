@@ -1,0 +1,73 @@
+//! The API server goes away and comes back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use tests::{eventually, operator::Operator, stage::PATIENCE};
+
+use crate::scene::{Scene, metric, page, page_to, pages};
+
+/// Three times as long as a lease is valid.
+const OUTAGE: Duration = Duration::from_secs(12);
+
+#[tokio::test]
+async fn an_operator_without_api_server_lives_probes_and_says_so_and_pages_afterwards() -> Result<()> {
+    let (scene, _, operator) = Scene::running("api-gone").await?;
+    let pid = operator.pid();
+    metric(&operator, "firstline_api_reachable", &[], |value| value == 1.0).await?;
+
+    scene.stage.plane.stop_apiserver();
+    let began = Instant::now();
+    metric(&operator, "firstline_api_reachable", &[], |value| value == 0.0).await?;
+    scene.break_shop();
+    outage(&operator, began).await?;
+    let state = [("monitor", "checkout"), ("state", "Down")];
+    metric(&operator, "firstline_monitor_state", &state, |value| value == 1.0).await?;
+
+    scene.stage.plane.start_apiserver().await?;
+    metric(&operator, "firstline_api_reachable", &[], |value| value == 1.0).await?;
+    page(&scene.ada).await?;
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    scene.stage.wait_for_state("checkout", "Down").await?;
+    ensure!(operator.is_running() && operator.pid() == pid, "{}", operator.tail());
+    ensure!(
+        ticket["status"]["state"] == "New" && page_to(&ticket, "ada-hook")["attempts"] == 1,
+        "{}",
+        ticket["status"]
+    );
+    assert_eq!(pages(&scene.ada).len(), 1);
+    Ok(())
+}
+
+/// While it lasts, looks go on and both health pages answer.
+async fn outage(operator: &Operator, began: Instant) -> Result<()> {
+    let looks = operator.metrics().await?.sum("firstline_probe_results_total", &[]);
+    eventually(PATIENCE, "twelve seconds without API server", || async {
+        for health in ["/livez", "/readyz"] {
+            let (code, text) = operator.get(health).await?;
+            ensure!(code == 200, "{health} answers {code} {text}");
+        }
+        ensure!(began.elapsed() >= OUTAGE, "{:?} have passed", began.elapsed());
+        Ok(())
+    })
+    .await?;
+    // Two monitors a second, some of them cut by the time the first count was taken.
+    metric(operator, "firstline_probe_results_total", &[], |value| value >= looks + 12.0).await.map(drop)
+}
+
+/// An API server that takes connections and never answers is the worse case: nothing fails by itself.
+#[tokio::test]
+async fn an_api_server_that_hangs_delays_a_page_only_until_it_goes_on() -> Result<()> {
+    let (scene, _, operator) = Scene::running("api-hangs").await?;
+    scene.stage.plane.pause_apiserver();
+    let began = Instant::now();
+    scene.break_shop();
+    outage(&operator, began).await?;
+    scene.stage.plane.resume_apiserver();
+    let resumed = Instant::now();
+    page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    ensure!(resumed.elapsed() < Duration::from_secs(45), "it took {:?}; {}", resumed.elapsed(), operator.tail());
+    assert_eq!(pages(&scene.ada).len(), 1);
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Targets that hang, and objects that vanish while something depends on them.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+use tests::{
+    eventually,
+    serve::Behaviour,
+    stage::{PATIENCE, TEAM},
+    web::WebService,
+};
+
+use crate::scene::{Scene, metric, page, page_to, pages};
+
+fn monitor(name: &str, url: &str) -> String {
+    json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+        "metadata": {"name": name, "namespace": TEAM},
+        "spec": {
+            "service": name, "severity": "info", "interval": "1s", "timeout": "1s",
+            "probe": {"http": {"url": url}}, "thresholds": {"down": 2, "up": 2, "confirmEvery": "500ms"},
+        },
+    })
+    .to_string()
+}
+
+/// Twenty targets hang, each look for its whole timeout; the one that answers is looked at every second.
+#[tokio::test]
+async fn a_target_that_never_answers_is_down_for_that_reason_and_delays_no_other() -> Result<()> {
+    let (scene, _, operator) = Scene::running("hang").await?;
+    let steady = WebService::start().await?;
+    let hanging: Vec<String> = (1..=20).map(|n| monitor(&format!("hanging-{n}"), &scene.stage.shop.url())).collect();
+    scene.stage.shop.break_with(Behaviour::Hang);
+    scene.apply(&format!("{}\n---\n{}", hanging.join("\n---\n"), monitor("steady", &steady.url()))).await?;
+    let checkout = scene.stage.wait_for_state("checkout", "Down").await?;
+    let status = &checkout["status"];
+    assert_eq!(status["reason"], "FirstByteTimeout", "{status}");
+    ensure!(status["message"].as_str().is_some_and(|message| !message.is_empty()), "{status}");
+    scene.stage.wait_for_state("hanging-20", "Down").await?;
+    scene.stage.wait_for_state("steady", "Up").await?;
+
+    let (began, before) = (Instant::now(), steady.requests());
+    eventually(PATIENCE, "eight looks at the steady service", || async {
+        let looks = steady.requests() - before;
+        ensure!(looks >= 8, "{looks}");
+        Ok(())
+    })
+    .await?;
+    ensure!(began.elapsed() < Duration::from_secs(12), "eight looks took {:?}; {}", began.elapsed(), operator.tail());
+    metric(&operator, "firstline_probe_skipped_total", &[("monitor", "steady")], |value| value == 0.0).await?;
+    page(&scene.ada).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_ticket_deleted_by_hand_while_its_alert_fires_is_opened_anew_and_pages_anew() -> Result<()> {
+    let (scene, _, operator) = Scene::running("deleted-ticket").await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    let first = scene.told("ada-hook", "Accepted").await?;
+    let name = first["metadata"]["name"].as_str().unwrap_or_default();
+    scene.stage.plane.kubectl(&["-n", TEAM, "delete", "ticket", name]).await?.ok()?;
+
+    let another = |ticket: &Value| ticket["metadata"]["uid"] != first["metadata"]["uid"];
+    let second = scene
+        .ticket("another one, told", |ticket| another(ticket) && page_to(ticket, "ada-hook")["state"] == "Accepted")
+        .await?;
+    ensure!(
+        page_to(&first, "ada-hook")["id"] != page_to(&second, "ada-hook")["id"],
+        "the new ticket's page is a message of its own"
+    );
+    ensure!(first["status"]["number"] != second["status"]["number"], "a number is not given twice");
+    assert_eq!(pages(&scene.ada).len(), 2, "{}", operator.tail());
+    scene.stage.shop.repair().await?;
+    scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_monitor_that_is_deleted_or_suspended_ends_its_alert_and_leaves_the_ticket_open() -> Result<()> {
+    let (scene, _, operator) = Scene::running("no-source").await?;
+    scene.stage.shop.refuse_connections().await;
+    page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    scene
+        .stage
+        .wait_for_ticket("checkout-port", "told", |ticket| ticket["status"]["notifications"][0]["state"] == "Accepted")
+        .await?;
+    scene.stage.wait_for_state("checkout", "Down").await?;
+    scene.stage.wait_for_state("checkout-port", "Down").await?;
+
+    let kubectl = async |arguments: &[&str]| scene.stage.plane.kubectl(arguments).await?.ok();
+    kubectl(&["-n", TEAM, "delete", "svcmonitors", "checkout"]).await?;
+    kubectl(&[
+        "-n",
+        TEAM,
+        "patch",
+        "svcmonitors",
+        "checkout-port",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"suspend":true}}"#,
+    ])
+    .await?;
+    for service in ["checkout", "checkout-port"] {
+        let gone = |ticket: &Value| ticket["status"]["alerts"]["list"][0]["state"] == "SourceRemoved";
+        let ticket = scene.stage.wait_for_ticket(service, "its source is gone", gone).await?;
+        let status = &ticket["status"];
+        ensure!(
+            status["state"] != "Resolved" && status["alerts"]["firing"] == 0,
+            "{service}: {status}; {}",
+            operator.tail()
+        );
+    }
+    scene.stage.wait_for_state("checkout-port", "Suspended").await?;
+    let ticket =
+        scene.ticket("its chain has stopped", |ticket| !ticket["status"]["escalation"]["stoppedAt"].is_null()).await?;
+    let told = scene
+        .ada
+        .wait_for(PATIENCE, "the end", |request| request.json().is_ok_and(|body| body["data"]["kind"] == "resolved"))
+        .await?;
+    let why = told.json()?["data"]["why"].as_str().unwrap_or_default().to_owned();
+    ensure!(why.contains("removed or suspended"), "{why}; {}", ticket["status"]);
+    ensure!(pages(&scene.bob).is_empty(), "nobody is told of what has no source");
+    Ok(())
+}
