@@ -3,6 +3,7 @@
 //!
 //! One control plane and one operator for all tests but those that kill it; each test has a namespace, a repository and
 //! a GitSource of its own.
+#![allow(clippy::indexing_slicing, reason = "a missing index is a failure")]
 
 #[path = "sources/crash.rs"]
 mod crash;

@@ -82,7 +82,10 @@ pub(super) async fn attempt(ctx: &Context, job: Job<'_>, known: &mut Known) -> E
             return (undone(counts(&plan), failed), End::Refused(refusal("ReconciliationFailed", rehearsed.refused)));
         }
         Ok(rehearsed) => remarks.extend(rehearsed.sampled.map(|asked| {
-            format!("the server was asked beforehand about {asked} objects, one of each kind and namespace, since the first commit is large")
+            let all = plan.create.len() + plan.update.len();
+            format!(
+                "the first commit is large: of its {all} objects {asked} were rehearsed, one of each kind and namespace"
+            )
         })),
     }
     if let Err(message) = begin(ctx, &job, known, counts(&plan)).await {
