@@ -2,7 +2,7 @@
 //!
 //! Start: server, watches, lease; when every gate is open and the lease is ours: engines and controllers.
 //! Stop (SIGTERM, SIGINT): nothing new is begun, what runs is finished, waiting statuses are written, and the
-//! lease is given back last. A second signal, or four seconds, ends the wait.
+//! lease is given back last, which may take two seconds more. A second signal, or two and a half seconds, ends the wait.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ use crate::{
 /// The Lease's name.
 const LEASE: &str = "firstline";
 /// How long shutdown waits for what runs.
-const SHUTDOWN: Duration = Duration::from_secs(4);
+const SHUTDOWN: Duration = Duration::from_millis(2_500);
 /// Tickets looked at at once.
 const TICKET_WORKERS: usize = 16;
 /// Other objects of a kind looked at at once.

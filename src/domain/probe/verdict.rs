@@ -301,6 +301,10 @@ impl Verdict {
     fn blind(&mut self, failure: &Failure, now: Timestamp) -> Option<Transition> {
         self.begin_anew();
         self.last = Some(Look::Blind);
+        if self.state == State::Unknown {
+            // It was so before the first look, or for another reason: what keeps us from looking is news all the same.
+            (self.reason, self.message) = (Some(failure.reason), failure.message.clone());
+        }
         self.enter(State::Unknown, Some(failure.reason), failure.message.clone(), now)
     }
 

@@ -237,11 +237,14 @@ fn take(
     observed.totals.lateness.0 += began.saturating_duration_since(planned).as_secs_f64();
     observed.totals.lateness.1 += 1;
     observed.uptime.record(&sample);
+    let (first, before) = (observed.latest.is_none(), observed.verdict.reason());
     let transition = observed.verdict.observe(&sample, &probed.thresholds, now);
     if transition.is_some() {
         observed.decisive = Some(sample.clone());
     }
     observed.latest = Some(sample);
+    // Before the first look it is Unknown without a reason; why we cannot look may change later.
+    let newly_blind = observed.verdict.state() == State::Unknown && observed.verdict.reason() != before;
     let newly_confirmed = !observed.confirmed && observed.verdict.successes() >= probed.thresholds.up.max(1);
     observed.confirmed |= newly_confirmed;
     let ended = Instant::now();
@@ -258,7 +261,7 @@ fn take(
     if let Some(transition) = &transition {
         tracing::info!(monitor = %key, from = %transition.from, to = %transition.to, message = transition.message, "the state changed");
     }
-    if transition.is_some() || checkpoint || newly_confirmed {
+    if transition.is_some() || first || newly_blind || checkpoint || newly_confirmed {
         ctx.queues.monitors.add(key.clone());
     }
     Some(again)

@@ -2,7 +2,12 @@
 //!
 //! Every line it prints is read from the running system. Afterwards everything stays up to play with, until
 //! Ctrl-C; nothing outlives it.
-#![allow(clippy::print_stdout, reason = "a demo speaks to a person")]
+#![allow(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a demo speaks to a person, reads JSON whose absent fields are null, and measures the real clock"
+)]
 
 use std::{os::unix::fs::symlink, path::PathBuf, time::Instant};
 

@@ -118,10 +118,10 @@ fn note_transition(ctx: &Context, entry: &MonitorEntry, before: &ServiceMonitorS
     if let Some(text) = decide::newly_invalid(before, after) {
         ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text });
     }
-    let Some(state) = after.state.filter(|state| before.state != Some(*state)) else { return };
-    if before.state.is_none() && state == Word::Unknown {
-        return; // It is new and nobody has looked yet.
-    }
+    // Unknown without a reason is a new monitor at which nobody has looked yet.
+    let blind = after.state == Some(Word::Unknown) && after.reason.is_some() && after.reason != before.reason;
+    let moved = before.state != after.state && !(before.state.is_none() && after.state == Some(Word::Unknown));
+    let Some(state) = after.state.filter(|_| blind || moved) else { return };
     let (warning, reason) = decide::event_of(state);
     let text = after.message.clone().unwrap_or_else(|| format!("{} is {reason}", entry.object.spec.service));
     ctx.events.note(entry.object.as_ref(), Note { warning, reason, action: "Probe", text });
