@@ -117,6 +117,14 @@ fn changes_lead_to_flapping(#[case] looks: &str, #[case] expected: &str) {
 }
 
 #[test]
+fn a_first_look_that_could_not_be_taken_says_why_although_the_state_stays_unknown() {
+    let watch = Watch::new(thresholds()).see("?");
+    assert_eq!((watch.states().as_str(), watch.verdict.state()), ("", State::Unknown));
+    assert_eq!(watch.verdict.reason(), Some(Reason::EgressDenied));
+    assert!(watch.verdict.message().contains("EgressDenied"), "{}", watch.verdict.message());
+}
+
+#[test]
 fn slow_changes_are_not_flapping() {
     let quiet = ".".repeat(30);
     let watch = Watch::new(flapping_after_four_changes()).see(&format!("{quiet}x{quiet}x{quiet}x{quiet}x{quiet}"));

@@ -117,9 +117,18 @@ fn standing(problems: &[Problem], invalid: bool, observed: Option<&Observed>) ->
         Some(observed) if observed.monitor.suspended => {
             Standing::Ready { reason: "Suspended", message: "spec.suspend is true: nobody looks".to_owned() }
         }
-        Some(observed) if observed.latest.is_some() => Standing::Ready { reason: "Probing", message: warnings },
+        Some(observed) if observed.latest.is_some() => match blind(observed) {
+            Some(stalled) => stalled,
+            None => Standing::Ready { reason: "Probing", message: warnings },
+        },
         _ => Standing::Reconciling { reason: "Starting", message: "waiting for the first look".to_owned() },
     }
+}
+
+/// We cannot look, for a reason that only a person can mend: a Secret that is missing, an address that is not allowed.
+fn blind(observed: &Observed) -> Option<Standing> {
+    let reason = observed.verdict.reason().filter(|reason| reason.is_blind())?;
+    Some(Standing::Stalled { reason: reason.as_str(), message: observed.verdict.message().to_owned() })
 }
 
 /// Absent while nothing is known.
@@ -201,8 +210,10 @@ pub(super) fn is_worth_writing(before: &ServiceMonitorStatus, after: &ServiceMon
 /// What is wrong with the spec, when that was not said before.
 pub(super) fn newly_invalid(before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) -> Option<String> {
     let wrong = |status: &ServiceMonitorStatus| {
-        let condition =
-            status.conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True");
+        let condition = status
+            .conditions
+            .iter()
+            .find(|condition| condition.type_ == "Stalled" && condition.reason == "InvalidSpec");
         condition.map(|condition| condition.message.clone())
     };
     wrong(after).filter(|_| wrong(before) != wrong(after))
@@ -258,6 +269,30 @@ mod tests {
         assert_eq!(wanted(&observed), Wanted::Keep);
         observed.confirmed = true;
         assert_eq!(wanted(&observed), Wanted::End(AlertState::Recovered));
+    }
+
+    #[tokio::test]
+    async fn a_monitor_that_cannot_look_is_not_ready_and_its_spec_is_not_called_invalid() {
+        use domain::probe::{Failure, Phase, Phases, Reason, verdict::Thresholds};
+        let (mut observed, now) = (restored(State::Unknown), Timestamp::UNIX_EPOCH);
+        let message = "Secret payments/nowhere does not exist".to_owned();
+        let failure = Some(Failure { reason: Reason::ConfigError, phase: Phase::Dns, message });
+        let phases = Phases::default();
+        let blind = Sample {
+            at: now,
+            duration: std::time::Duration::ZERO,
+            phases,
+            address: None,
+            failure,
+            http: None,
+            tls: None,
+        };
+        observed.verdict.observe(&blind, &Thresholds::default(), now);
+        observed.latest = Some(blind);
+        let Standing::Stalled { reason, message } = standing(&[], false, Some(&observed)) else {
+            panic!("it is ready")
+        };
+        assert_eq!((reason, message.as_str()), ("ConfigError", "Secret payments/nowhere does not exist"));
     }
 
     #[tokio::test]
