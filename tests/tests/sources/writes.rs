@@ -28,8 +28,9 @@ async fn a_commit_is_applied_and_the_next_one_writes_only_what_differs() -> Resu
     assert_eq!(born["metadata"]["labels"]["app.kubernetes.io/managed-by"], "firstline");
 
     let mark = scene.mark().await?;
-    scene.git.commit(&[("monitors/m03.yaml", &monitor("m03", "checkout"))], "another service")?;
-    let second = scene.git.remove(&["monitors/m07.yaml"], "m07 is gone")?;
+    let changed = monitor("m03", "checkout");
+    let files = [("monitors/m03.yaml", changed.as_str()), ("monitors/m07.yaml", "# nothing is left here\n")];
+    let second = scene.git.commit(&files, "m03 has another service, m07 is gone")?;
     let status = scene.applied(&second).await?;
     assert_eq!(
         status["objects"],
