@@ -59,17 +59,14 @@ async fn a_monitor_with_nonsense_says_so_while_the_others_go_on() -> Result<()> 
         scene.event(TEAM, name, "InvalidSpec").await?;
     }
 
-    // A Secret that is not there is no nonsense in the spec: the target's state is unknown, and says why.
+    // A Secret that is not there is no nonsense in the spec: the target's state is unknown, which says why.
     let header = json!({"http": {"url": shop, "headers": [{"name": "X-Token", "secretRef": {"name": "nowhere", "key": "token"}}]}});
     scene.stage.plane.apply(&monitor("secret", &header).to_string()).await?;
-    eventually(PATIENCE, "the monitor to say which Secret is missing", || async {
-        let status = scene.stage.get("svcmonitors", "secret").await?["status"].clone();
-        let text = status["message"].as_str().unwrap_or_default();
-        ensure!(status["state"] == "Unknown" && status["reason"] == "ConfigError", "{status}");
-        ensure!(text.contains("Secret payments/nowhere does not exist"), "{status}");
-        Ok(())
-    })
-    .await?;
+    let missing = "Secret payments/nowhere does not exist; create it with the label firstline.dev/use=probe";
+    let object = says(&scene, "svcmonitors", "secret", "ConfigError", missing).await?;
+    let status = &object["status"];
+    ensure!(status["state"] == "Unknown" && status["reason"] == "ConfigError", "{status}");
+    scene.event(TEAM, "secret", "Unknown").await?;
 
     // A policy that contradicts itself is not taken over: the last valid one stays in force.
     let policy = scene.stage.get("supportpolicies", "payments").await?;
@@ -86,5 +83,8 @@ async fn a_monitor_with_nonsense_says_so_while_the_others_go_on() -> Result<()> 
     scene.stage.shop.repair().await?;
     scene.stage.plane.apply(&monitor("regex", &json!({"http": {"url": shop}})).to_string()).await?;
     scene.stage.wait_for_state("regex", "Up").await?;
+    scene.secret(TEAM, "nowhere", "probe", &[("token", "t0ken")]).await?;
+    scene.stage.wait_for_state("secret", "Up").await?;
+    scene.wait_condition(TEAM, "Ready", "svcmonitor/secret").await?;
     Ok(())
 }
