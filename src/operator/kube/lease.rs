@@ -57,6 +57,8 @@ pub struct Observed {
 /// Decides from the holder (empty: nobody), our identity, whether we led, what we observed, and our time since boot.
 pub fn evaluate(holder: &str, me: &str, led: bool, observed: &Observed, now: Duration) -> Decision {
     match holder {
+        // We had it, so somebody took it from us and has given it back since.
+        "" if led => Decision::Lost,
         "" => Decision::Take,
         holder if holder == me => Decision::Renew,
         _ if led => Decision::Lost,
@@ -276,6 +278,7 @@ mod tests {
     #[case::somebody_elses("other", false, 3, Decision::Wait)]
     #[case::silent_for_its_validity("other", false, 4, Decision::Take)]
     #[case::taken_from_us("other", true, 0, Decision::Lost)]
+    #[case::taken_from_us_and_given_back("", true, 0, Decision::Lost)]
     #[case::taken_from_us_and_silent("other", true, 60, Decision::Lost)]
     fn who_holds_it_and_how_long_it_was_silent_decides(
         #[case] holder: &str,
