@@ -125,7 +125,7 @@ where
                 return Some((version, list.items.into_iter().map(seen).collect()));
             }
             Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again")
+                tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again");
             }
         }
         tokio::select! {

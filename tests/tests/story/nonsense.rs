@@ -34,7 +34,7 @@ async fn a_monitor_with_nonsense_says_so_while_the_others_go_on() -> Result<()> 
     let shop = scene.stage.shop.url();
     // What the schema can tell is refused at once.
     let refusal = scene.stage.plane.apply(&monitor("no-host", &json!({"http": {"url": "http://"}})).to_string()).await;
-    let refusal = format!("{:#}", refusal.err().expect("a URL without host is refused"));
+    let refusal = format!("{:#}", refusal.expect_err("a URL without host is refused"));
     assert!(refusal.contains("spec.probe.http.url"), "{refusal}");
 
     let all = [

@@ -158,7 +158,7 @@ impl Draft<'_> {
                 self.refold();
             }
             Effect::AskStillOnIt { by } => {
-                self.plan_update(&by, "are you still on it? Otherwise the escalation starts again soon")
+                self.plan_update(&by, "are you still on it? Otherwise the escalation starts again soon");
             }
             Effect::TellRefired { by } => self.plan_update(&by, "it fires again"),
         }
@@ -195,7 +195,7 @@ impl Draft<'_> {
                 match shift {
                     Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, 0, why),
                     None => {
-                        self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice"))
+                        self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice"));
                     }
                 }
             }

@@ -138,7 +138,7 @@ impl Draft<'_> {
                 self.tell_chain(Event::Unacknowledge { at: event.at });
             }
             Act::Note { .. } | Act::Assign { .. } | Act::State { .. } => {
-                self.tell_chain(Event::Activity { at: event.at })
+                self.tell_chain(Event::Activity { at: event.at });
             }
         }
     }
