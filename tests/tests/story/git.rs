@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
-use tests::{
-    eventually,
-    stage::{ACCOUNT, PATIENCE, SYSTEM, TEAM},
-};
+use tests::stage::{SYSTEM, TEAM};
 
 use crate::scene::{Scene, lines, ready};
 
@@ -181,29 +178,5 @@ async fn a_repository_that_vanishes_is_named_and_found_again() -> Result<()> {
     scene.applied(&commit).await?;
     let checkout = scene.stage.get("svcmonitors", "checkout").await?;
     assert_eq!(checkout["spec"]["thresholds"]["down"], 3);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_repository_that_does_not_change_costs_the_api_server_nothing() -> Result<()> {
-    let scene = Scene::running("idle", &[]).await?;
-    let audit = scene.stage.plane.audit()?;
-    let fetches = async || {
-        scene
-            .operator
-            .metrics()
-            .await
-            .map(|metrics| metrics.sum("firstline_git_syncs_total", &[("result", "unchanged")]))
-    };
-    let (mark, before) = (audit.mark().await?, fetches().await?);
-    eventually(PATIENCE, "three more looks at the repository", || async {
-        let now = fetches().await?;
-        ensure!(now >= before + 3.0, "{now} after {before}");
-        Ok(())
-    })
-    .await?;
-    let seen = audit.since(mark).await?.by_service_account(SYSTEM, ACCOUNT).except(&["leases", "events"]);
-    let seen = seen.filter(|request| request.verb != "watch");
-    assert_eq!(seen.count(), 0, "{:#?}", seen.iter().collect::<Vec<_>>());
     Ok(())
 }
