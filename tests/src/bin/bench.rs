@@ -61,7 +61,10 @@ impl Row {
 fn print(table: &[Row]) {
     println!("{:<66} {:>12} {:>12}", "what", "measured", "bar");
     for row in table {
-        let figure = |value: f64| format!("{value:.*} {}", if value.fract() == 0.0 { 0 } else { 2 }, row.unit);
+        let figure = |value: f64| {
+            let text = format!("{value:.*} {}", if value.fract() == 0.0 { 0 } else { 2 }, row.unit);
+            text.trim_end().to_owned()
+        };
         let bar = row.bar.map_or_else(|| "-".to_owned(), |bar| format!("≤ {}", figure(bar)));
         let missed = if row.is_kept() { "" } else { "  MISSED" };
         println!("{:<66} {:>12} {bar:>12}{missed}", row.what, figure(row.measured));
