@@ -34,6 +34,9 @@ use crate::{
 /// How long a ticket may take to become durable before the sender is told to try again; also in the message of `NotDurable`.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Lines for the fold after which a resolved ticket is not used again; the status holds 600 in all.
+const MOST_REMEMBERED: usize = 300;
+
 /// What became of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Accepted {
@@ -84,6 +87,9 @@ pub enum AcceptError {
     /// The ticket's name is taken by another trouble.
     #[error("ticket {0} exists and is about something else; delete it if it was made by hand")]
     NameTaken(Key),
+    /// The API did not answer in time.
+    #[error("the Kubernetes API did not answer within 25 s")]
+    TimedOut,
     /// The ticket was not written in time.
     #[error("ticket {0} was not written within 20 s")]
     NotDurable(Key),
@@ -113,22 +119,36 @@ impl Alerts {
 /// # Errors
 /// When it could not be made durable; the sender tries again.
 pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
-    let result = place(ctx, alert).await;
+    let result = within_time(ctx, alert).await;
     let word = result.as_ref().map_or("error", Accepted::word);
     ctx.metrics.alerts.get_or_create(&ResultLabel { result: word }).inc();
     result
 }
 
+async fn within_time(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
+    // A connection that is black-holed must not hold the group's lock for ever.
+    tokio::time::timeout(TIMEOUT + Duration::from_secs(5), place(ctx, alert))
+        .await
+        .unwrap_or(Err(AcceptError::TimedOut))
+}
+
 async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
     let fingerprint = alert.fingerprint().to_string();
-    let holder =
-        ctx.world.read().ticket_of_alert(&alert.namespace, &fingerprint).map(|ticket| Key::of(ticket.as_ref()));
-    if let Some(holder) = holder {
-        // It stays with its open ticket, even if the match changes.
-        if alert.state == AlertState::Firing {
-            return Ok(Accepted::Known(holder));
+    if let Some((holder, has_policy)) = holder_of(ctx, &alert.namespace, &fingerprint) {
+        if alert.state != AlertState::Firing {
+            return hand_in(ctx, holder, alert).await;
         }
-        return hand_in(ctx, holder, alert).await;
+        if has_policy || Case::of(ctx, alert.clone()).is_none_or(|case| case.policy.is_none()) {
+            // It stays with its open ticket, even if the match changes.
+            return if ctx.inboxes.is_busy(&holder) {
+                hand_in(ctx, holder, alert).await
+            } else {
+                Ok(Accepted::Known(holder))
+            };
+        }
+        // Nobody was told, since no policy served it; now one does, and the alert gets a ticket of its own.
+        let left = Alert { state: AlertState::SourceRemoved, ..alert.clone() };
+        hand_in(ctx, holder, left).await?;
     }
     if alert.state != AlertState::Firing {
         return Ok(Accepted::NoTicket);
@@ -141,6 +161,16 @@ async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
     };
     ctx.alerts.forget(&case.group);
     placed
+}
+
+/// The open ticket on which an alert fires, and whether it has a policy. One without lives in the operator's namespace.
+fn holder_of(ctx: &Context, namespace: &str, fingerprint: &str) -> Option<(Key, bool)> {
+    let world = ctx.world.read();
+    let ticket = world
+        .ticket_of_alert(namespace, fingerprint)
+        .or_else(|| world.ticket_of_alert(&ctx.config.namespace, fingerprint))?;
+    let has_policy = ticket.spec.origin.as_ref().is_some_and(|origin| !origin.policy.is_empty());
+    Some((Key::of(ticket.as_ref()), has_policy))
 }
 
 /// A firing alert with what was chosen for it.
@@ -201,6 +231,8 @@ fn still_the_same_trouble(case: &Case, ticket: &Ticket) -> bool {
     let status = ticket.status.as_ref();
     match status.and_then(|status| status.state) {
         Some(TicketState::Closed) => false,
+        // A trouble that comes and goes for ever gets a new ticket before its history outgrows one.
+        Some(TicketState::Resolved) if remembered(ticket) > MOST_REMEMBERED => false,
         Some(TicketState::Resolved) => {
             let within = case.route.as_ref().map_or(routing::REFIRE_WITHIN, |route| route.refire_within);
             let resolved = status.and_then(|status| status.resolved_at);
@@ -208,6 +240,15 @@ fn still_the_same_trouble(case: &Case, ticket: &Ticket) -> bool {
         }
         _ => true,
     }
+}
+
+/// Lines of the timeline that must be kept for the fold.
+fn remembered(ticket: &Ticket) -> usize {
+    let timeline = ticket.status.as_ref().map_or(&[][..], |status| status.timeline.as_slice());
+    timeline
+        .iter()
+        .filter(|line| ticket::timeline::What::parse(&line.what).is_some_and(|what| what.is_read_by_the_fold()))
+        .count()
 }
 
 fn silenced(ctx: &Context, case: &Case) -> Option<String> {
@@ -218,7 +259,8 @@ fn silenced(ctx: &Context, case: &Case) -> Option<String> {
         silence::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
     let key = format!("{}/{}", silence.namespace, silence.name);
     drop(world);
-    ctx.held.record(&key, &case.alert.title(), "would have opened a ticket", now);
+    let identity = format!("{} since {}", case.alert.fingerprint(), case.alert.starts_at);
+    ctx.held.record(&key, &identity, &case.alert.title(), "would have opened a ticket", now);
     Some(silence.sentence())
 }
 

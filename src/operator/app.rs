@@ -56,6 +56,8 @@ use crate::{
 const LEASE: &str = "firstline";
 /// How long shutdown waits for what runs.
 const SHUTDOWN: Duration = Duration::from_millis(2_500);
+/// The tickets' controller: it stops last, so that the outcome of every attempt is written.
+const TICKET: &str = "ticket";
 /// Tickets looked at at once.
 const TICKET_WORKERS: usize = 16;
 /// Other objects of a kind looked at at once.
@@ -90,6 +92,9 @@ pub enum RunError {
     /// Signals cannot be caught.
     #[error("catching signals: {0}")]
     Signals(#[source] std::io::Error),
+    /// A watch ended, which it never does by itself.
+    #[error("a watch ended; this is a defect of Firstline, please report it with the lines above")]
+    Ended,
     /// Another replica has taken the lease from this one.
     #[error("another replica has taken the lease; this one ends so that it decides nothing on old knowledge")]
     LeaseLost,
@@ -142,6 +147,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let lost = tokio::select! {
         () = signals.any() => { tracing::info!("asked to stop"); false }
         ended = &mut lease => ended == Ended::Lost,
+        () = ctx.fatal.cancelled() => return Err(RunError::Ended),
     };
     stop.cancel();
     tasks.close();
@@ -159,8 +165,12 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     if lost { Err(RunError::LeaseLost) } else { Ok(()) }
 }
 
-/// Everything that runs has ended, then the Events are written.
+/// Attempts end and their outcomes are written on the tickets; then everything else; the Events last.
 async fn finish(ctx: &Context, tasks: &TaskTracker, events_stop: &CancellationToken) {
+    while !(ctx.outbox.is_idle() && ctx.inboxes.is_empty()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    ctx.stop_tickets.cancel();
     while tasks.len() > 1 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -216,6 +226,8 @@ fn assemble(
         alerts: Alerts::default(),
         tasks: tasks.clone(),
         stop: stop.clone(),
+        stop_tickets: CancellationToken::new(),
+        fatal: CancellationToken::new(),
         config,
         clock,
         cluster,
@@ -253,7 +265,7 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
     tasks.spawn(prober::run(ctx.clone(), probes));
     control(
         &ctx,
-        "ticket",
+        TICKET,
         TICKET_WORKERS,
         |queues| &queues.tickets,
         |ctx, key| async move { controllers::ticket::reconcile(&ctx, key).await },
@@ -291,8 +303,15 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
 /// A new leader looks at everything once.
 fn ask_for_everything(ctx: &Context) {
     let world = ctx.world.read();
-    for (key, _) in world.tickets() {
+    for (key, ticket) in world.tickets() {
         ctx.queues.tickets.add(key.clone());
+        // A monitor that was deleted while nobody led: its alert must end.
+        for monitor in ticket.spec.affects.iter().filter_map(|affected| affected.monitor.as_deref()) {
+            ctx.queues.monitors.add(Key::new(&*key.namespace, monitor));
+        }
+    }
+    for (key, _) in world.sources() {
+        ctx.queues.sources.add(key.clone());
     }
     for (key, _) in world.monitors() {
         ctx.queues.monitors.add(key.clone());
@@ -311,7 +330,8 @@ fn control<Fut>(
 {
     let ctx = ctx.clone();
     ctx.tasks.clone().spawn(async move {
-        let (stop, queues) = (ctx.stop.clone(), ctx.queues.clone());
+        let stop = if name == TICKET { ctx.stop_tickets.clone() } else { ctx.stop.clone() };
+        let queues = ctx.queues.clone();
         let look = |key: Key| {
             let (ctx, reconcile) = (ctx.clone(), reconcile.clone());
             async move {

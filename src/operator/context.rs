@@ -89,8 +89,12 @@ pub struct Inner {
     pub alerts: Alerts,
     /// Everything that runs in the background.
     pub tasks: TaskTracker,
-    /// Ends everything.
+    /// Ends probes, sends and every look but those at tickets: nothing new is begun.
     pub stop: CancellationToken,
+    /// Ends the looks at tickets, once no attempt runs and nothing waits for a ticket.
+    pub stop_tickets: CancellationToken,
+    /// Ends the process: something that must always run has ended.
+    pub fatal: CancellationToken,
 }
 
 /// Handles to everything, cheap to clone.

@@ -1,6 +1,8 @@
 //! What each watch does with what it sees: the index is brought up to date, and whoever is affected is looked at.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+
+use futures::FutureExt;
 
 use api::{ComplianceRule, GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, VendorContact};
 
@@ -53,7 +55,13 @@ where
     let (ctx, gates) = (ctx.clone(), gates.clone());
     ctx.tasks.clone().spawn(async move {
         let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
-        watch::run::<K>(client, (name, gates), stop, |seen| take(&ctx, seen)).await;
+        let watching = watch::run::<K>(client, (name, gates), stop, |seen| take(&ctx, seen));
+        let ended = AssertUnwindSafe(watching).catch_unwind().await;
+        // A kind that nobody watches any more would go stale behind a green /livez.
+        if ended.is_err() || !ctx.stop.is_cancelled() {
+            tracing::error!(kind = %K::kind(&()), panicked = ended.is_err(), "the watch ended");
+            ctx.fatal.cancel();
+        }
     });
 }
 
@@ -88,7 +96,8 @@ where
         .iter()
         .filter_map(|seen| match seen {
             Seen::There(object) => Some(Key::of(object.as_ref())),
-            Seen::Unreadable(..) | Seen::Gone(_) => None,
+            Seen::Unreadable(key, _) => Some(key.clone()),
+            Seen::Gone(_) => None,
         })
         .collect();
     // What the watch brought after the list is not missing from it.

@@ -104,6 +104,9 @@ fn refire(chain: &mut Chain, at: Timestamp, effects: &mut Vec<Effect>) {
         effects.push(Effect::TellRefired { by: ack.by.clone() });
         return;
     }
+    if chain.exhausted_until.is_some() {
+        return new_cycle(chain, at, 1);
+    }
     chain.sequence += 1;
     chain.step = chain.step.saturating_sub(1);
     chain.covering.clear();

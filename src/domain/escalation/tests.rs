@@ -201,6 +201,16 @@ fn the_end_of_the_trouble_stops_the_chain_and_a_refire_runs_the_current_step_aga
 }
 
 #[test]
+fn a_refire_of_an_exhausted_chain_starts_over_at_once() {
+    let mut story = Story::begin();
+    story.run(0, 130);
+    story.advance(Some(Event::Stop { at: at(131) }), 131);
+    story.advance(Some(Event::Refire { at: at(132) }), 132);
+    assert_eq!(story.told.last().unwrap(), "132: ada by chat (step 1)");
+    assert_eq!(story.next(132), Some(at(137)));
+}
+
+#[test]
 fn a_refire_after_an_acknowledgement_is_only_an_update() {
     let mut story = Story::begin();
     story.advance(None, 0);

@@ -18,7 +18,7 @@ pub enum Target {
 
 impl Target {
     /// How the target is shown to people and in the metric label `instance`: the URL without
-    /// credentials, or `host:port`.
+    /// credentials and with its query hidden, or `host:port`.
     pub fn display(&self) -> String {
         match self {
             Self::Http(http) => {
@@ -26,7 +26,10 @@ impl Target {
                 // Both fail only for URLs without a host, which validation refuses.
                 let _ = url.set_username("");
                 let _ = url.set_password(None);
-                url.to_string()
+                // A query may carry a token, and this text goes to everybody who is paged.
+                let hidden = if url.query().is_some() { "?…" } else { "" };
+                url.set_query(None);
+                format!("{url}{hidden}")
             }
             Self::Tcp(tcp) => tcp.display(),
         }

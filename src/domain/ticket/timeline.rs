@@ -45,15 +45,13 @@ pub enum What {
     Exhausted,
     /// Nothing happened after the acknowledgement.
     AcknowledgementWithdrawn,
-    /// The policy was deleted; the ticket goes on with its revision.
-    PolicyDeleted,
     /// Nobody was paged, on purpose: a restored backup.
     NotPaged,
 }
 
 impl What {
     /// Every word.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 14] = [
         Self::Fired,
         Self::Recovered,
         Self::SourceRemoved,
@@ -67,7 +65,6 @@ impl What {
         Self::NobodyFound,
         Self::Exhausted,
         Self::AcknowledgementWithdrawn,
-        Self::PolicyDeleted,
         Self::NotPaged,
     ];
 
@@ -87,7 +84,6 @@ impl What {
             Self::NobodyFound => "NobodyFound",
             Self::Exhausted => "Exhausted",
             Self::AcknowledgementWithdrawn => "AcknowledgementWithdrawn",
-            Self::PolicyDeleted => "PolicyDeleted",
             Self::NotPaged => "NotPaged",
         }
     }
@@ -112,13 +108,28 @@ impl fmt::Display for What {
 /// How many lines that the fold does not read are kept, the latest ones.
 const KEPT: usize = 100;
 
-/// Drops the oldest lines that the fold does not read beyond the last hundred. Returns how many were dropped.
+/// Drops the oldest lines beyond the last hundred, of those that the fold does not read and of those that only withdraw
+/// acknowledgements. Returns how many were dropped.
 pub fn evict(timeline: &mut Vec<Line>) -> usize {
     let free = timeline.iter().filter(|line| !line.what.is_read_by_the_fold()).count();
     let mut surplus = free.saturating_sub(KEPT);
     let dropped = surplus;
     timeline.retain(|line| {
         let goes = surplus > 0 && !line.what.is_read_by_the_fold();
+        surplus -= usize::from(goes);
+        !goes
+    });
+    dropped + evict_superseded(timeline)
+}
+
+/// Of the lines that only take an acknowledgement away, the last hundred are enough: whatever an older one took away,
+/// a later one takes away too.
+fn evict_superseded(timeline: &mut Vec<Line>) -> usize {
+    let withdraws = |line: &Line| matches!(line.what, What::SeverityRose | What::AcknowledgementWithdrawn);
+    let mut surplus = timeline.iter().filter(|line| withdraws(line)).count().saturating_sub(KEPT);
+    let dropped = surplus;
+    timeline.retain(|line| {
+        let goes = surplus > 0 && withdraws(line);
         surplus -= usize::from(goes);
         !goes
     });

@@ -10,7 +10,6 @@ use kube::core::ApiResource;
 
 use crate::{
     context::Context,
-    held::Held,
     index::SilenceEntry,
     kube::meta::Key,
     queue::{Looked, Outcome},
@@ -21,16 +20,13 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let entry = ctx.world.read().silence(&key).cloned();
     let Some(entry) = entry else {
         ctx.statuses.forget("silences", &key);
+        ctx.held.forget(&key);
         return Some(Looked { outcome: Outcome::Unchanged, again: None });
     };
     let now = ctx.clock.now();
     let before = entry.object.status.clone().unwrap_or_default();
-    let new = ctx.held.take(&key);
-    let status = SilenceStatus {
-        suppressed: before.suppressed.saturating_add(u32::try_from(new.len()).unwrap_or(u32::MAX)),
-        last: Held::last(before.last.clone(), new),
-        ..status(&entry, now)
-    };
+    let (suppressed, last) = ctx.held.totals(&key, &before);
+    let status = SilenceStatus { suppressed, last, ..status(&entry, now) };
     if before.active.unwrap_or(false) != status.active.unwrap_or(false) {
         let affected = ctx.world.read().affected_by_silence(&key);
         ctx.queues.add(affected);

@@ -6,12 +6,16 @@
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    panic::AssertUnwindSafe,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
 use domain::message::{Channel, Delivery, Message, MessageKind, NotificationId};
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::Instant};
@@ -96,6 +100,8 @@ struct Inner {
     stop: CancellationToken,
     targets: Mutex<HashMap<TargetKey, Arc<Target>>>,
     ended: Mutex<VecDeque<NotificationId>>,
+    /// Attempts that run now and have not been reported.
+    attempts: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -122,6 +128,7 @@ impl Outbox {
             stop,
             targets: Mutex::default(),
             ended: Mutex::default(),
+            attempts: AtomicUsize::new(0),
         };
         Self(Arc::new(inner))
     }
@@ -154,6 +161,11 @@ impl Outbox {
         for target in self.0.targets.lock().values() {
             target.withdraw(ids);
         }
+    }
+
+    /// Whether no attempt runs.
+    pub fn is_idle(&self) -> bool {
+        self.0.attempts.load(Ordering::SeqCst) == 0
     }
 
     /// How long the oldest message has waited; zero without one.
@@ -206,7 +218,13 @@ impl Outbox {
 
     async fn attempt(&self, target: &Target, place: (u8, u64)) {
         let Some(mut item) = target.waiting.lock().get(&place).map(|waiting| waiting.item.clone()) else { return };
-        let delivery = self.0.post.send(&item, self.0.clock.now()).await;
+        self.0.attempts.fetch_add(1, Ordering::SeqCst);
+        let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.now())).catch_unwind();
+        // A panic is a defect, and no reason to leave every later message of this target unsent.
+        let delivery = sending.await.unwrap_or_else(|_| Delivery::Retry {
+            after: None,
+            error: "sending panicked; this is a defect of Firstline, please report it".to_owned(),
+        });
         let now = self.0.clock.now();
         item.attempts += 1;
         let wait = wait_after(&delivery, item.attempts);
@@ -220,6 +238,7 @@ impl Outbox {
             self.remember(item.message.id);
         }
         self.0.post.report(&item.ticket, Report { id: item.message.id, attempts: item.attempts, at: now, delivery });
+        self.0.attempts.fetch_sub(1, Ordering::SeqCst);
         let mut waiting = target.waiting.lock();
         match wait {
             None => {

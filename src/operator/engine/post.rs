@@ -40,6 +40,13 @@ impl Post for Courier {
             match values {
                 Ok(values) => {
                     let secrets = values.into_iter().collect();
+                    // Reading them may have taken longer than the lease lasts.
+                    if !self.leadership.is_valid() {
+                        return Delivery::Retry {
+                            after: None,
+                            error: "the lease ran out before anything was sent".to_owned(),
+                        };
+                    }
                     notify::send(&item.channel, &item.message, &secrets, now, &self.notify).await
                 }
                 // Only a person can mend these, but once mended the page must still go out: it is tried on.

@@ -56,7 +56,7 @@ impl PolicyEntry {
 pub struct MonitorEntry {
     /// The object.
     pub object: Arc<ServiceMonitor>,
-    /// What is probed; `None` when the spec is invalid.
+    /// What is probed: this version, or the last one that was valid.
     pub compiled: Option<Arc<Monitor>>,
     /// What is wrong with the spec; warnings too.
     pub problems: Vec<Problem>,
@@ -103,6 +103,9 @@ impl World {
     /// A policy is there, in this version. An invalid version leaves the last valid one in force.
     pub fn apply_policy(&mut self, object: SupportPolicy) -> Affected {
         let key = Key::of(&object);
+        if self.policies.get(&key).is_some_and(|known| is_older(&object, known.object.as_ref())) {
+            return Affected::default();
+        }
         let object = Arc::new(object);
         let before = self.policies.remove(&key);
         let entry = match api::support_policy::validate(&object) {
@@ -135,7 +138,12 @@ impl World {
             policy.is_some_and(|policy| policy.namespace == key.namespace && policy.name == key.name)
         };
         let tickets = self.tickets.iter().filter(|(_, ticket)| lives_by(ticket)).map(|(key, _)| key.clone()).collect();
-        Affected { tickets, monitors: Vec::new() }
+        let serves = |namespace: &str| {
+            self.policy(key).and_then(|entry| entry.compiled.as_ref()).is_some_and(|policy| policy.serves(namespace))
+        };
+        // A monitor that is down without a policy gets its ticket by this one.
+        let monitors = self.monitors.keys().filter(|monitor| serves(&monitor.namespace)).cloned().collect();
+        Affected { tickets, monitors }
     }
 
     /// One policy.
@@ -153,9 +161,13 @@ impl World {
         self.policies.values().filter_map(|entry| entry.compiled.as_deref())
     }
 
-    /// A monitor is there, in this version. Returns whether its spec changed.
+    /// A monitor is there, in this version. Returns whether its spec changed. An invalid version leaves the last valid
+    /// one in force: a typo must neither silence a target nor leave its alert firing for ever.
     pub fn apply_monitor(&mut self, object: ServiceMonitor) -> bool {
         let key = Key::of(&object);
+        if self.monitors.get(&key).is_some_and(|known| is_older(&object, known.object.as_ref())) {
+            return false;
+        }
         let object = Arc::new(object);
         let changed = self.monitors.get(&key).is_none_or(|before| {
             before.object.metadata.generation != object.metadata.generation
@@ -164,7 +176,11 @@ impl World {
         let entry = if changed {
             match api::service_monitor::validate(&object) {
                 Ok(valid) => MonitorEntry { object, compiled: Some(Arc::new(valid.value)), problems: valid.warnings },
-                Err(problems) => MonitorEntry { object, compiled: None, problems },
+                Err(problems) => {
+                    let before =
+                        self.monitors.remove(&key).filter(|before| before.object.metadata.uid == object.metadata.uid);
+                    MonitorEntry { object, compiled: before.and_then(|before| before.compiled), problems }
+                }
             }
         } else {
             let before = self.monitors.remove(&key);
@@ -233,6 +249,11 @@ impl World {
             monitors: self.monitors.keys().filter(|other| reaches(other)).cloned().collect(),
         }
     }
+}
+
+/// Whether `seen` is an earlier version of the same object: a watch may lag behind a list.
+fn is_older<K: ::kube::Resource>(seen: &K, known: &K) -> bool {
+    seen.meta().uid == known.meta().uid && meta::version(seen) < meta::version(known)
 }
 
 #[cfg(test)]

@@ -157,7 +157,11 @@ impl Elector {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => {}
             }
-            match tokio::time::timeout(CALL_TIMEOUT, self.step(led)).await {
+            let step = tokio::select! {
+                () = stop.cancelled() => break,
+                step = tokio::time::timeout(CALL_TIMEOUT, self.step(led)) => step,
+            };
+            match step {
                 Ok(Ok(Decision::Lost)) => return Ended::Lost,
                 Ok(Ok(decision)) => {
                     if away {

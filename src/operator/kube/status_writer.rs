@@ -118,7 +118,10 @@ impl StatusWriter {
             // The object is gone: nothing is left to write to.
             Ok(Err(kube::Error::Api(status))) if status.is_not_found() => Ok(()),
             // The server will never take this status: said once, not tried for ever.
-            Ok(Err(kube::Error::Api(status))) if status.is_invalid() => {
+            // (An unknown field or a wrong type is answered with a 500 of this text.)
+            Ok(Err(kube::Error::Api(status)))
+                if status.is_invalid() || status.message.contains("failed to create typed patch object") =>
+            {
                 tracing::error!(kind = wanted.resource.kind, object = %key, error = %status, "the server refuses the status; this is a defect of Firstline");
                 Ok(())
             }

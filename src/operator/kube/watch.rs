@@ -22,6 +22,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{gates::Gates, meta::Key};
 
+/// A watch is opened anew after so many seconds, so that a connection that died without a word is noticed soon.
+const WATCH_FOR: u32 = 60;
+/// One list may take this long.
+const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What a watch says.
 #[derive(Debug)]
 pub enum Seen<K> {
@@ -44,7 +49,7 @@ where
         return;
     }
     let api: Api<DeserializeGuard<K>> = Api::all(client);
-    let config = watcher::Config::default().any_semantic();
+    let config = watcher::Config::default().any_semantic().timeout(WATCH_FOR);
     let mut events = watcher(api, config)
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
@@ -118,7 +123,8 @@ where
     let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
     loop {
         // Without a resourceVersion the server answers with the most recent state.
-        match api.list(&ListParams::default()).await {
+        let listed = tokio::time::timeout(LIST_TIMEOUT, api.list(&ListParams::default())).await;
+        match listed.unwrap_or_else(|_| Err(kube::Error::Service("no answer within 10 s".into()))) {
             Ok(list) => {
                 let version =
                     list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);

@@ -47,7 +47,7 @@ pub struct NameLabel {
 pub struct NotificationLabels {
     /// email or webhook.
     pub channel: &'static str,
-    /// accepted, uncertain, retry, failed or superseded.
+    /// accepted, uncertain, retry or failed.
     pub outcome: &'static str,
 }
 

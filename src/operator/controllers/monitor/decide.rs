@@ -30,18 +30,19 @@ pub(super) enum Wanted {
     Keep,
 }
 
-pub(super) fn wanted(observed: &Observed) -> Wanted {
+/// `now` is when the alert is reported; it fires since the state began, which may be long ago.
+pub(super) fn wanted(observed: &Observed, now: Timestamp) -> Wanted {
     match observed.verdict.state() {
-        State::Down => Wanted::Fire(Box::new(alert(observed))),
+        State::Down => Wanted::Fire(Box::new(alert(observed, now))),
         State::Up | State::Degraded if observed.confirmed => Wanted::End(AlertState::Recovered),
         State::Suspended => Wanted::End(AlertState::SourceRemoved),
         // A target that flaps and is down just now may have been up when the flapping began: it must page.
-        State::Flapping if observed.verdict.is_down() => Wanted::Fire(Box::new(alert(observed))),
+        State::Flapping if observed.verdict.is_down() => Wanted::Fire(Box::new(alert(observed, now))),
         State::Up | State::Degraded | State::Unknown | State::Flapping => Wanted::Keep,
     }
 }
 
-fn alert(observed: &Observed) -> Alert {
+fn alert(observed: &Observed, now: Timestamp) -> Alert {
     let monitor = &observed.monitor;
     let mut labels = monitor.labels.clone();
     labels.insert("alertname".to_owned(), ALERT.to_owned());
@@ -59,7 +60,7 @@ fn alert(observed: &Observed) -> Alert {
         annotations,
         state: AlertState::Firing,
         starts_at: since,
-        at: since,
+        at: whole_seconds(now),
     }
 }
 
@@ -78,7 +79,7 @@ pub(super) fn status(
 ) -> ServiceMonitorStatus {
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
-    let standing = standing(&entry.problems, entry.compiled.is_none(), observed);
+    let standing = standing(&entry.problems, entry.compiled.is_some(), observed);
     let state = observed.map(|observed| word(observed.verdict.state()));
     let own = observed.and_then(healthy).into_iter().collect::<Vec<_>>();
     let decisive = observed.and_then(|observed| observed.decisive.as_ref());
@@ -107,10 +108,11 @@ pub(super) fn status(
     }
 }
 
-fn standing(problems: &[Problem], invalid: bool, observed: Option<&Observed>) -> Standing {
+fn standing(problems: &[Problem], probed: bool, observed: Option<&Observed>) -> Standing {
     let words = |all: &[Problem]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-    if invalid {
-        return Standing::Stalled { reason: "InvalidSpec", message: words(problems) };
+    if problems.iter().any(Problem::is_error) {
+        let stays = if probed { "the last valid version is probed on: " } else { "" };
+        return Standing::Stalled { reason: "InvalidSpec", message: format!("{stays}{}", words(problems)) };
     }
     let warnings = words(problems);
     match observed {
@@ -266,9 +268,9 @@ mod tests {
     #[tokio::test]
     async fn a_restored_state_ends_no_alert_before_this_process_has_seen_the_target_answer(#[case] state: State) {
         let mut observed = restored(state);
-        assert_eq!(wanted(&observed), Wanted::Keep);
+        assert_eq!(wanted(&observed, Timestamp::UNIX_EPOCH), Wanted::Keep);
         observed.confirmed = true;
-        assert_eq!(wanted(&observed), Wanted::End(AlertState::Recovered));
+        assert_eq!(wanted(&observed, Timestamp::UNIX_EPOCH), Wanted::End(AlertState::Recovered));
     }
 
     #[tokio::test]
@@ -297,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_restored_outage_still_fires() {
-        assert!(matches!(wanted(&restored(State::Down)), Wanted::Fire(_)));
+        assert!(matches!(wanted(&restored(State::Down), Timestamp::UNIX_EPOCH), Wanted::Fire(_)));
     }
 
     #[tokio::test]

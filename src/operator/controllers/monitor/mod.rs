@@ -38,6 +38,9 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let again = match handed_in {
         Ok(again) => again,
+        Err(AcceptError::NotLeading) => {
+            return Some(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+        }
         Err(error) => {
             tracing::warn!(monitor = %key, %error, "the alert is not durable yet; trying again");
             return None;
@@ -55,7 +58,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
 
 /// Makes the alert say what the looks say. Returns when to try again, where a silence covers it.
 async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Option<Duration>, AcceptError> {
-    match decide::wanted(observed) {
+    match decide::wanted(observed, ctx.clock.now()) {
         Wanted::Keep => Ok(None),
         Wanted::End(state) => end(ctx, key, None, state).await.map(|()| None),
         Wanted::Fire(alert) => {
@@ -80,7 +83,15 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Option
 
 /// Ends every alert that fires for this monitor, but the one with the labels to spare.
 async fn end(ctx: &Context, key: &Key, spare: Option<&Labels>, state: AlertState) -> Result<(), AcceptError> {
-    let firing = ctx.world.read().firing_alerts(&key.namespace, |labels| decide::is_alert_of(key, labels));
+    let firing = {
+        let world = ctx.world.read();
+        let mut firing = world.firing_alerts(&key.namespace, |labels| decide::is_alert_of(key, labels));
+        if key.namespace != ctx.config.namespace {
+            // Alerts that no policy serves are on tickets of the operator's namespace.
+            firing.extend(world.firing_alerts(&ctx.config.namespace, |labels| decide::is_alert_of(key, labels)));
+        }
+        firing
+    };
     for labels in firing.into_iter().filter(|labels| Some(labels) != spare) {
         alerts::accept(ctx, decide::ended(&key.namespace, labels, state, ctx.clock.now())).await?;
     }

@@ -57,7 +57,7 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
         ctx.events.note(ticket.as_ref(), note);
     }
     for (silence, what) in plan.held_by {
-        ctx.held.record(&silence, &ticket.spec.title, &what, now);
+        ctx.held.record(&silence, &format!("{key} {what}"), &ticket.spec.title, &what, now);
     }
     ctx.metrics.nobody_found.inc_by(plan.counts.nobody_found);
     ctx.metrics.exhausted.inc_by(plan.counts.exhausted);
@@ -83,10 +83,8 @@ async fn commit(ctx: &Context, key: &Key, read: &Ticket, status: &TicketStatus) 
             catch_up(ctx, key, &api).await?;
             Err(Error::Changed)
         }
-        Err(kube::Error::Api(answer)) if answer.is_not_found() => {
-            ctx.world.write().delete_ticket(key);
-            Err(Error::Changed)
-        }
+        // The watch says so too, and wakes whoever must know.
+        Err(kube::Error::Api(answer)) if answer.is_not_found() => Err(Error::Changed),
         Err(error) => Err(Error::Status(Box::new(error))),
     }
 }
@@ -98,10 +96,7 @@ async fn catch_up(ctx: &Context, key: &Key, api: &Api<Ticket>) -> Result<(), Err
             ctx.world.write().apply_ticket(Arc::new(ticket));
             Ok(())
         }
-        Ok(None) => {
-            ctx.world.write().delete_ticket(key);
-            Ok(())
-        }
+        Ok(None) => Ok(()),
         Err(error) => Err(Error::Status(Box::new(error))),
     }
 }

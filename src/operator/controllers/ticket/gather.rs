@@ -20,11 +20,13 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
     let frozen = frozen_policy(ctx, key, &ticket).await?;
     let inbox = ctx.inboxes.take(key);
     let world = ctx.world.read();
+    let policy_exists = policy_key(&ticket).is_some_and(|policy| world.policy(&policy).is_some());
     let live = policy_key(&ticket).and_then(|policy| world.policy(&policy)).and_then(|entry| entry.compiled.clone());
     let seen = Seen {
         events: world.events_of(key),
         frozen,
         live,
+        policy_exists,
         silences: world.silences_for(&key.namespace),
         operator_namespace: world.operator_namespace.clone(),
         epoch: ctx.leadership.epoch(),

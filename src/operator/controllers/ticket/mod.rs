@@ -53,14 +53,9 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
         ctx.metrics.deadline_lag.observe(domain::time::between(due, now).as_secs_f64());
     }
     let outcome = if plan.changed || !plan.events.is_empty() { Outcome::Applied } else { Outcome::Unchanged };
-    match act::carry_out(ctx, key, &seen, plan).await {
-        Ok(()) => inbox.done(),
-        Err(error) => {
-            // Nothing of what came in may be lost: it is decided on again, with what the ticket is by then.
-            ctx.inboxes.give_back(key, inbox);
-            return Err(error);
-        }
-    }
+    // On an error what came in goes back by itself and is decided on again, with what the ticket is by then.
+    act::carry_out(ctx, key, &seen, plan).await?;
+    inbox.done();
     let again = next.map(|at| domain::time::between(ctx.clock.now(), at));
     Ok(Looked { outcome, again })
 }

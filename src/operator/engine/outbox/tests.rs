@@ -1,6 +1,6 @@
 //! Deliveries on a paused clock, with a scripted receiver for each target.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use domain::{
     alert::Severity,

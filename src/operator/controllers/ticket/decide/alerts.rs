@@ -14,8 +14,6 @@ use super::{Draft, cut};
 
 /// Alerts a ticket can hold; more are counted by their source, not here.
 const MOST_ALERTS: usize = 500;
-/// Alerts whose labels are kept.
-const WITH_LABELS: usize = 50;
 
 impl Draft<'_> {
     pub(super) fn take_alerts(&mut self) {
@@ -55,36 +53,49 @@ impl Draft<'_> {
         if resolved {
             self.line(What::Reopened, alert.at, alert.label("alertname"));
             self.note(true, "Reopened", "Reopen", format!("{} fires again", alert.title()));
-            self.status.severity = Some(severity.into());
-            self.tell_chain(Event::Restart { at: alert.at });
+            self.choose_route(severity);
+            let cycle = self.chain.take().map_or(0, |chain| chain.cycle);
+            self.status.escalation = None;
+            self.start_chain(alert.at);
+            if let Some(chain) = &mut self.chain {
+                chain.cycle = cycle + 1;
+            }
         } else {
             self.line(What::Refired, alert.at, alert.label("alertname"));
             self.note(true, "Refired", "Refire", format!("{} fires again", alert.title()));
-            self.tell_chain(Event::Refire { at: alert.at });
+            if self.chain.is_some() {
+                self.tell_chain(Event::Refire { at: alert.at });
+            } else if !self.not_paged {
+                self.start_chain(alert.at);
+            }
             self.rise(severity, alert.at);
-        }
-        if self.chain.is_none() && !self.not_paged {
-            self.start_chain(alert.at);
         }
     }
 
     /// A more severe alert starts a new cycle, acknowledged or not.
     fn rise(&mut self, severity: Severity, at: Timestamp) {
         let before: Severity = self.status.severity.map_or(Severity::Info, Into::into);
-        if severity <= before {
+        if severity <= before || self.not_paged {
             return;
         }
+        self.choose_route(severity);
+        self.line(What::SeverityRose, at, format!("{before} to {severity}"));
+        self.note(true, "SeverityRose", "Escalate", format!("severity rose from {before} to {severity}"));
+        match &mut self.status.escalation {
+            Some(stored) if self.chain.is_some() => {
+                stored.chain = self.route.as_ref().and_then(|route| route.escalation.clone()).unwrap_or_default();
+                self.tell_chain(Event::Restart { at });
+            }
+            _ => self.start_chain(at),
+        }
+    }
+
+    /// Severity, and with it route and priority.
+    fn choose_route(&mut self, severity: Severity) {
         self.status.severity = Some(severity.into());
         self.route = self.find_route();
         if self.seen.ticket.spec.priority.is_none() {
             self.status.priority = self.route.as_ref().map(|route| route.priority.clone());
-        }
-        self.line(What::SeverityRose, at, format!("{before} to {severity}"));
-        self.note(true, "SeverityRose", "Escalate", format!("severity rose from {before} to {severity}"));
-        if self.chain.is_some() {
-            self.tell_chain(Event::Restart { at });
-        } else {
-            self.start_chain(at);
         }
     }
 
@@ -117,7 +128,10 @@ impl Draft<'_> {
             _ => {
                 self.status.recovered_at = Some(alert.at);
                 self.note(false, "Recovered", "Stop", "nothing of this ticket fires any more");
-                self.tell_those_paged("it has recovered");
+                // Whoever was paged has heard that somebody resolved it.
+                if self.status.state.is_none_or(|state| !is_over(state)) {
+                    self.tell_those_paged("it has recovered");
+                }
             }
         }
     }
@@ -137,13 +151,12 @@ impl Draft<'_> {
                 }
             }
         }
-        let kept = if alerts.list.len() < WITH_LABELS { labels.clone() } else { Labels::new() };
         alerts.list.push(AlertLine {
             fingerprint: fingerprint.to_owned(),
             name: cut(labels.get("alertname").cloned().unwrap_or_default(), 256),
             state: AlertLineState::Firing,
             since,
-            labels: kept,
+            labels: labels.clone(),
         });
         self.recount();
     }
@@ -171,7 +184,9 @@ impl Draft<'_> {
         if !open || self.now < due {
             return;
         }
-        self.line(What::Resolved, quiet_since, "nothing fired any more");
+        // The line stands where it was decided, so that what people did meanwhile keeps counting; the ticket is dated at
+        // the end of the last alert (see `store`).
+        self.line(What::Resolved, self.now, format!("nothing has fired since {quiet_since}"));
         self.note(false, "Resolved", "Resolve", "nothing fired any more");
         self.refold();
     }

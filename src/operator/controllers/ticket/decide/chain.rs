@@ -19,7 +19,8 @@ impl Draft<'_> {
         let is_page = self.severity() == Severity::Page;
         let escalates = route.escalation.is_some() || is_page;
         if escalates {
-            self.chain = Some(Chain::start(at));
+            // The API server's clock may be ahead of ours; a page must not wait for that.
+            self.chain = Some(Chain::start(at.min(self.now)));
             let name = route.escalation.clone().unwrap_or_default();
             self.status.escalation =
                 self.chain.as_ref().map(|chain| api::ticket::EscalationStatus::new(&name, chain, None));
@@ -177,29 +178,39 @@ impl Draft<'_> {
     fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
         let Some(live) = self.live() else { return };
         let why = "the route tells you of its tickets";
+        let sequence = self.fired_again();
         let page = |person: Option<String>, channel: String| Page {
             cycle: 0,
             step: 0,
             rule: 0,
-            sequence: 0,
+            sequence,
             person,
             channel,
             planned: due,
         };
         match target {
             NotifyTarget::Channel(channel) => self.plan(MessageKind::Notice, &page(None, channel.clone()), why),
-            NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, 0, why),
+            NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, sequence, why),
             NotifyTarget::Schedule(schedule) => {
                 let shift =
                     live.schedules.get(schedule).and_then(|schedule| domain::oncall::on_call(schedule, self.now));
                 match shift {
-                    Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, 0, why),
+                    Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, sequence, why),
                     None => {
                         self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice"));
                     }
                 }
             }
         }
+    }
+
+    /// How often it fired again: makes each firing's notice a message of its own.
+    fn fired_again(&self) -> u32 {
+        let again = self
+            .timeline
+            .iter()
+            .filter(|line| matches!(line.what, What::Reopened | What::Refired | What::SeverityRose));
+        u32::try_from(again.count()).unwrap_or(u32::MAX)
     }
 
     fn plan_update(&mut self, person: &str, why: &str) {

@@ -12,6 +12,7 @@ pub(super) const NOBODY_FOUND: &str = "NobodyFound";
 pub(super) const NOT_PAGED: &str = "NotPaged";
 const EXHAUSTED: &str = "EscalationExhausted";
 const POLICY_DELETED: &str = "PolicyDeleted";
+const POLICY_INVALID: &str = "PolicyInvalid";
 const NO_POLICY: &str = "NoPolicy";
 
 impl Draft<'_> {
@@ -24,7 +25,8 @@ impl Draft<'_> {
             self.chain.as_ref().is_some_and(|chain| chain.exhausted_until.is_some() && chain.waits_for_a_person());
         let born_from_alerts = self.seen.ticket.spec.origin.is_some();
         let has_policy = self.status.policy.is_some();
-        let deleted = has_policy && self.seen.live.is_none();
+        let deleted = has_policy && !self.seen.policy_exists;
+        let invalid = has_policy && self.seen.policy_exists && self.seen.live.is_none();
         let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
         let own = [
             (
@@ -34,6 +36,11 @@ impl Draft<'_> {
             ),
             (exhausted, EXHAUSTED, "nobody acknowledged in any cycle; the last step runs again every hour"),
             (deleted, POLICY_DELETED, "the policy was deleted; the ticket goes on by the revision it began with"),
+            (
+                invalid,
+                POLICY_INVALID,
+                "no valid version of the policy is known; the ticket goes on by the revision it began with; mend the policy",
+            ),
             (
                 born_from_alerts && !has_policy,
                 NO_POLICY,

@@ -45,8 +45,10 @@ pub(super) struct Seen {
     pub events: Vec<Arc<TicketEvent>>,
     /// The policy as it stood when the ticket began. `None`: the ticket has no policy.
     pub frozen: Option<Arc<Policy>>,
-    /// The policy as it is now. `None`: it was deleted.
+    /// The policy as it is now. `None`: it was deleted, or no valid version of it is known.
     pub live: Option<Arc<Policy>>,
+    /// Whether the policy's object is there, valid or not.
+    pub policy_exists: bool,
     /// Silences that could matter, active or not.
     pub silences: Vec<Silence>,
     /// The operator's namespace, whose silences act everywhere.

@@ -10,7 +10,7 @@ use domain::{
     escalation::Event,
     problem::Problem,
     ticket::{
-        self as tickets,
+        self as tickets, CloseReason,
         event::{self, Act},
         fold::{self, Folded, Subject, Verdict},
     },
@@ -151,7 +151,8 @@ impl Draft<'_> {
     fn store(&mut self, folded: &Folded) {
         self.status.state = Some(state(folded.state));
         self.status.reason = folded.reason.map(|reason| reason.as_str().to_owned());
-        self.status.resolved_at = folded.resolved_at;
+        let recovered = self.status.recovered_at.filter(|_| folded.reason == Some(CloseReason::Recovered));
+        self.status.resolved_at = folded.resolved_at.map(|at| recovered.unwrap_or(at));
         self.status.assignee = folded.assignee.as_deref().map(|who| self.person_of(who));
         let remarks = &folded.remarks;
         self.status.messages = (!remarks.is_empty()).then(|| Messages {
@@ -184,6 +185,10 @@ impl Draft<'_> {
                 );
                 self.tell_those_paged("somebody resolved the ticket");
             }
+        }
+        if was_over && !over && self.firing() == 0 {
+            // A person says that it is not over although nothing fires: only a person resolves it now.
+            self.status.recovered_at = None;
         }
         if was_over && !over && self.firing() > 0 && self.chain.as_ref().is_some_and(|chain| chain.stopped.is_some()) {
             self.tell_chain(Event::Restart { at: self.now });

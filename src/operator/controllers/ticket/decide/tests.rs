@@ -116,6 +116,7 @@ impl Desk {
             events: self.events.clone(),
             frozen: self.frozen.clone(),
             live: self.live.clone(),
+            policy_exists: self.live.is_some(),
             silences: self.silences.clone(),
             operator_namespace: "firstline-system".into(),
             epoch: self.epoch,
@@ -343,6 +344,103 @@ fn firing_again_soon_after_it_was_resolved_reopens_the_same_ticket_in_a_new_cycl
     let escalation = status.escalation.unwrap();
     assert_eq!((escalation.cycle, escalation.acknowledged_by), (2, None));
     assert_eq!(desk.told().last().unwrap(), "page ada by chat: Accepted");
+}
+
+#[test]
+fn a_ticket_that_a_person_reopens_after_it_recovered_stays_open_until_a_person_resolves_it() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.run(20, 400);
+    desk.event("oidc:ada", &json!({"state": {"to": "Open"}}), 500);
+    desk.run(500, 9_000);
+    assert_eq!(desk.status().state, Some(TicketState::Open));
+    let lines = desk.status().timeline.len();
+    desk.run(9_001, 20_000);
+    assert_eq!(desk.status().timeline.len(), lines, "nothing piles up");
+}
+
+#[test]
+fn what_people_did_between_recovery_and_resolution_keeps_counting() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.run(20, 30);
+    desk.event("oidc:ada", &json!({"acknowledge": true}), 40);
+    desk.event("oidc:ada", &json!({"state": {"to": "Open"}}), 50);
+    desk.run(50, 500);
+    let status = desk.status();
+    assert_eq!((status.state, status.assignee.as_deref()), (Some(TicketState::Resolved), Some("ada")));
+    assert_eq!(status.resolved_at, Some(at(20)), "dated at the end of the alert");
+    assert!(desk.events.iter().all(|event| event.status.as_ref().unwrap().accepted == Some(true)));
+}
+
+#[test]
+fn a_page_that_fires_on_a_resolved_ticket_of_lesser_severity_escalates_by_its_own_route() {
+    let mut desk = Desk::open("ticket");
+    desk.run(0, 60);
+    desk.alert("ticket", AlertState::Recovered, 61);
+    desk.run(61, 400);
+    assert_eq!(desk.status().state, Some(TicketState::Resolved));
+    desk.alert("page", AlertState::Firing, 500);
+    desk.run(500, 500);
+    let status = desk.status();
+    assert_eq!(status.priority.as_deref(), Some("P1"));
+    assert_eq!(status.escalation.unwrap().chain, "page");
+    assert_eq!(desk.told().last().unwrap(), "page ada by chat: Accepted");
+}
+
+#[test]
+fn a_notice_goes_out_again_when_its_ticket_fires_again() {
+    let mut desk = Desk::open("ticket");
+    desk.run(0, 60);
+    desk.alert("ticket", AlertState::Recovered, 61);
+    desk.run(61, 400);
+    desk.alert("ticket", AlertState::Firing, 500);
+    desk.run(500, 600);
+    let notices = desk.told().iter().filter(|told| told.starts_with("notice")).count();
+    assert_eq!(notices, 2);
+}
+
+#[test]
+fn those_paged_are_told_once_when_somebody_resolves_before_it_recovers() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 1);
+    desk.event("oidc:ada", &json!({"state": {"to": "Resolved"}}), 30);
+    desk.run(30, 31);
+    desk.alert("page", AlertState::Recovered, 60);
+    desk.run(60, 61);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+}
+
+#[test]
+fn sixty_alerts_on_one_ticket_all_end() {
+    let mut desk = Desk::open("page");
+    desk.look(0);
+    let other = |n: i64, state, second| {
+        let mut labels = labels("page");
+        labels.insert("monitor".to_owned(), format!("m{n}"));
+        Alert {
+            namespace: "payments".into(),
+            labels,
+            annotations: Labels::new(),
+            state,
+            starts_at: at(second),
+            at: at(second),
+        }
+    };
+    desk.alerts = (0..60).map(|n| other(n, AlertState::Firing, 1)).collect();
+    desk.run(1, 1);
+    let status = desk.status().alerts.unwrap();
+    assert_eq!(status.firing, 61);
+    assert!(
+        status.list.iter().all(|line| !line.labels.is_empty()),
+        "an alert without labels could not be ended by its source"
+    );
+    desk.alerts = (0..60).map(|n| other(n, AlertState::Recovered, 2)).collect();
+    desk.alert("page", AlertState::Recovered, 2);
+    desk.run(2, 400);
+    assert_eq!(desk.status().state, Some(TicketState::Resolved));
 }
 
 #[test]
