@@ -12,8 +12,9 @@ help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: cluster ## Acme's incident from commit to Resolved, on real parts; then stays up to play with
-	@cargo build --quiet --bin firstline
-	@cargo run --quiet -p tests --bin demo
+	@cargo build --bin firstline
+	@cargo build -p tests --bin demo
+	@target/debug/demo
 
 test: cluster ## Everything: unit, snapshot, architecture and end-to-end tests
 	@cargo build --bin firstline

@@ -333,11 +333,8 @@ fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) ->
             type_: TicketType::Incident,
             requester: None,
             affects: affects.collect(),
-            impact: None,
-            urgency: None,
             priority: None,
             queue: None,
-            policy: None,
             assignee: None,
             links: previous_link(&previous),
             origin: Some(Origin {

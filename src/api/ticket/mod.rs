@@ -75,15 +75,7 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub affects: Vec<Affected>,
-    /// How many it hurts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Level")]
-    pub impact: Option<Level>,
-    /// How soon it must be mended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Level")]
-    pub urgency: Option<Level>,
-    /// P1 to P5, to overrule what the policy says.
+    /// P1 to P5, to overrule what the policy's route says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::priority")]
     pub priority: Option<String>,
@@ -91,10 +83,6 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
     pub queue: Option<String>,
-    /// The SupportPolicy, to overrule matching.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "schema::object_name")]
-    pub policy: Option<String>,
     /// Who works on it, to pin it to one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
@@ -123,18 +111,6 @@ pub enum TicketType {
     Problem,
     /// Something is to be changed.
     Change,
-}
-
-/// High, medium or low.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Level {
-    /// High.
-    High,
-    /// Medium.
-    Medium,
-    /// Low.
-    Low,
 }
 
 /// Who asked.

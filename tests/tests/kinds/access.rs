@@ -75,7 +75,7 @@ async fn the_operator_may_do_its_work_everywhere_and_nothing_else() -> Result<()
             "get apps/controllerrevisions",
             "create apps/controllerrevisions",
             "create events.k8s.io/events",
-            "impersonate core/serviceaccounts",
+            "create firstline.dev/tickets/origin",
         ]
         .map(str::to_owned),
     );
@@ -94,6 +94,7 @@ async fn the_operator_may_do_its_work_everywhere_and_nothing_else() -> Result<()
         "delete firstline.dev/silences",
         "patch firstline.dev/gitsources",
         "delete firstline.dev/gitsources",
+        "impersonate core/serviceaccounts",
         "impersonate core/users",
         "impersonate core/groups",
         "get core/pods",
@@ -115,6 +116,7 @@ async fn the_operator_may_do_its_work_everywhere_and_nothing_else() -> Result<()
         "get core/configmaps",
         "create core/configmaps",
         "update core/configmaps",
+        "impersonate core/serviceaccounts",
     ];
     check(
         &operator,

@@ -124,3 +124,22 @@ async fn events_go_with_their_ticket_or_namespace_or_by_who_may_purge() -> Resul
     .await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn only_the_operator_says_that_an_alert_opened_a_ticket() -> Result<()> {
+    let plane = cluster().await?;
+    let namespace = room(plane, "origin").await?;
+    let mut ticket = json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+        "metadata": {"name": tests::unique_name("asked")}, "spec": {"title": "A new laptop"},
+    });
+    create(plane, "ada", &namespace, &ticket).await?;
+    ticket["metadata"]["name"] = json!(tests::unique_name("forged"));
+    ticket["spec"]["origin"] = json!({
+        "policy": "p", "policyNamespace": "n", "policyRevision": "", "route": "", "groupKey": "g",
+        "firstStart": "2026-11-23T03:00:00Z", "severity": "page",
+    });
+    let refusal = refused(plane, "ada", &namespace, &ticket).await?;
+    ensure!(refusal.contains("only the operator says that an alert opened a ticket"), "{refusal}");
+    Ok(())
+}
