@@ -1,5 +1,6 @@
 //! Policies as they stood when tickets began: one immutable ControllerRevision each, in the ticket's
-//! namespace, written before the first ticket that names it.
+//! namespace, written before the first ticket that names it. One more stands in the policy's own namespace from the
+//! moment a version is accepted: it is what stays in force when the next version is invalid, also after a restart.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -8,13 +9,16 @@ use domain::policy::Policy;
 use k8s_openapi::{api::apps::v1::ControllerRevision, apimachinery::pkg::runtime::RawExtension};
 use kube::{
     Api, Client, ResourceExt,
-    api::{ObjectMeta, PostParams},
+    api::{ListParams, ObjectMeta, PostParams},
 };
 use parking_lot::Mutex;
 use serde_json::json;
 use thiserror::Error;
 
 use crate::{index::PolicyEntry, kube::meta::Key};
+
+/// Which policy a revision is of; its first 63 characters.
+const POLICY_LABEL: &str = "firstline.dev/policy";
 
 /// Why a revision is not at hand.
 #[derive(Debug, Error)]
@@ -59,6 +63,22 @@ impl Revisions {
         Ok(policy)
     }
 
+    /// The newest version of this policy object that was accepted; `None` when none was.
+    ///
+    /// # Errors
+    /// When the API does not say.
+    pub async fn newest(&self, policy: &SupportPolicy) -> Result<Option<SupportPolicy>, RevisionError> {
+        let key = Key::of(policy);
+        let api: Api<ControllerRevision> = Api::namespaced(self.client.clone(), &key.namespace);
+        let params = ListParams::default().labels(&format!("{POLICY_LABEL}={}", label(&key.name)));
+        let mut all = api.list(&params).await.map_err(|error| RevisionError::Api(key, Box::new(error)))?.items;
+        all.sort_by_key(|revision| std::cmp::Reverse(revision.revision));
+        let kept =
+            all.into_iter().filter_map(|revision| serde_json::from_value::<SupportPolicy>(revision.data?.0).ok());
+        let same = |kept: &SupportPolicy| kept.metadata.uid == policy.metadata.uid && Key::of(kept) == Key::of(policy);
+        Ok(kept.filter(same).find(|kept| api::support_policy::validate(kept).is_ok()))
+    }
+
     /// Writes the revision of this policy in this namespace, once. Returns its name.
     ///
     /// # Errors
@@ -74,7 +94,7 @@ impl Revisions {
         let policy = json!({
             "apiVersion": "firstline.dev/v1alpha1",
             "kind": "SupportPolicy",
-            "metadata": {"name": object.name_any(), "namespace": object.namespace()},
+            "metadata": {"name": object.name_any(), "namespace": object.namespace(), "uid": object.metadata.uid},
             "spec": object.spec,
         });
         let revision = ControllerRevision {
@@ -83,7 +103,7 @@ impl Revisions {
                 labels: Some(
                     [
                         ("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned()),
-                        ("firstline.dev/policy".to_owned(), object.name_any().chars().take(63).collect()),
+                        (POLICY_LABEL.to_owned(), label(&object.name_any())),
                     ]
                     .into(),
                 ),
@@ -102,4 +122,9 @@ impl Revisions {
         self.known.lock().insert(key, entry.compiled.clone());
         Ok(name)
     }
+}
+
+/// As much of a policy's name as a label value may hold.
+fn label(name: &str) -> String {
+    name.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned()
 }

@@ -15,6 +15,7 @@ use crate::{
     index::PolicyEntry,
     kube::{events::Note, meta::Key},
     queue::{Looked, Outcome},
+    revisions::RevisionError,
 };
 
 /// How far ahead gaps are looked for.
@@ -28,6 +29,13 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let Some(entry) = entry else {
         ctx.statuses.forget("supportpolicies", &key);
         return Some(Looked { outcome: Outcome::Unchanged, again: None });
+    };
+    let entry = match keep(ctx, &key, entry).await {
+        Ok(entry) => entry,
+        Err(error) => {
+            tracing::warn!(policy = %key, %error, "could not keep or find the policy's last valid version; trying again");
+            return None;
+        }
     };
     let now = ctx.clock.now();
     let status = status(&entry, now);
@@ -50,6 +58,18 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
             Some(Looked { outcome: Outcome::Failed, again })
         }
     }
+}
+
+/// Keeps a valid version for a restart; finds the one that was kept when this version is invalid.
+async fn keep(ctx: &Context, key: &Key, entry: PolicyEntry) -> Result<PolicyEntry, RevisionError> {
+    if entry.compiled.is_some() {
+        ctx.revisions.keep(&key.namespace, &entry).await?;
+        return Ok(entry);
+    }
+    let Some(kept) = ctx.revisions.newest(&entry.object).await? else { return Ok(entry) };
+    let affected = ctx.world.write().restore_policy(key, kept);
+    ctx.queues.add(affected);
+    Ok(ctx.world.read().policy(key).cloned().unwrap_or(entry))
 }
 
 fn status(entry: &PolicyEntry, now: Timestamp) -> SupportPolicyStatus {

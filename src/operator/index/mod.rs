@@ -126,6 +126,17 @@ impl World {
         self.affected_by_policy(&key)
     }
 
+    /// Puts the last valid version in force of a policy whose present version is invalid and whose history this process
+    /// has not seen.
+    pub fn restore_policy(&mut self, key: &Key, kept: SupportPolicy) -> Affected {
+        let Ok(valid) = api::support_policy::validate(&kept) else { return Affected::default() };
+        if let Some(entry) = self.policies.get_mut(key).filter(|entry| entry.compiled.is_none()) {
+            entry.compiled = Some(Arc::new(valid.value));
+            entry.compiled_from = Some(Arc::new(kept));
+        }
+        self.affected_by_policy(key)
+    }
+
     /// A policy is gone.
     pub fn delete_policy(&mut self, key: &Key) -> Affected {
         self.policies.remove(key);

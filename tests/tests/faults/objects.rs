@@ -125,3 +125,36 @@ async fn a_monitor_that_is_deleted_or_suspended_ends_its_alert_and_leaves_the_ti
     ensure!(pages(&scene.bob).is_empty(), "nobody is told of what has no source");
     Ok(())
 }
+
+/// The last version of a policy that was valid stays in force when the next is not, also for an operator that never
+/// saw it; a monitor that went while no operator ran ends its alert.
+#[tokio::test]
+async fn an_invalid_policy_pages_by_its_last_valid_version_even_after_a_restart() -> Result<()> {
+    let (scene, setup, operator) = Scene::running("invalid-policy").await?;
+    let dangling = json!({"spec": {"lastResort": [{"channel": "nowhere"}]}}).to_string();
+    let patch = ["-n", TEAM, "patch", "supportpolicy", "payments", "--type", "merge", "-p", &dangling];
+    scene.stage.plane.kubectl(&patch).await?.ok()?;
+    eventually(PATIENCE, "the policy says what is wrong", || async {
+        let policy = scene.stage.get("supportpolicies", "payments").await?;
+        let text = policy["status"]["conditions"].to_string();
+        ensure!(text.contains("nowhere") && text.contains("the last valid version stays in force"), "{text}");
+        Ok(())
+    })
+    .await?;
+    operator.terminate().await?;
+    let operator = setup.start()?;
+    operator.wait_ready(PATIENCE).await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    assert_eq!(ticket["spec"]["origin"]["policy"], "payments", "{}", operator.tail());
+
+    operator.terminate().await?;
+    scene.stage.plane.kubectl(&["-n", TEAM, "delete", "svcmonitors", "checkout"]).await?.ok()?;
+    let operator = setup.start()?;
+    operator.wait_ready(PATIENCE).await?;
+    let ended = |ticket: &Value| ticket["status"]["alerts"]["list"][0]["state"] == "SourceRemoved";
+    scene.ticket("its source is gone", ended).await?;
+    assert!(operator.is_running());
+    Ok(())
+}
