@@ -43,7 +43,7 @@ pub struct RunConfig {
     #[arg(long, env = "FIRSTLINE_DENY_PRIVATE_PROBES", help_heading = "Probes")]
     pub deny_private_probes: bool,
 
-    /// What is logged, as `tracing` filters: `info`, `debug`, `firstline=debug,kube=info`.
+    /// What is logged, as `tracing` filters: `info`, `debug`, `operator=debug,kube=info`.
     #[arg(long, env = "FIRSTLINE_LOG", default_value = "info", help_heading = "Operation")]
     pub log: String,
 
