@@ -125,6 +125,25 @@ async fn a_page_that_was_under_way_in_a_crash_is_sent_again_with_the_same_id() -
     once_or_twice(&received, &page_to(&ticket, "ada-hook")["id"])
 }
 
+/// Asked to stop in the middle of a send, the operator ends it, writes its outcome, and nobody sends it again.
+#[tokio::test]
+async fn a_page_that_was_under_way_at_a_stop_is_finished_and_not_repeated() -> Result<()> {
+    let (scene, setup, operator) = Scene::running("stop-send").await?;
+    scene.ada.script([Answer::After(Duration::from_millis(1_200))]);
+    scene.break_shop();
+    page(&scene.ada).await?;
+    let exit = operator.terminate().await?;
+    ensure!(exit.status.success() && exit.took < Duration::from_secs(5), "{:?} after {:?}", exit.status, exit.took);
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    assert_eq!(page_to(&ticket, "ada-hook")["attempts"], 1);
+
+    let again = setup.start()?;
+    again.wait_ready(PATIENCE).await?;
+    page(&scene.bob).await?;
+    assert_eq!(pages(&scene.ada).len(), 1, "{}", again.tail());
+    Ok(())
+}
+
 /// Nothing is lost, and a repetition is recognisable as one.
 fn once_or_twice(received: &[Received], id: &serde_json::Value) -> Result<()> {
     let ids: BTreeSet<&str> = received.iter().filter_map(Received::id).collect();
