@@ -247,7 +247,9 @@ fn remembered(ticket: &Ticket) -> usize {
     let timeline = ticket.status.as_ref().map_or(&[][..], |status| status.timeline.as_slice());
     timeline
         .iter()
-        .filter(|line| ticket::timeline::What::parse(&line.what).is_some_and(|what| what.is_read_by_the_fold()))
+        .filter(|line| {
+            ticket::timeline::What::parse(&line.what).is_some_and(domain::ticket::timeline::What::is_read_by_the_fold)
+        })
         .count()
 }
 
