@@ -21,6 +21,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// Every severity, from low to high.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Ticket, Self::Page];
+
     /// The word used in labels and specs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -32,7 +35,7 @@ impl Severity {
 
     /// One of our own three words.
     pub fn parse(word: &str) -> Option<Self> {
-        [Self::Info, Self::Ticket, Self::Page].into_iter().find(|severity| severity.as_str() == word)
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word)
     }
 }
 

@@ -213,7 +213,7 @@ fn assemble(
         inboxes: inboxes.clone(),
         queues: queues.clone(),
     };
-    let (events, write_events) = Events::new(client.clone(), me.to_owned(), metrics.clone());
+    let (events, write_events) = Events::new(client.clone(), me.to_owned(), clock.clone(), metrics.clone());
     let ctx = Arc::new(Inner {
         world: Arc::new(RwLock::new(World::new(&config.namespace))),
         statuses: StatusWriter::new(client.clone(), leadership.clone(), metrics.clone()),

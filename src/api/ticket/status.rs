@@ -168,7 +168,7 @@ pub struct AlertsStatus {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub resolved: u32,
-    /// The first 500; labels are kept for the first 50.
+    /// At most 500; of more, those that ended go first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["fingerprint"]))]
     pub list: Vec<AlertLine>,
@@ -193,6 +193,10 @@ pub struct AlertLine {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     pub labels: BTreeMap<String, String>,
+    /// What its source said for people when it began to fire.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::labels")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// Whether an alert fires, and why it stopped.

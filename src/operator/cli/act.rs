@@ -184,6 +184,9 @@ pub(super) async fn act_in(
             };
             let name = output.colour.paint(paint, ticket.name_any());
             output.line(format!("{name} {sentence}"))?;
+            if let (Exit::Done, Act::Resolve(_), Some(firing)) = (own, act, still_firing(ticket)) {
+                output.say(firing)?;
+            }
         }
         judged.push(event);
     }
@@ -191,6 +194,15 @@ pub(super) async fn act_in(
         output.value(&super::list_of(judged), form)?;
     }
     Ok(exit)
+}
+
+/// What a person should know who resolves a ticket while something fires on it.
+fn still_firing(ticket: &Ticket) -> Option<String> {
+    let firing = ticket.status.as_ref()?.alerts.as_ref()?.firing;
+    (firing > 0).then(|| {
+        let (alerts, verb) = if firing == 1 { ("alert", "fires") } else { ("alerts", "fire") };
+        format!("{firing} {alerts} still {verb}: nobody is paged for that again until it has ended and begins anew; `reopen` takes it back")
+    })
 }
 
 async fn record(session: &Session, ticket: &Ticket, act: &Act, author: &str) -> Result<TicketEvent, Trouble> {

@@ -247,7 +247,7 @@ impl Verb {
                 act::act(&args, &tickets, &acts, output).await
             }
             Self::Reopen { tickets, args } => act::act(&args, &tickets, &[Act::Reopen], output).await,
-            Self::Silence(args) => silence::silence(&args, now, output).await,
+            Self::Silence(args) => silence::silence(&args, program, now, output).await,
         }
     }
 }

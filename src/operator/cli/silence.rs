@@ -93,23 +93,29 @@ fn listed(problems: &[Problem]) -> String {
 ///
 /// # Errors
 /// When the silence is wrong or the cluster does not take it.
-pub async fn silence(args: &SilenceArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
+pub async fn silence(
+    args: &SilenceArgs,
+    program: &str,
+    now: Timestamp,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     // What is wrong with the command line is said before anybody is asked.
     let wanted = if args.expire.is_none() { Some(wanted(args, now)?) } else { None };
     let session = args.cluster.connect().await?;
-    silence_in(&session, args, wanted, now, output).await
+    silence_in(&session, args, program, wanted, now, output).await
 }
 
 async fn silence_in(
     session: &Session,
     args: &SilenceArgs,
+    program: &str,
     wanted: Option<Silence>,
     now: Timestamp,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     match (&args.expire, wanted) {
         (Some(name), _) => expire(session, name, args, now, output).await,
-        (None, Some(wanted)) => create(session, wanted, args, now, output).await,
+        (None, Some(wanted)) => create(session, wanted, args, program, now, output).await,
         (None, None) => Ok(Exit::Usage),
     }
 }
@@ -144,6 +150,7 @@ async fn create(
     session: &Session,
     mut wanted: Silence,
     args: &SilenceArgs,
+    program: &str,
     now: Timestamp,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
@@ -156,7 +163,13 @@ async fn create(
     let until = format!("until {} ({})", clock(seen.spec.ends_at, now), length(args.span.unwrap_or_default()));
     let name = seen.name_any();
     let (exit, sentence) = match (is_active(&seen), refusal(&seen)) {
-        (true, _) => (Exit::Done, format!("{name} is active {until}; end it with `firstline silence --expire {name}`")),
+        (true, _) => (
+            Exit::Done,
+            format!(
+                "{name} is active in namespace {namespace} {until}; end it with `{program} silence --expire {name} -n {namespace}`",
+                namespace = session.namespace
+            ),
+        ),
         (false, Some(why)) => (Exit::No, format!("{name} refused: {}", plain(&why))),
         (false, None) => (Exit::Unknown, unconfirmed(&name, args.timeout, "mute")),
     };
@@ -262,7 +275,7 @@ mod tests {
         let wanted = wanted(args, now()).unwrap();
         let mut exit = None;
         let text = printed(async |output| {
-            exit = Some(silence_in(&cluster.session(), args, Some(wanted), now(), output).await.unwrap());
+            exit = Some(silence_in(&cluster.session(), args, "firstline", Some(wanted), now(), output).await.unwrap());
         })
         .await;
         (exit.unwrap(), text, cluster.created())
@@ -275,7 +288,9 @@ mod tests {
         assert_eq!(exit, Exit::Done);
         assert_eq!(
             text,
-            format!("{name} is active until 05:12:00 UTC (120m); end it with `firstline silence --expire {name}`\n")
+            format!(
+                "{name} is active in namespace payments until 05:12:00 UTC (120m); end it with `firstline silence --expire {name} -n payments`\n"
+            )
         );
         assert_eq!(
             created[0]["spec"],
@@ -312,13 +327,16 @@ mod tests {
         let args =
             SilenceArgs { expire: Some("deploy".into()), matchers: Vec::new(), span: None, reason: None, ..args(2) };
         let text = printed(async |output| {
-            assert_eq!(silence_in(&cluster.session(), &args, None, now(), output).await.unwrap(), Exit::Done);
+            assert_eq!(
+                silence_in(&cluster.session(), &args, "firstline", None, now(), output).await.unwrap(),
+                Exit::Done
+            );
         })
         .await;
         assert_eq!(text, "deploy ended at 03:12:00 UTC\n");
         assert_eq!(cluster.created()[0]["spec"]["endsAt"], "2026-11-23T03:12:00Z");
         let again = printed(async |output| {
-            silence_in(&cluster.session(), &args, None, now(), output).await.unwrap();
+            silence_in(&cluster.session(), &args, "firstline", None, now(), output).await.unwrap();
         })
         .await;
         assert_eq!(again, "deploy has ended already, at 03:12:00 UTC\n");

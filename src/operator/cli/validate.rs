@@ -61,6 +61,11 @@ pub fn validate(args: &ValidateArgs, now: Timestamp, output: &mut Output<'_>) ->
             output.say(summary(&world))?;
         }
     }
+    // A mistyped folder must not be a green light.
+    if world.files == 0 {
+        output.say("expected .yaml, .yml or .json files, found none there")?;
+        return Ok(Exit::No);
+    }
     Ok(if errors(&world) == 0 { Exit::Done } else { Exit::No })
 }
 

@@ -12,6 +12,7 @@ use kube::core::ApiResource;
 
 use crate::{
     context::Context,
+    engine::secrets::Use,
     index::PolicyEntry,
     kube::{events::Note, meta::Key},
     queue::{Looked, Outcome},
@@ -20,6 +21,8 @@ use crate::{
 
 /// How far ahead gaps are looked for.
 const HORIZON: Duration = Duration::from_secs(90 * 86_400);
+/// How soon Secrets that are missing are looked for again.
+const SECRETS_AGAIN: Duration = Duration::from_secs(30);
 /// Gaps that are listed.
 const LISTED: usize = 20;
 
@@ -37,16 +40,18 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
             return None;
         }
     };
+    let missing = missing_secrets(ctx, &entry).await;
     let now = ctx.clock.now();
-    let status = status(&entry, now);
-    let again =
-        entry.compiled.as_deref().and_then(|policy| next_change(policy, now)).map(|at| domain::time::between(now, at));
+    let status = status(&entry, &missing, now);
+    let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, now));
+    let again = change.map(|at| domain::time::between(now, at));
+    let again = if missing.is_empty() { again } else { Some(again.unwrap_or(SECRETS_AGAIN).min(SECRETS_AGAIN)) };
     if entry.object.status.as_ref() == Some(&status) {
         return Some(Looked { outcome: Outcome::Unchanged, again });
     }
     if !conditions::is_true(&status.conditions, "Ready") {
         let text = status.conditions.first().map(|condition| condition.message.clone()).unwrap_or_default();
-        ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text });
+        ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "NotReady", action: "Validate", text });
     }
     match serde_json::to_value(&status) {
         Ok(value) => {
@@ -72,10 +77,23 @@ async fn keep(ctx: &Context, key: &Key, entry: PolicyEntry) -> Result<PolicyEntr
     Ok(ctx.world.read().policy(key).cloned().unwrap_or(entry))
 }
 
-fn status(entry: &PolicyEntry, now: Timestamp) -> SupportPolicyStatus {
+/// What keeps a channel from sending, before the first page is lost on it.
+async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
+    let Some(policy) = entry.compiled.as_deref() else { return Vec::new() };
+    let mut missing = Vec::new();
+    for (name, channel) in &policy.channels {
+        let read = ctx.secrets.values(&policy.namespace, &channel.secrets(), Use::Notify, None).await;
+        if let Err(error) = read {
+            missing.push(format!("channel {name} cannot send: {error}"));
+        }
+    }
+    missing
+}
+
+fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPolicyStatus {
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
-    let standing = standing(entry);
+    let standing = standing(entry, missing);
     let mut status = SupportPolicyStatus {
         observed_generation: generation.unwrap_or(0),
         conditions: conditions::conditions(&before.conditions, &standing, &[], generation, now),
@@ -126,7 +144,7 @@ fn status(entry: &PolicyEntry, now: Timestamp) -> SupportPolicyStatus {
     status
 }
 
-fn standing(entry: &PolicyEntry) -> Standing {
+fn standing(entry: &PolicyEntry, missing: &[String]) -> Standing {
     let words = entry.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
     let invalid = entry.problems.iter().any(Problem::is_error);
     match (invalid, &entry.compiled) {
@@ -135,6 +153,9 @@ fn standing(entry: &PolicyEntry) -> Standing {
             message: format!("the last valid version stays in force: {words}"),
         },
         (true, None) => Standing::Stalled { reason: "InvalidSpec", message: words },
+        (false, _) if !missing.is_empty() => {
+            Standing::Stalled { reason: "ReferenceMissing", message: missing.join("; ") }
+        }
         (false, _) => Standing::Ready { reason: "Accepted", message: words },
     }
 }

@@ -1,15 +1,20 @@
 //! Kubernetes Events on transitions a person cares about: best effort, one worker, never in anybody's way.
 
 use futures::{FutureExt, future::BoxFuture};
-use k8s_openapi::api::core::v1::ObjectReference;
-use kube::{
-    Client, Resource,
-    runtime::events::{Event, EventType, Recorder, Reporter},
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
 };
+use kube::{
+    Api, Client, Resource,
+    api::{ObjectMeta, PostParams},
+};
+use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::telemetry::metrics::Metrics;
+use crate::{clock::Clock, telemetry::metrics::Metrics};
 
 /// Events that may wait; more are dropped and counted.
 const QUEUE: usize = 1_000;
@@ -41,12 +46,12 @@ impl Events {
     pub fn new(
         client: Client,
         instance: String,
+        clock: Clock,
         metrics: Metrics,
     ) -> (Self, impl FnOnce(CancellationToken) -> BoxFuture<'static, ()> + Send + 'static) {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let counted = metrics.clone();
-        let reporter = Reporter { controller: "firstline".to_owned(), instance: Some(instance) };
-        let write = |stop| write(receiver, Recorder::new(client, reporter), counted, stop).boxed();
+        let write = |stop| write(receiver, client, instance, clock, counted, stop).boxed();
         (Self { sender, metrics }, write)
     }
 
@@ -68,7 +73,9 @@ impl Events {
 
 async fn write(
     mut receiver: mpsc::Receiver<(ObjectReference, Note)>,
-    recorder: Recorder,
+    client: Client,
+    instance: String,
+    clock: Clock,
     metrics: Metrics,
     stop: CancellationToken,
 ) {
@@ -78,17 +85,43 @@ async fn write(
             next = receiver.recv() => next,
         };
         let Some((object, note)) = next else { return };
-        let event = Event {
-            type_: if note.warning { EventType::Warning } else { EventType::Normal },
-            reason: note.reason.to_owned(),
-            note: Some(cut(&note.text)),
-            action: note.action.to_owned(),
-            secondary: None,
-        };
-        if let Err(error) = recorder.publish(&event, &object).await {
-            metrics.events_dropped.inc();
-            tracing::debug!(%error, reason = note.reason, "an Event could not be written");
+        let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
+        let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
+        match api.create(&PostParams::default(), &event(object, &note, &instance, clock.now())).await {
+            Ok(_) => {}
+            // The same was said of the same object within this minute.
+            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+            Err(error) => {
+                metrics.events_dropped.inc();
+                tracing::debug!(%error, "an Event could not be written");
+            }
         }
+    }
+}
+
+/// One Event. Its name is made of what it says and the minute, so that the same within a minute is said once and
+/// nothing else is taken for it: kube's own recorder counts up the first Event and drops the later text.
+fn event(regarding: ObjectReference, note: &Note, instance: &str, now: Timestamp) -> Event {
+    let minute = now.as_second().div_euclid(60);
+    let said = format!("{minute}/{}/{}/{}", regarding.uid.as_deref().unwrap_or_default(), note.reason, note.text);
+    let digest: [u8; 32] = Sha256::digest(said.as_bytes()).into();
+    let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let start: String = regarding.name.clone().unwrap_or_default().chars().take(230).collect();
+    Event {
+        metadata: ObjectMeta {
+            name: Some(format!("{start}.{hex}")),
+            namespace: regarding.namespace.clone(),
+            ..ObjectMeta::default()
+        },
+        action: Some(note.action.to_owned()),
+        event_time: Some(MicroTime(now)),
+        note: Some(cut(&note.text)),
+        reason: Some(note.reason.to_owned()),
+        regarding: Some(regarding),
+        reporting_controller: Some("firstline".to_owned()),
+        reporting_instance: Some(instance.chars().take(128).collect()),
+        type_: Some(if note.warning { "Warning" } else { "Normal" }.to_owned()),
+        ..Event::default()
     }
 }
 
@@ -108,5 +141,19 @@ mod tests {
     fn a_long_note_is_cut_between_letters_and_marked() {
         let cut = cut(&"ä".repeat(900));
         assert!(cut.len() <= LONGEST_NOTE && cut.ends_with('…'));
+    }
+
+    #[test]
+    fn the_same_within_a_minute_is_one_event_and_anything_else_is_another() {
+        let object =
+            ObjectReference { name: Some("inc-a".into()), uid: Some("u".into()), ..ObjectReference::default() };
+        let name = |text: &str, second: i64| {
+            let note = Note { warning: true, reason: "Down", action: "Probe", text: text.to_owned() };
+            let at = Timestamp::from_second(1_800_000_000 + second).unwrap();
+            event(object.clone(), &note, "me", at).metadata.name
+        };
+        assert_eq!(name("answered 500", 0), name("answered 500", 30));
+        assert_ne!(name("answered 500", 0), name("answered 200", 0));
+        assert_ne!(name("answered 500", 0), name("answered 500", 60));
     }
 }

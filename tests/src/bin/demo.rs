@@ -145,7 +145,9 @@ impl Acme {
 
     /// Runs kubectl with the plugin as ada.
     async fn firstline(&self, arguments: &[&str]) -> Result<()> {
-        println!("  ada$ kubectl {}", arguments.join(" "));
+        let quoted =
+            arguments.iter().map(|word| if word.contains(' ') { format!("\"{word}\"") } else { (*word).to_owned() });
+        println!("  ada$ kubectl {}", quoted.collect::<Vec<_>>().join(" "));
         let text = self.ada.run(arguments).await?.ok()?;
         print_indented(&text);
         Ok(())
@@ -157,7 +159,8 @@ impl Acme {
         let tools = tools.program().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
         let admin = self.stage.plane.admin_kubeconfig();
         println!("  export PATH={}:{tools}:$PATH", self.plugins.display());
-        println!("  export KUBECONFIG={}", admin.display());
+        println!("  export KUBECONFIG={}     # the administrator; or be ada:", admin.display());
+        println!("  export KUBECONFIG={}", self.ada_config.display());
         println!("  kubectl get firstline -A");
         println!("  kubectl firstline tickets -A --all");
         println!("  kubectl -n {TEAM} describe tickets");

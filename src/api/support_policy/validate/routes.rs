@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::{policy::Route as Valid, problem::Problem};
+use domain::{alert::Severity, matcher::Matcher, policy::Route as Valid, problem::Problem};
 
 use super::{DAY, Names};
 use crate::{
@@ -33,10 +33,12 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
     {
         findings.error(format!("{path}.groupBy"), "expected `...` alone, as it already is all labels");
     }
+    let matchers = findings.matchers(&format!("{path}.match"), &route.matchers);
+    warn_of_what_never_matches(findings, path, &route.matchers, &matchers);
     Valid {
         name: route.name.clone(),
         under: route.under.clone(),
-        matchers: findings.matchers(&format!("{path}.match"), &route.matchers),
+        matchers,
         continues: route.continues,
         group_by: route.group_by.clone(),
         group_wait: findings.optional_duration(
@@ -57,6 +59,35 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
             route.refire_within.as_ref(),
             Duration::ZERO..=DAY * 30,
         ),
+    }
+}
+
+/// Labels that every alert of a monitor has.
+const OWN_LABELS: [&str; 5] = ["alertname", "namespace", "monitor", "service", "severity"];
+
+/// A typo in a matcher sends pages to another route without a word. Two kinds can be told: a severity that no alert
+/// has once the policy has mapped it, and a label whose name is one letter away from one of ours.
+fn warn_of_what_never_matches(findings: &mut Findings, path: &str, written: &[String], matchers: &[Matcher]) {
+    for (i, text) in written.iter().enumerate() {
+        let Some(matcher) =
+            matchers.iter().find(|matcher| Matcher::parse(text).is_ok_and(|parsed| parsed == **matcher))
+        else {
+            continue;
+        };
+        let path = format!("{path}.match[{i}]");
+        if matcher.name == "severity" && !Severity::ALL.iter().any(|severity| matcher.matches_value(severity.as_str()))
+        {
+            let message =
+                format!("no alert has {text}: severity is page, ticket or info here, whatever word its sender used");
+            findings.add(Problem::warning(path, message).suggest("map the sender's words with spec.severities"));
+            continue;
+        }
+        let close = Problem::warning(path, format!("no alert of ours has a label `{}`", matcher.name))
+            .suggest_from(&matcher.name, OWN_LABELS);
+        let typo = close.suggestion.as_ref().is_some_and(|text| text.starts_with("did you mean"));
+        if typo && !OWN_LABELS.contains(&matcher.name.as_str()) {
+            findings.add(close);
+        }
     }
 }
 

@@ -134,3 +134,19 @@ fn a_route_behind_one_that_takes_everything_is_never_reached() {
         "spec.routes[1]: never reached: `all` stands before it, matches everything and does not continue"
     );
 }
+
+#[rstest]
+#[case::severity(
+    "severity=\"critical\"",
+    &["spec.routes[0].match[0]: no alert has severity=\"critical\": severity is page, ticket or info here, whatever word its \
+       sender used; map the sender's words with spec.severities"]
+)]
+#[case::label(
+    "severty=\"page\"",
+    &["spec.routes[0].match[0]: no alert of ours has a label `severty`; did you mean `severity`?"]
+)]
+#[case::own_label("team=\"payments\"", &[])]
+#[case::several("severity=~\"page|ticket\"", &[])]
+fn a_matcher_that_can_match_no_alert_is_a_warning(#[case] matcher: &str, #[case] expected: &[&str]) {
+    assert_eq!(said_of("/spec/routes/0/match", json!([matcher])), expected);
+}

@@ -1,9 +1,11 @@
 //! What a planned notification says, and where it goes.
 
-use api::{Ticket, ticket::Notification};
+use api::{
+    Ticket,
+    ticket::{AlertLineState, Notification},
+};
 use domain::{
     alert::Severity,
-    labels::Labels,
     message::{Channel, Message, NotificationId},
     policy::Policy,
 };
@@ -46,7 +48,14 @@ fn item(ticket: &Ticket, policy: &Policy, notification: &Notification) -> Option
 fn message(ticket: &Ticket, notification: &Notification, address: Option<String>) -> Option<Message> {
     let status = ticket.status.as_ref()?;
     let first = ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first());
-    let started_at = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
+    // What fires now, else what fired last: a ticket that fires again tells of this time, not of the first.
+    let lines = status.alerts.as_ref().map_or(&[][..], |alerts| alerts.list.as_slice());
+    let firing = lines.iter().filter(|line| line.state == AlertLineState::Firing).min_by_key(|line| line.since);
+    let began = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
+    let started_at = firing.map_or(began, |line| line.since);
+    let labels = firing.map(|line| line.labels.clone()).or_else(|| first.map(|alert| alert.labels.clone()));
+    let annotations =
+        firing.map(|line| line.annotations.clone()).or_else(|| first.map(|alert| alert.annotations.clone()));
     Some(Message {
         id: NotificationId(Uuid::parse_str(&notification.id).ok()?),
         kind: notification.kind.into(),
@@ -57,8 +66,8 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
         title: ticket.spec.title.clone(),
         priority: status.priority.clone().unwrap_or_default(),
         severity: status.severity.map_or(Severity::Ticket, Into::into),
-        labels: first.map_or_else(Labels::new, |alert| alert.labels.clone()),
-        annotations: first.map_or_else(Labels::new, |alert| alert.annotations.clone()),
+        labels: labels.unwrap_or_default(),
+        annotations: annotations.unwrap_or_default(),
         started_at,
         planned_at: notification.planned_at,
         why: notification.why.clone().unwrap_or_default(),

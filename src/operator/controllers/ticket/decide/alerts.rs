@@ -5,6 +5,7 @@ use domain::{
     alert::{Alert, AlertState, Severity},
     escalation::Event,
     labels::Labels,
+    message::MessageKind,
     routing,
     ticket::timeline::What,
 };
@@ -33,8 +34,9 @@ impl Draft<'_> {
             Some(line) => {
                 line.state = AlertLineState::Firing;
                 line.since = alert.starts_at;
+                line.annotations.clone_from(&alert.annotations);
             }
-            None => self.add_alert_line(&fingerprint, &alert.labels, alert.starts_at),
+            None => self.add_alert_line(&fingerprint, &alert.labels, &alert.annotations, alert.starts_at),
         }
         self.recount();
         let severity = self.policy().map_or(Severity::Ticket, |policy| routing::normalise(policy, &alert.labels).1);
@@ -123,20 +125,29 @@ impl Draft<'_> {
                     "Stop",
                     "the source of the last alert was removed or suspended; the ticket stays open",
                 );
-                self.tell_those_paged("its source was removed or suspended");
+                self.tell_those_paged(
+                    MessageKind::Update,
+                    "its source was removed or suspended; the escalation has stopped and the ticket stays open",
+                );
             }
             _ => {
                 self.status.recovered_at = Some(alert.at);
                 self.note(false, "Recovered", "Stop", "nothing of this ticket fires any more");
                 // Whoever was paged has heard that somebody resolved it.
                 if self.status.state.is_none_or(|state| !is_over(state)) {
-                    self.tell_those_paged("it has recovered");
+                    self.tell_those_paged(MessageKind::Resolved, "it has recovered");
                 }
             }
         }
     }
 
-    pub(super) fn add_alert_line(&mut self, fingerprint: &str, labels: &Labels, since: Timestamp) {
+    pub(super) fn add_alert_line(
+        &mut self,
+        fingerprint: &str,
+        labels: &Labels,
+        annotations: &Labels,
+        since: Timestamp,
+    ) {
         let alerts = self.status.alerts.get_or_insert_default();
         if alerts.list.len() >= MOST_ALERTS {
             match alerts.list.iter().position(|line| line.state != AlertLineState::Firing) {
@@ -157,6 +168,7 @@ impl Draft<'_> {
             state: AlertLineState::Firing,
             since,
             labels: labels.clone(),
+            annotations: annotations.clone(),
         });
         self.recount();
     }

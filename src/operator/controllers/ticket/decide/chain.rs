@@ -172,6 +172,8 @@ impl Draft<'_> {
             0 => "last resort: everything else found nobody, or nobody answered".to_owned(),
             step => format!("step {step} of {escalation}, cycle {}", page.cycle),
         };
+        let again = self.timeline.iter().any(|line| matches!(line.what, What::Reopened | What::Refired));
+        let why = if again { format!("it fires again after it had ended; {why}") } else { why };
         self.plan(MessageKind::Page, page, &why);
     }
 

@@ -98,7 +98,7 @@ impl Draft<'_> {
     }
 
     /// Those whom a page or notice may have reached hear that it is over; what was not sent yet is withdrawn.
-    pub(super) fn tell_those_paged(&mut self, why: &str) {
+    pub(super) fn tell_those_paged(&mut self, kind: MessageKind, why: &str) {
         let told: BTreeSet<(Option<String>, String)> = self
             .status
             .notifications
@@ -115,7 +115,7 @@ impl Draft<'_> {
         let cycle = self.chain.as_ref().map_or(0, |chain| chain.cycle);
         for (person, channel) in told {
             let page = Page { cycle, step: 0, rule: 0, sequence, person, channel, planned: self.now };
-            self.plan(MessageKind::Resolved, &page, why);
+            self.plan(kind, &page, why);
         }
     }
 

@@ -190,7 +190,7 @@ impl<'a> Draft<'a> {
             });
         }
         for alert in &origin.alerts {
-            self.add_alert_line(&alert.fingerprint, &alert.labels, alert.starts_at);
+            self.add_alert_line(&alert.fingerprint, &alert.labels, &alert.annotations, alert.starts_at);
         }
         let first = origin.alerts.first().map(|alert| alert.labels.get("alertname").cloned().unwrap_or_default());
         self.line(What::Fired, origin.first_start, first.unwrap_or_default());

@@ -8,6 +8,7 @@ use api::{
 use domain::{
     conditions::Standing,
     escalation::Event,
+    message::MessageKind,
     problem::Problem,
     ticket::{
         self as tickets, CloseReason,
@@ -183,7 +184,7 @@ impl Draft<'_> {
                     "Resolve",
                     format!("resolved: {}", self.status.reason.clone().unwrap_or_default()),
                 );
-                self.tell_those_paged("somebody resolved the ticket");
+                self.tell_those_paged(MessageKind::Resolved, "somebody resolved the ticket");
             }
         }
         if was_over && !over && self.firing() == 0 {

@@ -522,7 +522,7 @@ fn the_end_of_the_source_stops_the_chain_and_leaves_the_ticket_open() {
     desk.alert("page", AlertState::SourceRemoved, 60);
     desk.run(60, 4_000);
     assert_eq!(desk.status().state, Some(TicketState::New));
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "update ada by chat: Accepted"]);
 }
 
 #[test]
