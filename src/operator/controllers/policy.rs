@@ -12,7 +12,7 @@ use kube::core::ApiResource;
 
 use crate::{
     context::Context,
-    engine::secrets::Use,
+    engine::secrets::{SecretReader, Use},
     index::PolicyEntry,
     kube::{events::Note, meta::Key},
     queue::{Looked, Outcome},
@@ -81,8 +81,10 @@ async fn keep(ctx: &Context, key: &Key, entry: PolicyEntry) -> Result<PolicyEntr
 async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
     let Some(policy) = entry.compiled.as_deref() else { return Vec::new() };
     let mut missing = Vec::new();
+    // A reader of its own: what the outbox sends with is not prolonged by looking here.
+    let fresh = SecretReader::new(ctx.client.clone());
     for (name, channel) in &policy.channels {
-        let read = ctx.secrets.values(&policy.namespace, &channel.secrets(), Use::Notify, None).await;
+        let read = fresh.values(&policy.namespace, &channel.secrets(), Use::Notify, None).await;
         if let Err(error) = read {
             missing.push(format!("channel {name} cannot send: {error}"));
         }

@@ -118,7 +118,7 @@ async fn a_monitor_that_is_deleted_or_suspended_ends_its_alert_and_leaves_the_ti
         scene.ticket("its chain has stopped", |ticket| !ticket["status"]["escalation"]["stoppedAt"].is_null()).await?;
     let told = scene
         .ada
-        .wait_for(PATIENCE, "the end", |request| request.json().is_ok_and(|body| body["data"]["kind"] == "resolved"))
+        .wait_for(PATIENCE, "the end", |request| request.json().is_ok_and(|body| body["data"]["kind"] == "update"))
         .await?;
     let why = told.json()?["data"]["why"].as_str().unwrap_or_default().to_owned();
     ensure!(why.contains("removed or suspended"), "{why}; {}", ticket["status"]);

@@ -12,7 +12,7 @@ use crate::scene::{BOB, Scene, condition, let_pass, lines, page_of, unix};
 async fn silence(scene: &Scene) -> Result<String> {
     let said = scene.plugin(&["silence", "service=checkout", "--for", "1h", "--reason", "deploy 42"]).await?;
     let name = said.split_whitespace().next().context("no name")?.to_owned();
-    assert!(said.contains(" is active until "), "{said}");
+    assert!(said.contains(" is active in namespace payments until "), "{said}");
     Ok(name)
 }
 
