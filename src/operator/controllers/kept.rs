@@ -4,7 +4,6 @@
 
 use api::{ComplianceRule, VendorContact, compliance_rule, conditions, conditions::Condition, vendor_contact};
 use domain::{conditions::Standing, problem::Problem};
-use kube::core::ApiResource;
 use serde_json::json;
 
 use crate::{
@@ -77,5 +76,5 @@ pub fn take<K: Kept>(ctx: &Context, seen: Seen<K>) {
     };
     let conditions = conditions::conditions(&before, &standing, &[], generation, ctx.clock.now());
     let status = json!({"observedGeneration": generation.unwrap_or(0), "conditions": conditions});
-    ctx.statuses.write(ApiResource::erase::<K>(&()), key, status);
+    ctx.statuses.write::<K>(&key, &status);
 }

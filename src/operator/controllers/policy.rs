@@ -8,7 +8,6 @@ use api::{
 };
 use domain::{conditions::Standing, oncall, policy::Policy, problem::Problem};
 use jiff::Timestamp;
-use kube::core::ApiResource;
 
 use crate::{
     context::Context,
@@ -53,16 +52,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
         let text = status.conditions.first().map(|condition| condition.message.clone()).unwrap_or_default();
         ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "NotReady", action: "Validate", text });
     }
-    match serde_json::to_value(&status) {
-        Ok(value) => {
-            ctx.statuses.write(ApiResource::erase::<SupportPolicy>(&()), key, value);
-            Some(Looked { outcome: Outcome::Applied, again })
-        }
-        Err(error) => {
-            tracing::error!(policy = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
-            Some(Looked { outcome: Outcome::Failed, again })
-        }
-    }
+    Some(Looked { outcome: ctx.statuses.write::<SupportPolicy>(&key, &status), again })
 }
 
 /// Keeps a valid version for a restart; finds the one that was kept when this version is invalid.

@@ -6,7 +6,6 @@
 use api::{Silence, conditions, silence::SilenceStatus};
 use domain::conditions::{Condition as Said, Standing};
 use jiff::Timestamp;
-use kube::core::ApiResource;
 
 use crate::{
     context::Context,
@@ -35,16 +34,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     if before == status {
         return Some(Looked { outcome: Outcome::Unchanged, again });
     }
-    match serde_json::to_value(&status) {
-        Ok(value) => {
-            ctx.statuses.write(ApiResource::erase::<Silence>(&()), key, value);
-            Some(Looked { outcome: Outcome::Applied, again })
-        }
-        Err(error) => {
-            tracing::error!(silence = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
-            Some(Looked { outcome: Outcome::Failed, again })
-        }
-    }
+    Some(Looked { outcome: ctx.statuses.write::<Silence>(&key, &status), again })
 }
 
 fn status(entry: &SilenceEntry, now: Timestamp) -> SilenceStatus {

@@ -5,11 +5,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kube::{
-    Api, Client,
+    Api, Client, Resource,
     api::{DynamicObject, Patch, PatchParams},
     core::ApiResource,
 };
 use parking_lot::Mutex;
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -52,14 +53,24 @@ impl StatusWriter {
         Self(Arc::new(inner))
     }
 
-    /// Asks for this whole status; an earlier one that was not written yet is dropped.
-    pub fn write(&self, resource: ApiResource, key: Key, status: Value) {
-        let id = (resource.plural.clone(), key);
+    /// Asks for this whole status of an object; an earlier one that was not written yet is dropped. `Failed` only for a
+    /// status that is no JSON, which is logged.
+    pub fn write<K: Resource<DynamicType = ()>>(&self, key: &Key, status: &impl Serialize) -> Outcome {
+        let resource = ApiResource::erase::<K>(&());
+        let status = match serde_json::to_value(status) {
+            Ok(status) => status,
+            Err(error) => {
+                tracing::error!(kind = resource.kind, object = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
+                return Outcome::Failed;
+            }
+        };
+        let id = (resource.plural.clone(), key.clone());
         let mut wanted = self.0.wanted.lock();
         wanted.insert(id.clone(), Wanted { resource, status });
         self.0.metrics.status_queue.set(i64::try_from(wanted.len()).unwrap_or(i64::MAX));
         drop(wanted);
         self.0.queue.add(id);
+        Outcome::Applied
     }
 
     /// Forgets what waits for an object that is gone.

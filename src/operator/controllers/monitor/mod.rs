@@ -13,7 +13,6 @@ use api::{
 };
 use decide::Wanted;
 use domain::{alert::AlertState, labels::Labels};
-use kube::core::ApiResource;
 
 use crate::{
     alerts::{self, AcceptError, Accepted},
@@ -111,17 +110,11 @@ fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option
     if !decide::is_worth_writing(&before, &after, checkpoint) {
         return Outcome::Unchanged;
     }
-    match serde_json::to_value(&after) {
-        Ok(status) => {
-            ctx.statuses.write(ApiResource::erase::<ServiceMonitor>(&()), key.clone(), status);
-            ctx.probed.wrote(key);
-            Outcome::Applied
-        }
-        Err(error) => {
-            tracing::error!(monitor = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
-            Outcome::Failed
-        }
+    let outcome = ctx.statuses.write::<ServiceMonitor>(key, &after);
+    if outcome == Outcome::Applied {
+        ctx.probed.wrote(key);
     }
+    outcome
 }
 
 fn note_transition(ctx: &Context, entry: &MonitorEntry, before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) {

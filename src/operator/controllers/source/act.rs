@@ -14,7 +14,6 @@ use gitops::{
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams},
-    core::ApiResource,
 };
 use serde_json::{Value, json};
 
@@ -205,12 +204,7 @@ pub(super) fn about<'a>(before: &'a GitSourceStatus, entry: &SourceEntry, now: j
 
 /// Asks for a status to be written.
 pub(super) fn report(ctx: &Context, key: &Key, status: &GitSourceStatus) {
-    match serde_json::to_value(status) {
-        Ok(value) => ctx.statuses.write(ApiResource::erase::<GitSource>(&()), key.clone(), value),
-        Err(error) => {
-            tracing::error!(source = %key, %error, "the status cannot be written as JSON; this is a defect of Firstline");
-        }
-    }
+    ctx.statuses.write::<GitSource>(key, status);
 }
 
 /// One line in the log for an attempt.
