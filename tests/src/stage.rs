@@ -63,7 +63,25 @@ impl Stage {
         self.plane.kubectl(&["create", "namespace", TEAM]).await?.ok()?;
         self.plane.apply(&self.secrets()).await?;
         self.plane.apply(SYNC_ROLE).await?;
-        Ok(())
+        self.wait_for_authors().await
+    }
+
+    /// Waits until the server fills in who wrote a TicketEvent. Until its admission has fetched the schema of kinds
+    /// that are new, which it looks for every five seconds, such a create is answered with 503.
+    async fn wait_for_authors(&self) -> Result<()> {
+        let event = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
+            "metadata": {"name": "is-the-author-filled-in", "namespace": TEAM},
+            "spec": {"ticket": "none", "acknowledge": true},
+        });
+        let kubectl = self.plane.kubectl_with(&self.plane.admin_kubeconfig());
+        let create = ["create", "--dry-run=server", "-o", "jsonpath={.spec.author}", "-f", "-"];
+        eventually(PATIENCE, "the author of an event filled in by the server", || async {
+            let author = kubectl.run_with_input(&create, &event.to_string()).await?.ok()?;
+            ensure!(!author.is_empty(), "it is empty");
+            Ok(())
+        })
+        .await
     }
 
     fn secrets(&self) -> String {
