@@ -6,10 +6,10 @@ CACHE := $(or $(FIRSTLINE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/firstlin
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help demo test check build crds bench clean cluster
+.PHONY: help demo test check build crds bench bench-rules soak oracles clean cluster
 
 help: ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: cluster ## Acme's incident from commit to Resolved, on real parts; then stays up to play with
 	@cargo build --bin firstline
@@ -46,6 +46,12 @@ crds: ## Writes crds/ from the code
 
 bench: cluster build ## Start-up time, memory and API writes of the release binary
 	@cargo run --quiet --release -p tests --bin bench
+
+bench-rules: ## What each rule of support costs, one call, beside its bar
+	@cargo run --quiet --release -p tests --bin bench_rules
+
+soak: ## The rules of support over a million cases each
+	@cargo run --quiet --release -p tests --bin soak
 
 cluster: ## Builds kube-apiserver, etcd, kubectl and mailpit once, into a cache
 	@tests/cluster/build.sh >/dev/null

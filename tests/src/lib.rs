@@ -10,6 +10,8 @@
 //! | [`receiver`] | a webhook receiver with scripted answers |
 //! | [`operator`] | the binary `firstline run` as a child |
 //!
+//! [`rules`] is apart from all that: it needs no server.
+//!
 //! Nothing here stands in for a part that could be run. Nothing outlives the
 //! caller: children die with the process that started them, even by `kill -9`
 //! ([`child`]), and the scratch folder goes when the run was good and stays,
@@ -36,6 +38,7 @@ pub mod metrics;
 pub mod operator;
 pub mod ports;
 pub mod receiver;
+pub mod rules;
 pub mod scratch;
 pub mod serve;
 pub mod stage;

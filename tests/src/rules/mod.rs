@@ -1,0 +1,9 @@
+//! The rules of support under load and against other implementations: what the tests, `make bench-rules` and
+//! `make soak` share.
+//!
+//! Each subject has a file of its own. It holds a second, deliberately naive implementation or a simulator, written
+//! without a line of the code that it judges, and gives its [`Bar`]s and its [`Soak`].
+
+pub mod bar;
+
+pub use bar::{Bar, Soak};
