@@ -16,6 +16,7 @@ use api::{
 use domain::{
     alert::{Alert, AlertState, Severity},
     labels::Labels,
+    policy::Policy,
     routing, silence, ticket,
 };
 use kube::{Api, ResourceExt, api::PostParams};
@@ -174,31 +175,52 @@ fn holder_of(ctx: &Context, namespace: &str, fingerprint: &str) -> Option<(Key, 
 }
 
 /// A firing alert with what was chosen for it.
-struct Case {
-    alert: Alert,
-    severity: Severity,
-    policy: Option<PolicyEntry>,
-    route: Option<routing::RouteDecision>,
-    group: GroupKey,
+pub(crate) struct Case {
+    pub(crate) alert: Alert,
+    pub(crate) severity: Severity,
+    /// `None`: no policy serves it.
+    pub(crate) policy: Option<Arc<Policy>>,
+    /// The object that `policy` was made from; `None` offline.
+    entry: Option<PolicyEntry>,
+    pub(crate) route: Option<routing::RouteDecision>,
+    pub(crate) group: GroupKey,
 }
 
 impl Case {
-    /// `None` for what needs no ticket.
     fn of(ctx: &Context, alert: Alert) -> Option<Self> {
         let world = ctx.world.read();
-        let choice = routing::choose_policy(world.usable_policies(), &alert.namespace, &alert.labels);
-        let entry =
-            choice.and_then(|choice| world.policy(&Key::new(&*choice.policy.namespace, &*choice.policy.name)).cloned());
-        let compiled = entry.as_ref().and_then(|entry| entry.compiled.clone());
-        let Some(policy) = compiled else {
+        let mut case = Self::choose(world.usable_policies(), &ctx.config.namespace, alert)?;
+        let key = case.policy.as_ref().map(|policy| Key::new(&*policy.namespace, &*policy.name));
+        case.entry = key.and_then(|key| world.policy(&key).cloned());
+        Some(case)
+    }
+
+    /// Chooses policy, route and group. `None` for what needs no ticket. `operator_namespace` is where the ticket of an
+    /// alert lives that no policy serves.
+    pub(crate) fn choose<'a>(
+        policies: impl IntoIterator<Item = &'a Arc<Policy>>,
+        operator_namespace: &str,
+        alert: Alert,
+    ) -> Option<Self> {
+        let policies: Vec<&Arc<Policy>> = policies.into_iter().collect();
+        let choice = routing::choose_policy(policies.iter().map(|policy| &***policy), &alert.namespace, &alert.labels);
+        let policy =
+            choice.and_then(|choice| policies.into_iter().find(|policy| std::ptr::eq(&***policy, choice.policy)));
+        let Some(policy) = policy.cloned() else {
             let severity = Severity::parse(alert.label("severity")).unwrap_or_default();
-            let namespace = ctx.config.namespace.clone();
             let group = GroupKey {
-                namespace,
+                namespace: operator_namespace.to_owned(),
                 policy: "/".to_owned(),
                 group: format!("{}/{}", alert.namespace, alert.label("service")),
             };
-            return (severity > Severity::Info).then_some(Self { alert, severity, policy: None, route: None, group });
+            return (severity > Severity::Info).then_some(Self {
+                alert,
+                severity,
+                policy: None,
+                entry: None,
+                route: None,
+                group,
+            });
         };
         let (labels, severity) = routing::normalise(&policy, &alert.labels);
         if severity == Severity::Info {
@@ -210,7 +232,12 @@ impl Case {
             policy: format!("{}/{}", policy.namespace, policy.name),
             group: routing::group_key(&policy, &route, &labels),
         };
-        Some(Self { alert, severity, policy: entry, route: Some(route), group })
+        Some(Self { alert, severity, policy: Some(policy), entry: None, route: Some(route), group })
+    }
+
+    /// The name of the ticket, when it follows that one.
+    pub(crate) fn ticket_name(&self, previous: &str) -> String {
+        ticket::ticket_name(&self.group.namespace, &self.group.policy, &self.group.group, previous)
     }
 }
 
@@ -280,11 +307,11 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     if !ctx.leadership.is_valid() {
         return Err(AcceptError::NotLeading);
     }
-    let revision = match &case.policy {
+    let revision = match &case.entry {
         Some(entry) => ctx.revisions.keep(&case.group.namespace, entry).await?,
         None => String::new(),
     };
-    let name = ticket::ticket_name(&case.group.namespace, &case.group.policy, &case.group.group, &previous);
+    let name = case.ticket_name(&previous);
     let key = Key::new(&*case.group.namespace, &*name);
     let ticket = wanted(case, &name, revision, previous);
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
@@ -310,9 +337,10 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     }
 }
 
-fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) -> Ticket {
+/// The ticket that is to be created.
+pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) -> Ticket {
     let alert = &case.alert;
-    let policy = case.policy.as_ref().map(|entry| Key::of(entry.object.as_ref()));
+    let policy = case.policy.as_ref();
     let first = OriginAlert {
         fingerprint: alert.fingerprint().to_string(),
         labels: alert.labels.clone(),
@@ -340,8 +368,8 @@ fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) ->
             assignee: None,
             links: previous_link(&previous),
             origin: Some(Origin {
-                policy: policy.as_ref().map(|key| key.name.clone()).unwrap_or_default(),
-                policy_namespace: policy.map(|key| key.namespace).unwrap_or_default(),
+                policy: policy.map(|policy| policy.name.clone()).unwrap_or_default(),
+                policy_namespace: policy.map(|policy| policy.namespace.clone()).unwrap_or_default(),
                 policy_revision,
                 route: case.route.as_ref().map(|route| route.name.clone()).unwrap_or_default(),
                 group_key: case.group.group.clone(),

@@ -168,8 +168,8 @@ impl World {
     }
 
     /// Every policy that engines may use.
-    pub fn usable_policies(&self) -> impl Iterator<Item = &Policy> {
-        self.policies.values().filter_map(|entry| entry.compiled.as_deref())
+    pub fn usable_policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
+        self.policies.values().filter_map(|entry| entry.compiled.as_ref())
     }
 
     /// A monitor is there, in this version. Returns whether its spec changed. An invalid version leaves the last valid
