@@ -104,7 +104,7 @@ impl Reader<'_> {
                     }
                     Ok(())
                 }
-                Name::Other | Name::Hidden => Ok(()),
+                Name::Fixture | Name::Other | Name::Hidden => Ok(()),
             },
         }
     }

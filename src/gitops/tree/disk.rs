@@ -1,4 +1,5 @@
-//! The manifests of files and folders on disk, for `validate`: a working tree before it is committed.
+//! The manifests and fixtures of files and folders on disk, for `validate` and `test`: a working tree before it is
+//! committed.
 
 use std::fs;
 use std::path::Path;
@@ -29,7 +30,9 @@ pub fn read_disk(path: &Path, budgets: TreeBudgets) -> Result<Tree, TreeError> {
         if kustomization {
             collector.refuse_kustomization(&shown);
         } else if collector.admit(&shown, metadata.len())? {
-            collector.file(&shown, fs::read(path).map_err(|error| unreadable(&shown, &error))?);
+            let bytes = fs::read(path).map_err(|error| unreadable(&shown, &error))?;
+            let fixture = path.file_name().is_some_and(|name| judge_name(&name.to_string_lossy()) == Name::Fixture);
+            if fixture { collector.fixture(&shown, bytes) } else { collector.file(&shown, bytes) }
         }
     }
     Ok(collector.into_tree())
@@ -52,8 +55,9 @@ fn folder(collector: &mut Collector, at: &Path, shown: &str, depth: usize) -> Re
             folder(collector, &entry.path(), &path, depth + 1)?;
         } else if name == Name::Kustomization {
             collector.refuse_kustomization(&path);
-        } else if name == Name::Manifest && collector.admit(&path, metadata.len())? {
-            collector.file(&path, fs::read(entry.path()).map_err(|error| unreadable(&path, &error))?);
+        } else if matches!(name, Name::Manifest | Name::Fixture) && collector.admit(&path, metadata.len())? {
+            let bytes = fs::read(entry.path()).map_err(|error| unreadable(&path, &error))?;
+            if name == Name::Fixture { collector.fixture(&path, bytes) } else { collector.file(&path, bytes) }
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The manifests of a commit, or of a folder on disk: a list of paths and bytes, and what was refused.
 //!
-//! Both readers share the rules: `.yaml`, `.yml` and `.json` are manifests; `*.test.yaml` and everything below a name
-//! that begins with a dot is not; symlinks, submodules and LFS pointers are refused; a kustomization is not built.
+//! Both readers share the rules: `.yaml`, `.yml` and `.json` are manifests; `*.test.yaml` is a fixture, which is read from
+//! a disk and never from a commit; what stands below a name that begins with a dot is neither; symlinks, submodules and LFS pointers are refused; a kustomization is not built.
 //! A commit is read from the object store: nothing is checked out, so no path of a repository ever becomes a path of
 //! this machine.
 
@@ -29,6 +29,8 @@ pub struct SourceFile {
 pub struct Tree {
     /// Sorted by path.
     pub files: Vec<SourceFile>,
+    /// `*.test.yaml`, for `firstline test`; sorted by path. Empty for a commit.
+    pub fixtures: Vec<SourceFile>,
     /// Sorted by path. Where there is one, the files are not all: nothing may be pruned.
     pub errors: Vec<FileError>,
 }
@@ -94,6 +96,7 @@ pub enum TreeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Name {
     Manifest,
+    Fixture,
     Kustomization,
     Other,
     /// A name that begins with a dot: not looked into at all.
@@ -109,7 +112,7 @@ fn judge_name(name: &str) -> Name {
     }
     let Some((stem, extension)) = name.rsplit_once('.') else { return Name::Other };
     match extension {
-        "yaml" | "yml" if stem.ends_with(".test") => Name::Other,
+        "yaml" | "yml" if stem.ends_with(".test") => Name::Fixture,
         "yaml" | "yml" | "json" => Name::Manifest,
         _ => Name::Other,
     }
@@ -161,6 +164,10 @@ impl Collector {
         self.tree.files.push(SourceFile { path: path.to_owned(), bytes });
     }
 
+    fn fixture(&mut self, path: &str, bytes: Vec<u8>) {
+        self.tree.fixtures.push(SourceFile { path: path.to_owned(), bytes });
+    }
+
     fn refuse(&mut self, path: &str, message: impl Into<String>) {
         self.tree.errors.push(FileError::of_file(path, message));
     }
@@ -180,7 +187,9 @@ impl Collector {
         // A file that is named twice on a command line is one file.
         let mut seen = HashSet::new();
         self.tree.files.retain(|file| seen.insert(file.path.clone()));
+        self.tree.fixtures.retain(|file| seen.insert(file.path.clone()));
         self.tree.files.sort_by(|a, b| a.path.cmp(&b.path));
+        self.tree.fixtures.sort_by(|a, b| a.path.cmp(&b.path));
         self.tree.errors.sort_by(|a, b| a.file.cmp(&b.file));
         self.tree.errors.dedup();
         self.tree

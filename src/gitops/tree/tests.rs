@@ -68,6 +68,7 @@ fn manifests_below_a_folder_of_a_commit_are_read_and_the_rest_is_not(#[case] pat
     let tree = read_commit(folder.path(), &id, path, TreeBudgets::default()).unwrap();
     assert_eq!(paths(&tree), BELOW_PRODUCTION);
     assert_eq!(tree.files[1].bytes, b"a: 1");
+    assert_eq!(tree.fixtures, []);
     assert_eq!(errors(&tree), [] as [String; 0]);
 }
 
@@ -82,6 +83,8 @@ fn the_same_files_on_disk_are_read_by_the_same_rules() {
     let root = format!("{}/", folder.path().display());
     let relative: Vec<_> = paths(&tree).into_iter().map(|path| path.strip_prefix(&root).unwrap()).collect();
     assert_eq!(relative, BELOW_PRODUCTION);
+    let fixtures: Vec<_> = tree.fixtures.iter().map(|file| file.path.strip_prefix(&root).unwrap()).collect();
+    assert_eq!(fixtures, ["production/payments/policy.test.yaml"]);
 }
 
 #[test]

@@ -6,17 +6,18 @@ use serde_json::{Map, Value};
 use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, Tag};
 
 use super::scalar::{self, Trap};
-use super::{Limits, Position};
+use super::{Limits, Nulls, Position};
 use crate::FileError;
 
 /// After so many errors a file is given up: they have one cause.
 const MAX_ERRORS: usize = 50;
 
 /// All documents without errors, each with its number in the file, and all errors.
-pub(super) fn build(file: &str, text: &str, limits: Limits) -> (Vec<(usize, Value)>, Vec<FileError>) {
+pub(super) fn build(file: &str, text: &str, limits: Limits, nulls: Nulls) -> (Vec<(usize, Value)>, Vec<FileError>) {
     let mut builder = Builder {
         file,
         limits,
+        nulls,
         nodes: 0,
         stack: Vec::new(),
         anchors: HashMap::new(),
@@ -63,6 +64,7 @@ type Refusal = Box<FileError>;
 struct Builder<'a> {
     file: &'a str,
     limits: Limits,
+    nulls: Nulls,
     /// Values so far, aliases with all that they stand for.
     nodes: usize,
     /// The lists and mappings that are open, outermost first.
@@ -358,7 +360,7 @@ impl Builder<'_> {
         match &mut frame.content {
             Content::List(items) => items.push(value),
             Content::Mapping(mapping) => match mapping.key.take() {
-                Some(Key::Name(_)) if value.is_null() => {}
+                Some(Key::Name(_)) if value.is_null() && self.nulls == Nulls::LeftOut => {}
                 Some(Key::Name(name)) => {
                     mapping.members.insert(name, value);
                 }

@@ -38,12 +38,22 @@ impl Default for Limits {
     }
 }
 
+/// What becomes of members of mappings that are null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Nulls {
+    /// As the API server does: a null is a field that is not there.
+    LeftOut,
+    /// A null says that something must not be there.
+    Kept,
+}
+
 /// One document, or one item of a `List`.
 #[derive(Debug, Clone)]
 pub struct Document {
     /// Which document of the file, from 0; empty ones count.
     pub index: usize,
-    /// The content: always a mapping. Members that are null are left out, as the API server would.
+    /// The content: always a mapping. Members that are null are left out, as the API server would, unless they
+    /// were asked for.
     pub value: Value,
     /// `items[3]` for an item of a `List`, else empty.
     root: String,
@@ -90,6 +100,15 @@ impl Document {
 /// A document with an error is left out and its errors are in the second list, all of them; after an error of syntax
 /// the rest of the file is unknown.
 pub fn read(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Document>, Vec<FileError>) {
+    read_with(file, bytes, limits, Nulls::LeftOut)
+}
+
+/// The same for files that are no manifests and in which a null means "there must be none".
+pub fn read_keeping_nulls(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Document>, Vec<FileError>) {
+    read_with(file, bytes, limits, Nulls::Kept)
+}
+
+fn read_with(file: &str, bytes: &[u8], limits: Limits, nulls: Nulls) -> (Vec<Document>, Vec<FileError>) {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
         Err(error) => {
@@ -97,7 +116,7 @@ pub fn read(file: &str, bytes: &[u8], limits: Limits) -> (Vec<Document>, Vec<Fil
             return (Vec::new(), vec![FileError::at(file, end_of(before), "expected UTF-8, found other bytes")]);
         }
     };
-    let (values, mut errors) = builder::build(file, &text, limits);
+    let (values, mut errors) = builder::build(file, &text, limits, nulls);
     let source = Arc::new(Source { file: file.to_owned(), text, positions: OnceLock::new() });
     let mut documents = Vec::with_capacity(values.len());
     for (index, value) in values {

@@ -91,6 +91,13 @@ fn nulls_of_mappings_are_left_out_and_those_of_lists_stay_to_be_refused_by_the_s
 }
 
 #[test]
+fn a_null_that_says_there_must_be_none_is_kept_where_it_is_asked_for() {
+    let (documents, errors) = read_keeping_nulls("a.test.yaml", b"due: {resolution: null}\n", Limits::default());
+    assert_eq!(errors, []);
+    assert_eq!(documents[0].value, json!({"due": {"resolution": null}}));
+}
+
+#[test]
 fn empty_documents_are_skipped_but_counted() {
     let (documents, errors) = read("a.yaml", b"---\n# nothing\n---\na: 1\n---\n", Limits::default());
     assert_eq!(errors, []);
