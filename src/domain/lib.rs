@@ -11,7 +11,7 @@
 //! | [`labels`], [`matcher`], [`alert`] | the common currency of everything that goes wrong |
 //! | [`probe`] | what is probed, one look at it, and the verdict over many looks |
 //! | [`policy`] | a support policy that has passed validation |
-//! | [`oncall`], [`routing`], [`escalation`] | who, where to, and when |
+//! | [`oncall`], [`routing`], [`suppression`], [`escalation`] | who, where to, what holds it, and when |
 //! | [`ticket`] | names, events, the fold that yields a ticket's state |
 //! | [`message`] | one message to one person or channel, and what became of it |
 //! | [`conditions`] | the conditions every resource reports |
@@ -28,6 +28,6 @@ pub mod probe;
 pub mod problem;
 pub mod routing;
 pub mod secret;
-pub mod silence;
+pub mod suppression;
 pub mod ticket;
 pub mod time;

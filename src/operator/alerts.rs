@@ -17,7 +17,7 @@ use domain::{
     alert::{Alert, AlertState, Severity},
     labels::Labels,
     policy::Policy,
-    routing, silence, ticket,
+    routing, suppression, ticket,
 };
 use kube::{Api, ResourceExt, api::PostParams};
 use parking_lot::Mutex;
@@ -285,7 +285,7 @@ fn silenced(ctx: &Context, case: &Case) -> Option<String> {
     let world = ctx.world.read();
     let silences = world.silences_for(&case.alert.namespace);
     let silence =
-        silence::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
+        suppression::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
     let key = format!("{}/{}", silence.namespace, silence.name);
     drop(world);
     let identity = format!("{} since {}", case.alert.fingerprint(), case.alert.starts_at);

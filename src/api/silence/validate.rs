@@ -1,6 +1,6 @@
 //! From a Silence's spec to what the engines ask.
 
-use domain::{labels::Labels, problem::Problem, silence::Silence as Valid, time::whole_seconds};
+use domain::{labels::Labels, problem::Problem, suppression::Silence as Valid, time::whole_seconds};
 use jiff::SignedDuration;
 
 use super::Silence;

@@ -68,7 +68,7 @@ pub struct SilenceEntry {
     /// The object.
     pub object: Arc<Silence>,
     /// What is muted; `None` when the spec is invalid.
-    pub compiled: Option<domain::silence::Silence>,
+    pub compiled: Option<domain::suppression::Silence>,
     /// What is wrong with the spec.
     pub problems: Vec<Problem>,
 }
@@ -246,7 +246,7 @@ impl World {
     }
 
     /// Silences that act in this namespace, whenever.
-    pub fn silences_for(&self, namespace: &str) -> Vec<domain::silence::Silence> {
+    pub fn silences_for(&self, namespace: &str) -> Vec<domain::suppression::Silence> {
         let acts = |key: &Key| key.namespace == namespace || key.namespace == self.operator_namespace;
         self.silences.iter().filter(|(key, _)| acts(key)).filter_map(|(_, entry)| entry.compiled.clone()).collect()
     }

@@ -5,7 +5,7 @@ use domain::{
     escalation::{self, Chain, Effect, Event, Page, Situation},
     message::MessageKind,
     policy::{EscalationPolicy, NotifyTarget},
-    silence,
+    suppression,
     ticket::timeline::What,
 };
 use jiff::Timestamp;
@@ -89,7 +89,7 @@ impl Draft<'_> {
                 .filter(|line| line.state == api::ticket::AlertLineState::Firing && !line.labels.is_empty())
         };
         let of = |labels| {
-            silence::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now)
+            suppression::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now)
         };
         // Held only when every firing alert is silenced: one that is not must page.
         let mut held_by = None;

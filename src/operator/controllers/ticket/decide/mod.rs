@@ -24,7 +24,7 @@ use domain::{
     message::NotificationId,
     policy::Policy,
     routing::{self, RouteDecision},
-    silence::Silence,
+    suppression::Silence,
     ticket::timeline::{self, Line, What},
 };
 use jiff::Timestamp;

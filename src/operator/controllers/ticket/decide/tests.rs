@@ -57,7 +57,7 @@ struct Desk {
     events: Vec<Arc<TicketEvent>>,
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
-    silences: Vec<domain::silence::Silence>,
+    silences: Vec<domain::suppression::Silence>,
     epoch: i64,
     alerts: Vec<Alert>,
     reports: Vec<Report>,
