@@ -205,7 +205,7 @@ fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
     for (index, schedule) in written.into_iter().flatten().enumerate() {
         let name = schedule.get("name").and_then(Value::as_str).unwrap_or_default();
         let Some(schedule) = policy.schedules.get(name) else { continue };
-        let gaps = oncall::gaps(schedule, now, after(now, HORIZON));
+        let gaps = oncall::gaps(schedule, &[], now, after(now, HORIZON));
         let span =
             |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(*from, schedule), local(*to, schedule));
         let spans: Vec<String> = gaps.iter().take(GAPS).map(span).collect();

@@ -63,7 +63,7 @@ pub fn next_deadline(chain: &Chain, s: Situation<'_>, now: Timestamp) -> Option<
     }
     let pending = chain.pending.iter().map(|p| p.at).min();
     let handover =
-        chain.covering.iter().filter_map(|c| oncall::next_change(s.live.schedules.get(&c.schedule)?, now)).min();
+        chain.covering.iter().filter_map(|c| oncall::next_change(s.live.schedules.get(&c.schedule)?, &[], now)).min();
     [pending, Some(next_run(chain, s)), handover].into_iter().flatten().min()
 }
 

@@ -68,7 +68,7 @@ pub(super) fn plan_run(
 /// Who is on call in that schedule now; `None` when nobody is, or the schedule is gone.
 pub(super) fn on_call(s: Situation<'_>, schedule: &str, now: Timestamp) -> Option<String> {
     let schedule = s.live.schedules.get(schedule)?;
-    oncall::on_call(schedule, now).map(|shift| shift.person)
+    oncall::who(schedule, &[], now).map(str::to_owned)
 }
 
 pub(super) fn plan_person(

@@ -1,94 +1,115 @@
-//! Who is on call: rotations in layers, with handovers at a local time.
+//! Who is on call: rotations in layers, with handovers at a local time, and overrides above them.
 //!
-//! At each instant the answer is exactly determined. Of the layers that have begun, the last one written
-//! decides; before its `start` a layer names nobody. A handover whose local time does not exist happens at
-//! the first instant after the gap, one whose time comes twice at the first of the two.
+//! At each instant the answer is exactly determined:
+//!
+//! 1. Of the layers that have begun, the last one written decides. Before its `start`, and outside its
+//!    `during`, a layer is transparent: what stands below shows through.
+//! 2. A handover whose local time does not exist happens at the first instant after the gap, one whose time
+//!    comes twice at the first of the two. The order of turns runs on while a layer is transparent.
+//! 3. Overrides stand above all layers, in order of creation ([`Override`]).
 //!
 //! Nothing here knows who was paged: it answers "who", and the escalation asks again when the answer changes.
+//! Nothing here walks through the past: a turn is found by counting local dates.
 
+mod ical;
+mod overrides;
+mod reason;
 mod rotation;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::policy::{Layer, Schedule};
+pub use ical::{Feed, ical};
+pub use overrides::Override;
+pub use reason::{Explanation, Reason, Subject, Verdict, explain, local};
 
-/// The unbroken time of one person on call.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shift {
-    /// Who.
-    pub person: String,
-    /// The layer that names this person at the instant asked about.
-    pub layer: String,
-    /// Since when, over all layers and turns that name the same person without a break.
-    pub from: Timestamp,
+use crate::policy::{Layer, Schedule};
+use walk::Walk;
+
+/// So many instants at which the answer could change, and does not, are looked at for one answer. Only a schedule
+/// in which the same person comes again and again through several layers has more: two looks a day for eleven years.
+const LOOKS: usize = 8_192;
+
+/// An unbroken time in which the same person is on call, or nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift<'a> {
+    /// Who; `None` when nobody is on call, which is a gap only where the schedule's `coverage` asks for somebody.
+    pub person: Option<&'a str>,
+    /// Since when, over all layers, turns and overrides that name the same person without a break; `None` when it
+    /// was never otherwise.
+    pub from: Option<Timestamp>,
     /// Up to but not including here; `None` when nobody else ever follows.
     pub until: Option<Timestamp>,
 }
 
-/// Who is on call at `at`; `None` when no layer has begun.
-pub fn on_call(schedule: &Schedule, at: Timestamp) -> Option<Shift> {
-    let (layer, turn) = deciding(schedule, at)?;
-    let person = layer.person_of(turn);
-    Some(Shift {
-        person: person.to_owned(),
-        layer: layer.name.clone(),
-        from: began(schedule, layer, turn),
-        until: next_change(schedule, at),
-    })
+/// Who is on call at `at`; `None` when nobody is.
+pub fn who<'a>(schedule: &'a Schedule, overrides: &'a [Override], at: Timestamp) -> Option<&'a str> {
+    let below = deciding(schedule, at).map(|(layer, turn)| layer.person_of(turn));
+    let mut in_force: Vec<&Override> =
+        overrides.iter().filter(|one| one.concerns(schedule) && one.covers(at)).collect();
+    if in_force.is_empty() {
+        return below;
+    }
+    overrides::in_order_of_creation(&mut in_force);
+    overrides::person_above(below, in_force)
 }
 
-/// The first instant after `after` at which somebody else is on call, or somebody instead of nobody.
-pub fn next_change(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
-    let person = person_at(schedule, after);
-    let mut seen = after;
-    // Bounded: each pass that finds the same person again is the start of another layer.
+/// Who is on call at `at`, since when and until when.
+pub fn on_call<'a>(schedule: &'a Schedule, overrides: &'a [Override], at: Timestamp) -> Shift<'a> {
+    let mut walk = Walk::from(schedule, overrides, at);
+    let person = walk.person();
+    Shift { person, from: began(schedule, overrides, at, person), until: walk.go_to_change() }
+}
+
+/// The first instant after `after` at which somebody else is on call, or somebody instead of nobody, or nobody.
+/// `None` when the answer never changes again, or at none of the next 8,192 instants at which it could.
+pub fn next_change(schedule: &Schedule, overrides: &[Override], after: Timestamp) -> Option<Timestamp> {
+    Walk::from(schedule, overrides, after).go_to_change()
+}
+
+/// The shifts that touch `[from, to)`, in order, as they really begin and end. They tile the range: the times when
+/// nobody is on call are among them.
+pub fn shifts<'a>(schedule: &'a Schedule, overrides: &'a [Override], from: Timestamp, to: Timestamp) -> Vec<Shift<'a>> {
+    let mut found = Vec::new();
+    if from >= to {
+        return found;
+    }
+    let mut walk = Walk::from(schedule, overrides, from);
+    let mut begin = began(schedule, overrides, from, walk.person());
     loop {
-        let candidate = next_candidate(schedule, seen)?;
-        if person_at(schedule, candidate) != person {
-            return Some(candidate);
+        let person = walk.person();
+        let until = walk.go_to_change();
+        found.push(Shift { person, from: begin, until });
+        begin = until;
+        if until.is_none_or(|until| until >= to) {
+            return found;
         }
-        seen = candidate;
     }
 }
 
-/// The shift after the one at `at`; `None` when the present one never ends.
-pub fn next_shift(schedule: &Schedule, at: Timestamp) -> Option<Shift> {
-    on_call(schedule, next_change(schedule, at)?)
-}
-
-/// All shifts that touch `[from, to)`, in order, as they really begin and end.
-pub fn shifts(schedule: &Schedule, from: Timestamp, to: Timestamp) -> Vec<Shift> {
+/// The times in `[from, to)` when somebody must be on call and nobody is, in order.
+pub fn gaps(
+    schedule: &Schedule,
+    overrides: &[Override],
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, Timestamp)> {
     let mut found = Vec::new();
-    let mut at = Some(from);
-    while let Some(instant) = at.filter(|instant| *instant < to) {
-        found.extend(on_call(schedule, instant));
-        at = next_change(schedule, instant);
+    if from >= to {
+        return found;
     }
-    found
-}
-
-/// The times in `[from, to)` when nobody is on call, in order.
-pub fn gaps(schedule: &Schedule, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
-    let mut found = Vec::new();
-    let mut at = Some(from);
-    while let Some(instant) = at.filter(|instant| *instant < to) {
-        at = next_change(schedule, instant);
-        if person_at(schedule, instant).is_none() {
-            found.push((instant, at.map_or(to, |end| end.min(to))));
+    let mut walk = Walk::from(schedule, overrides, from);
+    let mut begin = Some(from);
+    while let Some(start) = begin.filter(|start| *start < to) {
+        let nobody = walk.person().is_none();
+        begin = walk.go_to_change();
+        if nobody {
+            found.push((start, begin.map_or(to, |end| end.min(to))));
         }
     }
     found
-}
-
-/// "primary: ada, secondary: nobody", for a column in a table.
-pub fn summary<'a>(schedules: impl IntoIterator<Item = (&'a str, &'a Schedule)>, at: Timestamp) -> String {
-    let words = schedules.into_iter().map(|(name, schedule)| {
-        let person = person_at(schedule, at).unwrap_or("nobody");
-        format!("{name}: {person}")
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 /// The last layer that has begun, and its turn.
@@ -96,28 +117,24 @@ fn deciding(schedule: &Schedule, at: Timestamp) -> Option<(&Layer, i64)> {
     schedule.layers.iter().rev().find_map(|layer| Some((layer, layer.turn_at(at)?)))
 }
 
-fn person_at(schedule: &Schedule, at: Timestamp) -> Option<&str> {
-    deciding(schedule, at).map(|(layer, turn)| layer.person_of(turn))
-}
-
-/// The next instant after which the answer can differ: a handover in the deciding layer, or the start of one above it.
-fn next_candidate(schedule: &Schedule, after: Timestamp) -> Option<Timestamp> {
-    let handover = deciding(schedule, after).and_then(|(layer, turn)| layer.end_of_run(turn));
-    let starts = schedule.layers.iter().filter_map(|layer| layer.handover_of(0)).filter(|start| *start > after);
-    starts.chain(handover).min()
-}
-
-/// Since when this layer's person is on call, looking through to the layers below where the same person went before.
-fn began(schedule: &Schedule, layer: &Layer, turn: i64) -> Timestamp {
-    let person = layer.person_of(turn);
-    let (mut layer, mut turn) = (layer, turn);
-    // Bounded: each pass goes to a layer that decided before this one began.
-    loop {
-        let start = layer.start_of_run(turn).unwrap_or(Timestamp::MIN);
-        let before = start.checked_sub(SignedDuration::from_nanos(1)).ok();
-        match before.and_then(|before| deciding(schedule, before)) {
-            Some((below, previous)) if below.person_of(previous) == person => (layer, turn) = (below, previous),
-            _ => return start,
+/// Since when `person` is on call at `at`: goes back over the instants at which the answer could have changed.
+fn began(schedule: &Schedule, overrides: &[Override], at: Timestamp, person: Option<&str>) -> Option<Timestamp> {
+    let mut edge = at;
+    for _ in 0..LOOKS {
+        let boundary = last_boundary(schedule, overrides, edge)?;
+        let before = boundary.checked_sub(SignedDuration::from_nanos(1)).ok()?;
+        if who(schedule, overrides, before) != person {
+            return Some(boundary);
         }
+        edge = before;
     }
+    None
+}
+
+/// The last instant at or before `at` at which the answer can have changed.
+fn last_boundary(schedule: &Schedule, overrides: &[Override], at: Timestamp) -> Option<Timestamp> {
+    let ends = overrides.iter().filter(|one| one.concerns(schedule)).flat_map(|one| [one.from, one.until]);
+    let last = ends.filter(|end| *end <= at).max();
+    let turned = deciding(schedule, at).and_then(|(layer, turn)| layer.start_of_run(turn));
+    last.max(turned)
 }

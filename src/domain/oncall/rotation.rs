@@ -5,7 +5,7 @@
 //! where a zone skips a whole day (Pacific/Apia, 2011-12-30); the turn between them has no length.
 
 use jiff::{
-    Timestamp, civil,
+    SignedDuration, Timestamp, civil,
     tz::{AmbiguousOffset, TimeZone},
 };
 
@@ -27,15 +27,15 @@ pub(super) fn first_instant(zone: &TimeZone, local: civil::DateTime) -> Option<T
 impl Layer {
     /// When turn `turn` begins; `None` beyond the year 9999.
     pub(super) fn handover_of(&self, turn: i64) -> Option<Timestamp> {
-        let days = turn.checked_mul(self.days())?;
-        let date = self.start.checked_add(jiff::Span::new().try_days(days).ok()?).ok()?;
+        let hours = turn.checked_mul(self.days())?.checked_mul(24)?;
+        let date = self.start.checked_add(SignedDuration::try_from_hours(hours)?).ok()?;
         first_instant(&self.zone, date.to_datetime(self.handover.civil()))
     }
 
     /// The turn that `at` falls in, the last of those that begin at one instant; `None` before the first.
     pub(super) fn turn_at(&self, at: Timestamp) -> Option<i64> {
         let today = self.zone.to_datetime(at).date();
-        let days = i64::from(self.start.until(today).ok()?.get_days());
+        let days = today.duration_since(self.start).as_hours() / 24;
         // The turn before the one that today's date names has begun for certain: local clocks were past it.
         let mut turn = days.div_euclid(self.days()) - 1;
         while self.handover_of(turn + 1).is_some_and(|next| next <= at) {
@@ -51,15 +51,23 @@ impl Layer {
         self.people.get(place).map_or("", String::as_str)
     }
 
-    /// When the run of turns of one person that `turn` belongs to ends; `None` when it never does.
-    pub(super) fn end_of_run(&self, turn: i64) -> Option<Timestamp> {
-        let next = |k: &i64| self.person_of(*k) != self.person_of(turn) && self.has_length(*k);
-        self.handover_of((turn + 1..=turn + self.reach()).find(next)?)
+    /// The first turn after `turn` that is somebody else's, and when it begins; `None` when there is never one.
+    pub(super) fn next_run(&self, turn: i64) -> Option<(i64, Timestamp)> {
+        let person = self.person_of(turn);
+        let others = (turn + 1..=turn + self.reach()).filter(|k| self.person_of(*k) != person);
+        for next in others {
+            let begins = self.handover_of(next)?;
+            if self.handover_of(next + 1).is_none_or(|ends| begins < ends) {
+                return Some((next, begins));
+            }
+        }
+        None
     }
 
     /// When the run of turns of one person that `turn` belongs to began, at the earliest with the layer.
     pub(super) fn start_of_run(&self, turn: i64) -> Option<Timestamp> {
-        let other = |k: &i64| self.person_of(*k) != self.person_of(turn) && self.has_length(*k);
+        let has_length = |k: i64| self.handover_of(k) < self.handover_of(k + 1);
+        let other = |k: &i64| self.person_of(*k) != self.person_of(turn) && has_length(*k);
         let last_other = (turn.saturating_sub(self.reach()).max(0)..turn).rev().find(other);
         self.handover_of(last_other.map_or(0, |k| k + 1))
     }
@@ -68,10 +76,6 @@ impl Layer {
     /// can have no length.
     fn reach(&self) -> i64 {
         i64::try_from(self.people.len()).unwrap_or(i64::MAX / 2).saturating_mul(2)
-    }
-
-    fn has_length(&self, turn: i64) -> bool {
-        self.handover_of(turn) < self.handover_of(turn + 1)
     }
 
     fn days(&self) -> i64 {

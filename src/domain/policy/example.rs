@@ -29,7 +29,7 @@ fn person(rules: &[(u64, &str)]) -> Person {
     Person { users: Vec::new(), email: None, rules: rules.iter().map(rule).collect() }
 }
 
-fn rotation(people: &[&str]) -> Schedule {
+fn rotation(name: &str, people: &[&str]) -> Schedule {
     let zone = zone("Europe/Berlin").unwrap();
     let layer = Layer {
         name: "week".into(),
@@ -39,7 +39,7 @@ fn rotation(people: &[&str]) -> Schedule {
         every_days: 7,
         zone: zone.clone(),
     };
-    Schedule { zone, layers: vec![layer] }
+    Schedule { name: name.into(), zone, layers: vec![layer] }
 }
 
 /// Steps at 0 (primary), 10 min (secondary and chat) and 30 min (carol); once more after 30 min.
@@ -72,8 +72,8 @@ pub(crate) fn policy() -> Policy {
         ]),
         channels: ["chat", "sms", "ops"].into_iter().map(|name| (name.to_owned(), channel())).collect(),
         schedules: BTreeMap::from([
-            ("primary".to_owned(), rotation(&["ada", "bob"])),
-            ("secondary".to_owned(), rotation(&["bob", "ada"])),
+            ("primary".to_owned(), rotation("primary", &["ada", "bob"])),
+            ("secondary".to_owned(), rotation("secondary", &["bob", "ada"])),
         ]),
         escalations: BTreeMap::from([("page".to_owned(), page)]),
         routes: Vec::new(),

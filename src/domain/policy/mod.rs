@@ -135,6 +135,8 @@ pub struct PersonalRule {
 /// Who is on call when.
 #[derive(Debug, Clone)]
 pub struct Schedule {
+    /// Its name.
+    pub name: String,
     /// The zone of the layers that name none.
     pub zone: TimeZone,
     /// Later ones win; never empty.

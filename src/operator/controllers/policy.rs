@@ -98,7 +98,7 @@ fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPol
     status.on_call_summary = (!summary.is_empty()).then_some(summary);
     let mut gaps = Vec::new();
     for (name, schedule) in &policy.schedules {
-        let found = oncall::gaps(schedule, now, domain::time::after(now, HORIZON));
+        let found = oncall::gaps(schedule, &[], now, domain::time::after(now, HORIZON));
         gaps.extend(found.into_iter().map(|(from, to)| Gap {
             schedule: name.clone(),
             from: domain::time::whole_seconds(from),
@@ -153,14 +153,13 @@ fn standing(entry: &PolicyEntry, missing: &[String]) -> Standing {
 }
 
 fn on_call(policy: &Policy, name: &str, now: Timestamp) -> OnCall {
-    let schedule = policy.schedules.get(name);
-    let shift = schedule.and_then(|schedule| oncall::on_call(schedule, now));
-    let until = shift.as_ref().and_then(|shift| shift.until);
-    let next = until.and_then(|at| oncall::on_call(schedule?, at)).map(|shift| shift.person);
-    OnCall { schedule: name.to_owned(), now: shift.map(|shift| shift.person), until, next }
+    let Some(schedule) = policy.schedules.get(name) else { return OnCall::default() };
+    let shift = oncall::on_call(schedule, &[], now);
+    let next = shift.until.and_then(|at| oncall::who(schedule, &[], at)).map(str::to_owned);
+    OnCall { schedule: name.to_owned(), now: shift.person.map(str::to_owned), until: shift.until, next }
 }
 
 /// When the answer to "who is on call" changes next.
 fn next_change(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    policy.schedules.values().filter_map(|schedule| oncall::next_change(schedule, now)).min()
+    policy.schedules.values().filter_map(|schedule| oncall::next_change(schedule, &[], now)).min()
 }

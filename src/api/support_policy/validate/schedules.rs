@@ -31,7 +31,7 @@ pub(super) fn read(findings: &mut Findings, schedules: &[Schedule], names: &Name
         let layers = schedule.layers.iter().enumerate();
         let layers =
             layers.map(|(j, written)| layer(findings, &format!("{path}.layers[{j}]"), written, &zone, names)).collect();
-        valid.insert(schedule.name.clone(), Valid { zone, layers });
+        valid.insert(schedule.name.clone(), Valid { name: schedule.name.clone(), zone, layers });
     }
     valid
 }

@@ -194,10 +194,10 @@ impl Draft<'_> {
             NotifyTarget::Channel(channel) => self.plan(MessageKind::Notice, &page(None, channel.clone()), why),
             NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, sequence, why),
             NotifyTarget::Schedule(schedule) => {
-                let shift =
-                    live.schedules.get(schedule).and_then(|schedule| domain::oncall::on_call(schedule, self.now));
-                match shift {
-                    Some(shift) => self.plan_person(MessageKind::Notice, &shift.person, due, sequence, why),
+                let person =
+                    live.schedules.get(schedule).and_then(|schedule| domain::oncall::who(schedule, &[], self.now));
+                match person {
+                    Some(person) => self.plan_person(MessageKind::Notice, person, due, sequence, why),
                     None => {
                         self.line(What::NobodyFound, self.now, format!("nobody on call in {schedule} for a notice"));
                     }
