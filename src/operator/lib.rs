@@ -9,6 +9,7 @@
 //! | [`controllers`] | one module per kind: gather, decide, act |
 //! | [`engine`] | long-running: prober, outbox, Git |
 //! | [`server`], [`telemetry`] | what others read of us |
+//! | [`load`], [`rehearse`] | what files describe, and what would happen by them |
 //! | [`cli`] | the verbs |
 
 pub mod alerts;
@@ -25,6 +26,7 @@ pub mod index;
 pub mod kube;
 pub mod load;
 pub mod queue;
+pub mod rehearse;
 pub mod revisions;
 pub mod server;
 pub mod telemetry;

@@ -11,19 +11,21 @@
 //! # let _ = errors; Ok(()) }
 //! ```
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{ServiceMonitor, SupportPolicy};
 use domain::{labels::Labels, oncall, policy::Policy, probe::Monitor, problem::Problem, routing, time::after};
 use gitops::{
     FileError,
     load::{AllowedKind, Namespaces, Object, ObjectKey, Rules},
-    tree::{Tree, TreeBudgets, TreeError, read_disk},
+    tree::{SourceFile, Tree, TreeBudgets, TreeError, read_disk},
     yaml::Limits,
 };
 use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
+
+use crate::rehearse;
 
 /// How far ahead gaps on call are looked for.
 const HORIZON: Duration = Duration::from_secs(90 * 86_400);
@@ -65,11 +67,13 @@ pub struct World {
     /// The objects that did not.
     pub refused: Vec<ObjectKey>,
     /// What engines would work with.
-    pub policies: Vec<Policy>,
+    pub policies: Vec<Arc<Policy>>,
     /// What the prober would look at.
     pub monitors: Vec<Monitor>,
     /// All findings, sorted by file, line and column.
     pub problems: Vec<FileError>,
+    /// The fixtures beside the manifests, as they are written.
+    pub fixtures: Vec<SourceFile>,
     /// The text of every manifest, for snippets.
     texts: BTreeMap<String, String>,
 }
@@ -97,11 +101,14 @@ pub fn load(paths: &[PathBuf], default_namespace: &str, now: Timestamp) -> Resul
     for path in paths {
         let one = read_disk(path, TreeBudgets::default())?;
         tree.files.extend(one.files);
+        tree.fixtures.extend(one.fixtures);
         tree.errors.extend(one.errors);
     }
     // A file that two of the paths hold is one file.
     tree.files.sort_by(|a, b| a.path.cmp(&b.path));
     tree.files.dedup_by(|a, b| a.path == b.path);
+    tree.fixtures.sort_by(|a, b| a.path.cmp(&b.path));
+    tree.fixtures.dedup_by(|a, b| a.path == b.path);
     Ok(compile(tree, Namespaces::Any { default: default_namespace }, now))
 }
 
@@ -115,9 +122,11 @@ pub fn compile(tree: Tree, namespaces: Namespaces<'_>, now: Timestamp) -> World 
         problems: tree.errors.into_iter().chain(loaded.errors).collect(),
         ..World::default()
     };
-    world.texts =
-        tree.files.into_iter().map(|file| (file.path, String::from_utf8_lossy(&file.bytes).into_owned())).collect();
+    let text = |file: &SourceFile| (file.path.clone(), String::from_utf8_lossy(&file.bytes).into_owned());
+    world.texts = tree.files.iter().chain(&tree.fixtures).map(text).collect();
+    world.fixtures = tree.fixtures;
     world.take(&loaded.objects, now);
+    world.problems.extend(rehearse::check(&world.fixtures));
     world.objects = loaded.objects;
     world
         .problems
@@ -145,7 +154,7 @@ impl World {
                     if let Some(policy) = policy {
                         let gaps = gaps(object, &policy.value, now);
                         self.problems.extend(gaps.into_iter().map(|problem| object.error(problem)));
-                        self.policies.push(policy.value);
+                        self.policies.push(Arc::new(policy.value));
                     }
                 }
                 "ServiceMonitor" => {
@@ -183,10 +192,10 @@ fn read<T: serde::de::DeserializeOwned>(object: &Object) -> Option<T> {
 }
 
 /// A monitor whose alerts no policy of these files takes. The cluster may have one, so this is a warning.
-fn unheard(policies: &[Policy], monitor: &Monitor) -> Option<Problem> {
+fn unheard(policies: &[Arc<Policy>], monitor: &Monitor) -> Option<Problem> {
     let mut labels: Labels = monitor.labels.clone();
     labels.insert("alertname".to_owned(), "MonitorDown".to_owned());
-    if routing::choose_policy(policies, &monitor.namespace, &labels).is_some() {
+    if routing::choose_policy(policies.iter().map(|policy| &**policy), &monitor.namespace, &labels).is_some() {
         return None;
     }
     let serving = policies.iter().filter(|policy| policy.serves(&monitor.namespace)).count();

@@ -54,7 +54,7 @@ impl Object {
 
     /// A finding of the caller, at its place in the file.
     pub fn error(&self, problem: Problem) -> FileError {
-        error_in(&self.document, Some(self.key.to_string()), problem)
+        self.document.error(Some(self.key.to_string()), problem)
     }
 }
 
@@ -134,23 +134,19 @@ fn take(mut document: Document, rules: &Rules<'_>, loaded: &mut Loaded) {
     let metadata = metadata_of(&mut document.value, kind, rules.namespaces, &mut problems);
     refuse_what_a_server_writes(&document.value, &mut problems);
     let (Some(kind), Some((namespace, name))) = (kind, metadata) else {
-        loaded.errors.extend(problems.into_iter().map(|problem| error_in(&document, None, problem)));
+        loaded.errors.extend(problems.into_iter().map(|problem| document.error(None, problem)));
         return;
     };
     let key = ObjectKey { kind: kind.kind.to_owned(), namespace, name };
     problems.extend((rules.check)(&document.value));
     let good = !problems.iter().any(Problem::is_error);
     let object = key.to_string();
-    loaded.errors.extend(problems.into_iter().map(|problem| error_in(&document, Some(object.clone()), problem)));
+    loaded.errors.extend(problems.into_iter().map(|problem| document.error(Some(object.clone()), problem)));
     if good {
         loaded.objects.push(Object { key, api_version: kind.api_version.to_owned(), document });
     } else {
         loaded.refused.push(key);
     }
-}
-
-fn error_in(document: &Document, object: Option<String>, problem: Problem) -> FileError {
-    FileError::of_problem(document.file(), document.position(&problem.path), object, problem)
 }
 
 fn kind_of<'a>(

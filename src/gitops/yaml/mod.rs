@@ -12,6 +12,7 @@ mod scalar;
 
 use std::sync::{Arc, OnceLock};
 
+use domain::problem::Problem;
 use serde_json::Value;
 
 use crate::FileError;
@@ -87,6 +88,11 @@ impl Document {
             (root, path) => format!("{root}.{path}"),
         };
         positions.nearest(&full)
+    }
+
+    /// A finding about a field of this document, at its place in the file.
+    pub fn error(&self, object: Option<String>, problem: Problem) -> FileError {
+        FileError::of_problem(self.file(), self.position(&problem.path), object, problem)
     }
 
     /// The line of the file with this number, from 1, for a snippet below a message.

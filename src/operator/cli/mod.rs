@@ -17,6 +17,7 @@ pub mod arguments;
 pub mod cluster;
 pub mod crds;
 pub mod exit;
+pub mod explain;
 #[cfg(test)]
 pub mod fixtures;
 pub mod lookup;
@@ -26,6 +27,7 @@ pub mod sample;
 pub mod show;
 pub mod silence;
 pub mod table;
+pub mod test;
 pub mod tickets;
 pub mod validate;
 
@@ -80,6 +82,12 @@ pub enum Verb {
 
     /// Say everything that is wrong with these files; no cluster is needed
     Validate(validate::ValidateArgs),
+
+    /// Run the fixtures beside policies: who would be paged when, which clocks run; no cluster is needed
+    Test(test::TestArgs),
+
+    /// Say what would happen to an alert, and why: policy, route, who is paged when
+    Explain(explain::ExplainArgs),
 
     /// Look at a URL or a monitor of a file once, now, from here
     Probe(probe::ProbeArgs),
@@ -235,6 +243,8 @@ impl Verb {
             Self::InternalFetch => Ok(Exit::Usage),
             Self::Crds(args) => crds::crds(&args, output),
             Self::Validate(args) => validate::validate(&args, now, output),
+            Self::Test(args) => test::test(&args, now, output),
+            Self::Explain(args) => explain::explain(&args, now, output),
             Self::Probe(args) => probe::probe(&args, clock, output).await,
             Self::Tickets(args) => tickets::tickets(&args, now, output).await,
             Self::Show(args) => show::show(&args, program, now, output).await,

@@ -88,7 +88,7 @@ fn summary(world: &World) -> String {
 }
 
 /// `file:line:col: object: field: message; suggestion`, as compilers do, so that editors can jump there.
-fn human(problem: &FileError, world: &World, with_snippet: bool, colour: Colour) -> String {
+pub(super) fn human(problem: &FileError, world: &World, with_snippet: bool, colour: Colour) -> String {
     let place = colour.paint(Paint::Strong, format!("{}:{}:{}:", plain(&problem.file), problem.line, problem.column));
     let word = if problem.is_error() { String::new() } else { format!("{} ", colour.paint(Paint::Warn, "warning:")) };
     let mut parts: Vec<String> = problem.object.iter().cloned().collect();

@@ -4,6 +4,7 @@ mod act;
 mod decide;
 mod gather;
 mod letter;
+pub(crate) mod rehearse;
 
 use std::time::Duration;
 

@@ -1,0 +1,183 @@
+//! A ticket lived through on simulated time, by the very decisions that the operator takes.
+//!
+//! What `firstline test` and `explain -f` say is therefore what will happen. There is no API: a decided status is
+//! simply the next one that is read, and every message is accepted the moment it is planned.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use api::{
+    Ticket, TicketEvent,
+    ticket::{NotificationKind, TicketStatus},
+};
+use domain::{
+    alert::Alert,
+    message::{Delivery, NotificationId},
+    policy::Policy,
+    silence::Silence,
+};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use uuid::Uuid;
+
+use super::decide::{Plan, Seen, decide};
+use crate::engine::outbox::Report;
+
+/// Looks at one ticket before its rehearsal is given up: a year of an exhausted escalation has 9,000.
+const MOST_LOOKS: usize = 50_000;
+
+/// What comes to the ticket from outside.
+#[derive(Debug, Clone)]
+pub(crate) enum Incoming {
+    /// An alert fires, joins or ends.
+    Alert(Box<Alert>),
+    /// Somebody acts.
+    Event(Box<TicketEvent>),
+}
+
+/// A message, when it went out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// When.
+    pub(crate) at: Timestamp,
+    /// Page, notice, update …
+    pub(crate) kind: NotificationKind,
+    /// The person; `None` for a channel itself.
+    pub(crate) person: Option<String>,
+    /// The channel.
+    pub(crate) channel: String,
+    /// Why it went to this target.
+    pub(crate) why: String,
+}
+
+/// One ticket on simulated time.
+pub(crate) struct Rehearsal {
+    ticket: Ticket,
+    events: Vec<Arc<TicketEvent>>,
+    policy: Option<Arc<Policy>>,
+    silences: Vec<Silence>,
+    /// What comes, by time.
+    coming: VecDeque<(Timestamp, Incoming)>,
+    alerts: Vec<Alert>,
+    reports: Vec<Report>,
+    known: BTreeSet<String>,
+    sent: Vec<Sent>,
+    next: Option<Timestamp>,
+    looks: usize,
+}
+
+impl Rehearsal {
+    /// A ticket that is first looked at when it is created.
+    pub(crate) fn new(ticket: Ticket, policy: Option<Arc<Policy>>, silences: Vec<Silence>) -> Self {
+        let born = crate::kube::meta::created(&ticket);
+        Self {
+            ticket,
+            events: Vec::new(),
+            policy,
+            silences,
+            coming: VecDeque::new(),
+            alerts: Vec::new(),
+            reports: Vec::new(),
+            known: BTreeSet::new(),
+            sent: Vec::new(),
+            next: Some(born),
+            looks: 0,
+        }
+    }
+
+    /// Something that comes at a time; of equal times, in the order of the calls.
+    pub(crate) fn expect(&mut self, at: Timestamp, incoming: Incoming) {
+        let place = self.coming.partition_point(|(other, _)| *other <= at);
+        self.coming.insert(place, (at, incoming));
+    }
+
+    /// Lives up to and including `until`.
+    pub(crate) fn run(&mut self, until: Timestamp) {
+        while self.looks < MOST_LOOKS {
+            let coming = self.coming.front().map(|(at, _)| *at);
+            let Some(now) = [coming, self.next].into_iter().flatten().min().filter(|now| *now <= until) else { return };
+            while self.coming.front().is_some_and(|(at, _)| *at <= now) {
+                let Some((_, incoming)) = self.coming.pop_front() else { break };
+                match incoming {
+                    Incoming::Alert(alert) => self.alerts.push(*alert),
+                    Incoming::Event(event) => self.events.push(Arc::new(*event)),
+                }
+            }
+            self.look(now);
+        }
+    }
+
+    /// The status as it is now.
+    pub(crate) fn status(&self) -> &TicketStatus {
+        static NONE: std::sync::LazyLock<TicketStatus> = std::sync::LazyLock::new(TicketStatus::default);
+        self.ticket.status.as_ref().unwrap_or(&NONE)
+    }
+
+    /// Every message so far, in the order they went out.
+    pub(crate) fn sent(&self) -> &[Sent] {
+        &self.sent
+    }
+
+    /// Why the events were refused that were, by name.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.events.iter().filter_map(|event| {
+            let status = event.status.as_ref().filter(|status| status.accepted == Some(false))?;
+            Some((event.metadata.name.as_deref().unwrap_or_default(), status.reason.as_deref().unwrap_or_default()))
+        })
+    }
+
+    fn look(&mut self, now: Timestamp) {
+        self.looks += 1;
+        let seen = Seen {
+            ticket: Arc::new(self.ticket.clone()),
+            events: self.events.clone(),
+            frozen: self.policy.clone(),
+            live: self.policy.clone(),
+            policy_exists: self.policy.is_some(),
+            silences: self.silences.clone(),
+            operator_namespace: String::new(),
+            epoch: 1,
+            number: self.status().number.is_none().then_some(1),
+            alerts: std::mem::take(&mut self.alerts),
+            reports: std::mem::take(&mut self.reports),
+        };
+        let plan = decide(&seen, now);
+        self.next = plan.next.filter(|next| *next > now);
+        self.judge(&plan);
+        self.ticket.status = Some(plan.status);
+        self.send(now);
+        // What receivers say is taken in at once, so that nothing seems to be under way.
+        if !self.reports.is_empty() {
+            self.next = Some(now);
+        }
+    }
+
+    fn judge(&mut self, plan: &Plan) {
+        for (name, status) in &plan.events {
+            if let Some(event) = self.events.iter_mut().find(|event| event.name_any() == *name) {
+                Arc::make_mut(event).status = Some(status.clone());
+            }
+        }
+    }
+
+    fn send(&mut self, now: Timestamp) {
+        let Some(status) = &self.ticket.status else { return };
+        for notification in status.notifications.iter().filter(|n| !n.state.is_finished() && n.planned_at <= now) {
+            if !self.known.insert(notification.id.clone()) {
+                continue;
+            }
+            self.sent.push(Sent {
+                at: now,
+                kind: notification.kind,
+                person: notification.person.clone(),
+                channel: notification.channel.clone(),
+                why: notification.why.clone().unwrap_or_default(),
+            });
+            let Ok(id) = Uuid::parse_str(&notification.id) else { continue };
+            let delivery = Delivery::Accepted { receipt: String::new() };
+            self.reports.push(Report { id: NotificationId(id), attempts: 1, at: now, delivery });
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What a fixture says: the form of `*.test.yaml`, as it is written.
+//!
+//! Nothing here decides anything; what is wrong with a fixture is found by [`super::read`].
+
+use std::collections::BTreeMap;
+
+use domain::labels::Labels;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+/// One case: exactly one of `alert`, `ticket` and `oncall`, and what is expected of it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct CaseForm {
+    /// A sentence, unique in its file.
+    pub(super) name: String,
+    /// Where the alert or ticket is; needed where the files hold policies of several namespaces.
+    #[serde(default)]
+    pub(super) namespace: Option<String>,
+    /// An alert that fires.
+    #[serde(default)]
+    pub(super) alert: Option<AlertForm>,
+    /// A ticket that somebody made.
+    #[serde(default)]
+    pub(super) ticket: Option<TicketForm>,
+    /// A question to a schedule.
+    #[serde(default)]
+    pub(super) oncall: Option<OncallForm>,
+    /// Who acknowledges the page, and when; nobody when absent.
+    #[serde(default)]
+    pub(super) acknowledge: Option<AcknowledgeForm>,
+    /// What people do, in TicketEvent words, in the order of their times.
+    #[serde(default)]
+    pub(super) events: Vec<EventForm>,
+    /// Silences that exist.
+    #[serde(default)]
+    pub(super) silences: Vec<SilenceForm>,
+    /// Shifts that somebody takes over.
+    #[serde(default)]
+    pub(super) overrides: Vec<OverrideForm>,
+    /// Other alerts that fire, for inhibition.
+    #[serde(default)]
+    pub(super) firing: Vec<Labels>,
+    /// Read once it is known of what.
+    pub(super) expect: Value,
+}
+
+/// An alert.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AlertForm {
+    pub(super) at: Timestamp,
+    pub(super) labels: Labels,
+    #[serde(default)]
+    pub(super) annotations: Labels,
+    /// When it ends; it fires on when absent.
+    #[serde(default)]
+    pub(super) ends: Option<Timestamp>,
+}
+
+/// `never`, or who and when.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected `never`, or {at: a time, by: a person}")]
+pub(super) enum AcknowledgeForm {
+    Never(Never),
+    By { at: Timestamp, by: String },
+}
+
+/// The word.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) enum Never {
+    #[serde(rename = "never")]
+    Never,
+}
+
+/// A ticket: its spec, and when and how it was made.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct TicketForm {
+    pub(super) created: Timestamp,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<String, String>,
+    /// All other fields are the spec's.
+    #[serde(flatten)]
+    pub(super) spec: Map<String, Value>,
+}
+
+/// What somebody does at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EventForm {
+    pub(super) at: Timestamp,
+    /// A person of the policy, else a Kubernetes user.
+    #[serde(default)]
+    pub(super) by: Option<String>,
+    /// One act in the words of a TicketEvent, or one of the short words of [`super::request`].
+    #[serde(flatten)]
+    pub(super) act: Map<String, Value>,
+}
+
+/// A silence.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct SilenceForm {
+    #[serde(default = "a_silence")]
+    pub(super) name: String,
+    pub(super) matchers: Vec<String>,
+    pub(super) starts_at: Timestamp,
+    pub(super) ends_at: Timestamp,
+    #[serde(default)]
+    pub(super) reason: String,
+}
+
+fn a_silence() -> String {
+    "test".to_owned()
+}
+
+/// A shift that somebody takes over.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OverrideForm {
+    pub(super) schedule: String,
+    pub(super) person: String,
+    #[serde(default)]
+    pub(super) replaces: Option<String>,
+    pub(super) from: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+/// A question to a schedule.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OncallForm {
+    pub(super) schedule: String,
+    /// Needed where several policies have such a schedule.
+    #[serde(default)]
+    pub(super) policy: Option<String>,
+    pub(super) at: Timestamp,
+}
+
+/// What is expected of an alert. What is absent is not looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct AlertExpect {
+    #[serde(default, deserialize_with = "said")]
+    pub(super) policy: Option<Option<String>>,
+    #[serde(default)]
+    pub(super) route: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    pub(super) escalation: Option<Option<String>>,
+    #[serde(default)]
+    pub(super) severity: Option<String>,
+    #[serde(default)]
+    pub(super) priority: Option<String>,
+    /// Whether it opens a ticket.
+    #[serde(default)]
+    pub(super) ticket: Option<bool>,
+    /// In order: exactly these until `until`.
+    #[serde(default)]
+    pub(super) pages: Option<Vec<PageExpect>>,
+    /// A part of the reason why it is held back, as `explain` says it; null: nothing holds it.
+    #[serde(default, deserialize_with = "said")]
+    pub(super) suppressed_by: Option<Option<String>>,
+    /// How long it is looked at, from the alert; 24h when absent.
+    #[serde(default)]
+    pub(super) until: Option<String>,
+}
+
+/// One page.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PageExpect {
+    pub(super) after: String,
+    /// The person; absent: the channel itself.
+    #[serde(default)]
+    pub(super) to: Option<String>,
+    pub(super) channel: String,
+}
+
+/// What is expected of a ticket. What is absent is not looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct TicketExpect {
+    /// When it is looked at; after the last event when absent.
+    #[serde(default)]
+    pub(super) at: Option<Timestamp>,
+    #[serde(default, deserialize_with = "said")]
+    pub(super) policy: Option<Option<String>>,
+    #[serde(default)]
+    pub(super) state: Option<String>,
+    #[serde(default, deserialize_with = "said")]
+    pub(super) reason: Option<Option<String>>,
+    #[serde(default, deserialize_with = "said")]
+    pub(super) priority: Option<Option<String>>,
+    #[serde(default, deserialize_with = "said")]
+    pub(super) assignee: Option<Option<String>>,
+    /// By clock; null: it has no due.
+    #[serde(default)]
+    pub(super) due: BTreeMap<String, Option<Timestamp>>,
+    /// By clock, as a duration; null: it has none.
+    #[serde(default)]
+    pub(super) remaining: BTreeMap<String, Option<String>>,
+    /// By clock: Met, Missed, Running, Paused or Cancelled.
+    #[serde(default)]
+    pub(super) results: BTreeMap<String, String>,
+    /// By clock; null: it was not breached. `{}`: none was.
+    #[serde(default)]
+    pub(super) breached_at: Option<BTreeMap<String, Option<Timestamp>>>,
+}
+
+/// What is expected of a schedule. What is absent is not looked at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct OncallExpect {
+    /// null: nobody.
+    #[serde(default, deserialize_with = "said")]
+    pub(super) person: Option<Option<String>>,
+    /// null: for ever.
+    #[serde(default, deserialize_with = "said")]
+    pub(super) until: Option<Option<Timestamp>>,
+}
+
+/// Tells a null that was written (`Some(None)`) from a field that is not there (`None`).
+fn said<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(from).map(Some)
+}

@@ -1,0 +1,285 @@
+//! What happens to an alert: which policy and route take it, what holds it back, who is paged when and why.
+
+use std::{sync::Arc, time::Duration};
+
+use api::{Ticket, TicketEvent, ticket::NotificationKind};
+use domain::{
+    alert::{Alert, AlertState},
+    matcher::Matcher,
+    policy::Policy,
+    problem::Problem,
+    routing,
+    silence::{self, Silence},
+    time::{after, between, format_duration, parse_duration, whole_seconds},
+};
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+
+use super::{
+    Compared, Setting,
+    difference::{Differences, or_none},
+    form::{AcknowledgeForm, AlertExpect, AlertForm, CaseForm, PageExpect, SilenceForm},
+    request, user_of,
+};
+use crate::{
+    alerts::{self, Case},
+    controllers::ticket::rehearse::{Incoming, Rehearsal, Sent},
+};
+
+/// How long an alert is looked at where nothing else is said.
+pub(crate) const UNTIL: Duration = Duration::from_secs(86_400);
+
+/// What happened to an alert.
+pub(crate) struct Incident {
+    /// When it fired.
+    pub(crate) at: Timestamp,
+    /// The policy that decides; `None`: no policy serves it.
+    pub(crate) policy: Option<Arc<Policy>>,
+    /// What policy and route were chosen, and why not others.
+    pub(crate) reasons: Vec<String>,
+    /// What was chosen; `None` for an alert that needs no ticket.
+    pub(crate) case: Option<Case>,
+    /// Since when and by what it was held back before it opened a ticket.
+    pub(crate) suppressed: Vec<(Timestamp, String)>,
+    /// Its ticket, when it opened one.
+    pub(crate) ticket: Option<Rehearsal>,
+}
+
+/// What the alert meets.
+pub(crate) struct Circumstances {
+    /// The silences that exist.
+    pub(crate) silences: Vec<Silence>,
+    /// What people do on its ticket.
+    pub(crate) events: Vec<(Timestamp, TicketEvent)>,
+    /// When the alert ends by itself.
+    pub(crate) ends: Option<Timestamp>,
+    /// Up to when it is looked at.
+    pub(crate) until: Timestamp,
+}
+
+/// Lets an alert happen.
+pub(crate) fn live(setting: Setting<'_>, alert: Alert, circumstances: Circumstances) -> Incident {
+    let at = alert.at;
+    let choice = routing::choose_policy(setting.policies.iter().map(|p| &**p), &alert.namespace, &alert.labels);
+    let policy = choice.as_ref().and_then(|choice| {
+        setting.policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy)).cloned()
+    });
+    let reasons = choice.map(|choice| choice.reasons).unwrap_or_default();
+    let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None };
+    if let Some(policy) = &incident.policy {
+        let (labels, severity) = routing::normalise(policy, &alert.labels);
+        incident.reasons.push(format!("severity: {severity}"));
+        incident.reasons.extend(routing::route(policy, &labels, severity).reasons(policy, &labels));
+    }
+    incident.case = Case::choose(setting.policies, "", alert);
+    incident.open(circumstances);
+    incident
+}
+
+impl Incident {
+    /// Opens the ticket once nothing holds the alert back, and lets it live.
+    fn open(&mut self, met: Circumstances) {
+        let Some(case) = &mut self.case else { return };
+        let mut now = case.alert.at;
+        while let Some(silence) =
+            silence::silence_for(&met.silences, &case.alert.namespace, "", &case.alert.labels, now)
+        {
+            self.suppressed.push((now, silence.sentence()));
+            now = silence.ends_at;
+            if now > met.until || met.ends.is_some_and(|ends| ends <= now) {
+                return;
+            }
+        }
+        let (started, created) = (case.alert.starts_at, whole_seconds(now));
+        case.alert.at = created;
+        let name = case.ticket_name("");
+        let mut ticket: Ticket = alerts::wanted(case, &name, "rehearsed".to_owned(), String::new());
+        ticket.metadata.uid = Some(name);
+        ticket.metadata.generation = Some(1);
+        ticket.metadata.creation_timestamp = Some(Time(created));
+        let mut rehearsal = Rehearsal::new(ticket, self.policy.clone(), met.silences);
+        for (at, event) in met.events {
+            rehearsal.expect(at, Incoming::Event(Box::new(event)));
+        }
+        if let Some(ends) = met.ends {
+            let end = Alert { state: AlertState::Recovered, starts_at: started, at: ends, ..case.alert.clone() };
+            rehearsal.expect(ends, Incoming::Alert(Box::new(end)));
+        }
+        rehearsal.run(met.until);
+        self.ticket = Some(rehearsal);
+    }
+
+    /// Everything that pages somebody, in order.
+    pub(crate) fn pages(&self) -> impl Iterator<Item = &Sent> {
+        let sent = self.ticket.as_ref().map_or(&[][..], Rehearsal::sent);
+        sent.iter().filter(|sent| sent.kind == NotificationKind::Page)
+    }
+
+    /// What happened and why, a sentence each.
+    pub(crate) fn explain(&self) -> Vec<String> {
+        let mut words = self.reasons.clone();
+        if self.policy.is_none() {
+            words.push("no policy serves it: nobody is told".to_owned());
+        }
+        let after_start = |at: Timestamp| format_duration(between(self.at, at));
+        for (at, by) in &self.suppressed {
+            words.push(format!("{}: opens no ticket, {by}", after_start(*at)));
+        }
+        match (&self.case, &self.ticket) {
+            (None, _) if self.policy.is_some() => words.push("info: it opens no ticket".to_owned()),
+            (Some(case), Some(_)) => words.push(format!("ticket key: {}", case.group.group)),
+            _ => {}
+        }
+        let Some(ticket) = &self.ticket else { return words };
+        let lines = ticket.status().timeline.iter().map(|line| (line.at, format!("{} {}", line.what, line.detail)));
+        let sent = ticket.sent().iter().map(|sent| {
+            (sent.at, format!("{} {}: {}", format!("{:?}", sent.kind).to_lowercase(), target(sent), sent.why))
+        });
+        let mut story: Vec<(Timestamp, String)> = lines.chain(sent).collect();
+        story.sort_by_key(|(at, _)| *at);
+        words.extend(story.into_iter().map(|(at, text)| format!("{}: {}", after_start(at), text.trim_end())));
+        words
+    }
+}
+
+fn target(sent: &Sent) -> String {
+    match &sent.person {
+        Some(person) => format!("to {person} through {}", sent.channel),
+        None => format!("into {}", sent.channel),
+    }
+}
+
+/// Runs a case of a fixture.
+pub(super) fn compare(
+    setting: Setting<'_>,
+    form: &CaseForm,
+    written: &AlertForm,
+    expect: &AlertExpect,
+) -> Result<Compared, Problem> {
+    let namespace = setting.namespace(form.namespace.as_deref())?;
+    let at = whole_seconds(written.at);
+    let alert = Alert {
+        namespace: namespace.clone(),
+        labels: written.labels.clone(),
+        annotations: written.annotations.clone(),
+        state: AlertState::Firing,
+        starts_at: at,
+        at,
+    };
+    let policy = routing::choose_policy(setting.policies.iter().map(|p| &**p), &namespace, &alert.labels);
+    let span = expect.until.as_deref().and_then(|text| parse_duration(text).ok()).unwrap_or(UNTIL);
+    let circumstances = Circumstances {
+        silences: silences(&form.silences, &namespace)?,
+        events: events(form, policy.map(|choice| choice.policy))?,
+        ends: written.ends.map(whole_seconds),
+        until: after(at, span),
+    };
+    let incident = live(setting, alert, circumstances);
+    Ok((differences(&incident, expect), incident.explain()))
+}
+
+fn events(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<(Timestamp, TicketEvent)>, Problem> {
+    let mut events = request::events(&form.events, policy)?;
+    if let Some(AcknowledgeForm::By { at, by }) = &form.acknowledge {
+        let author = user_of(policy, by).map_err(|problem| problem.under("acknowledge.by"))?;
+        events.push((*at, request::acknowledgement(*at, &author)?));
+    }
+    Ok(events)
+}
+
+fn silences(written: &[SilenceForm], namespace: &str) -> Result<Vec<Silence>, Problem> {
+    let one = |(index, form): (usize, &SilenceForm)| {
+        let mut matchers = Vec::new();
+        for (place, text) in form.matchers.iter().enumerate() {
+            let path = format!("silences[{index}].matchers[{place}]");
+            matchers.push(Matcher::parse(text).map_err(|problem| problem.under(&path))?);
+        }
+        Ok(Silence {
+            namespace: namespace.to_owned(),
+            name: form.name.clone(),
+            matchers,
+            starts_at: form.starts_at,
+            ends_at: form.ends_at,
+            reason: form.reason.clone(),
+            author: "the fixture".to_owned(),
+        })
+    };
+    written.iter().enumerate().map(one).collect()
+}
+
+fn differences(incident: &Incident, expect: &AlertExpect) -> Vec<super::Difference> {
+    let mut found = Differences::default();
+    let route = incident.case.as_ref().and_then(|case| case.route.as_ref());
+    let status = incident.ticket.as_ref().map(Rehearsal::status);
+    if let Some(policy) = &expect.policy {
+        found.compare_some("policy", policy.as_deref(), incident.policy.as_ref().map(|policy| policy.name.as_str()));
+    }
+    if let Some(name) = &expect.route {
+        found.compare("route", name, or_none(route.map(|route| route.name.as_str())));
+    }
+    if let Some(escalation) = &expect.escalation {
+        let got = route.and_then(|route| route.escalation.as_deref());
+        found.compare_some("escalation", escalation.as_deref(), got);
+    }
+    if let Some(severity) = &expect.severity {
+        let got = incident.case.as_ref().map(|case| case.severity.as_str());
+        found.compare("severity", severity, got.unwrap_or("info"));
+    }
+    if let Some(priority) = &expect.priority {
+        let got = status.and_then(|status| status.priority.clone());
+        found.compare("priority", priority, or_none(got));
+    }
+    if let Some(ticket) = expect.ticket {
+        found.compare("ticket", ticket, incident.ticket.is_some());
+    }
+    if let Some(by) = &expect.suppressed_by {
+        suppression(incident, by.as_deref(), &mut found);
+    }
+    if let Some(pages) = &expect.pages {
+        compare_pages(incident, pages, &mut found);
+    }
+    found.0
+}
+
+/// The reason is compared by a part of it: it holds names, times and authors.
+fn suppression(incident: &Incident, expected: Option<&str>, found: &mut Differences) {
+    let held = incident.ticket.iter().flat_map(|ticket| &ticket.status().timeline);
+    let held = held.filter(|line| line.what == "Held").map(|line| line.detail.as_str());
+    let reasons: Vec<&str> = incident.suppressed.iter().map(|(_, by)| by.as_str()).chain(held).collect();
+    let matches = match expected {
+        Some(part) => reasons.iter().any(|reason| reason.contains(part)),
+        None => reasons.is_empty(),
+    };
+    if !matches {
+        let got = if reasons.is_empty() { "none".to_owned() } else { reasons.join("; ") };
+        found.compare("suppressedBy", or_none(expected), got);
+    }
+}
+
+/// The order of what goes out at one instant means nothing: people before channels, then by name.
+fn compare_pages(incident: &Incident, expected: &[PageExpect], found: &mut Differences) {
+    let mut got: Vec<_> = incident
+        .pages()
+        .map(|sent| (between(incident.at, sent.at), sent.person.is_none(), sent.person.as_deref(), &*sent.channel))
+        .collect();
+    let mut expected: Vec<_> = expected
+        .iter()
+        .map(|page| {
+            (parse_duration(&page.after).unwrap_or_default(), page.to.is_none(), page.to.as_deref(), &*page.channel)
+        })
+        .collect();
+    got.sort_unstable();
+    expected.sort_unstable();
+    let text = |(after, _, to, channel): &(Duration, bool, Option<&str>, &str)| line(*after, *to, channel);
+    for place in 0..expected.len().max(got.len()) {
+        found.compare_some(format!("pages[{place}]"), expected.get(place).map(text), got.get(place).map(text));
+    }
+}
+
+fn line(after: Duration, to: Option<&str>, channel: &str) -> String {
+    let after = format_duration(after);
+    match to {
+        Some(person) => format!("after {after} to {person} through {channel}"),
+        None => format!("after {after} into {channel}"),
+    }
+}

@@ -1,0 +1,151 @@
+//! Support that is only thought through: what would happen to an alert, a ticket or a schedule, from files alone.
+//!
+//! The rules are the operator's own: an alert goes the way of [`crate::alerts`], a ticket lives by the decisions of
+//! `controllers::ticket`, on simulated time and with every message accepted at once. `firstline test` compares that
+//! with fixtures, `firstline explain -f` tells it.
+//!
+//! Absent on purpose: deliveries that fail, replicas, the API. Those are no questions about a policy.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`form`], [`read`] | what a fixture says, and what is wrong with it |
+//! | [`incident`] | an alert: policy, route, ticket, pages |
+//! | [`request`] | a ticket: state and clocks |
+//! | [`duty`] | a schedule: who is on call |
+//! | [`difference`] | expected and got |
+
+pub(crate) mod difference;
+mod duty;
+mod form;
+pub(crate) mod incident;
+mod read;
+pub(crate) mod request;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use domain::{policy::Policy, problem::Problem};
+use gitops::{FileError, tree::SourceFile};
+use serde::Serialize;
+
+use self::{
+    difference::Difference,
+    read::{Case, Question},
+};
+use crate::load::World;
+
+/// What became of one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The sentence.
+    pub name: String,
+    /// The file.
+    pub file: String,
+    /// Its line, from 1.
+    pub line: u32,
+    /// What is other than expected; empty when the case passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub differences: Vec<Difference>,
+    /// Why it is so, in the words of `explain`; only of a failed case.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explanation: Vec<String>,
+}
+
+impl Outcome {
+    /// Whether everything was as expected.
+    pub fn passed(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// What came out of comparing: what differs, and why it is so.
+type Compared = (Vec<Difference>, Vec<String>);
+
+/// Runs all cases of these files that can be read; what is wrong with the others is among the world's problems. The
+/// second list holds what shows only when a case is run: names that do not exist.
+pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
+    let (cases, _) = read::read(&world.fixtures);
+    let mut errors = Vec::new();
+    let setting = Setting { policies: &world.policies };
+    let mut outcomes = Vec::with_capacity(cases.len());
+    for case in &cases {
+        match run_case(setting, case) {
+            Ok((differences, explanation)) => {
+                let (line, _) = case.document.position(&case.path);
+                let explanation = if differences.is_empty() { Vec::new() } else { explanation };
+                let (name, file) = (case.form.name.clone(), case.document.file().to_owned());
+                outcomes.push(Outcome { name, file, line, differences, explanation });
+            }
+            Err(problem) => errors.push(case.error(problem)),
+        }
+    }
+    (outcomes, errors)
+}
+
+/// What is wrong with fixtures, as far as it shows without running them.
+pub fn check(fixtures: &[SourceFile]) -> Vec<FileError> {
+    read::read(fixtures).1
+}
+
+fn run_case(setting: Setting<'_>, case: &Case) -> Result<Compared, Problem> {
+    match &case.question {
+        Question::Alert(alert, expect) => incident::compare(setting, &case.form, alert, expect),
+        Question::Ticket(ticket, expect) => request::compare(setting, &case.form, ticket, expect),
+        Question::Oncall(oncall, expect) => duty::compare(setting, &case.form, oncall, expect),
+    }
+}
+
+/// The policies that cases are about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setting<'a> {
+    /// All that were found.
+    pub(crate) policies: &'a [Arc<Policy>],
+}
+
+impl<'a> Setting<'a> {
+    /// The namespace that is meant where none is written: the only one in which a policy stands.
+    ///
+    /// # Errors
+    /// When there are several, or no policy at all.
+    pub(crate) fn namespace(self, written: Option<&str>) -> Result<String, Problem> {
+        if let Some(written) = written {
+            return Ok(written.to_owned());
+        }
+        let mut all: Vec<&str> = self.policies.iter().map(|policy| policy.namespace.as_str()).collect();
+        all.sort_unstable();
+        all.dedup();
+        match all.as_slice() {
+            [one] => Ok((*one).to_owned()),
+            [] => Err(Problem::error("", "there is no SupportPolicy in these files that could be tested")
+                .suggest("name the folder that holds the policies, too")),
+            several => Err(Problem::error(
+                "namespace",
+                format!("expected a namespace, since policies stand in several: {}", several.join(", ")),
+            )),
+        }
+    }
+
+    /// The policy of this name that serves the namespace.
+    pub(crate) fn policy(self, namespace: &str, name: &str) -> Option<&'a Arc<Policy>> {
+        let serving = || self.policies.iter().filter(|policy| policy.name == name && policy.serves(namespace));
+        serving().find(|policy| policy.namespace == namespace).or_else(|| serving().next())
+    }
+}
+
+/// The Kubernetes user of somebody who is named by a person's name, or is written as a user.
+///
+/// # Errors
+/// When no person is called so and it does not look like a user either.
+fn user_of(policy: Option<&Policy>, by: &str) -> Result<String, Problem> {
+    let people = policy.map(|policy| &policy.people);
+    if let Some(person) = people.and_then(|people| people.get(by)) {
+        return Ok(person.users.first().cloned().unwrap_or_else(|| by.to_owned()));
+    }
+    if by.contains([':', '@']) {
+        return Ok(by.to_owned());
+    }
+    let known = people.into_iter().flat_map(|people| people.keys().map(String::as_str));
+    Err(Problem::error("", format!("no person is called `{by}`")).suggest_from(by, known))
+}

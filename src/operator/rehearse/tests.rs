@@ -1,0 +1,200 @@
+//! Stories of fixtures: what passes, what fails and how that reads, what is wrong with a fixture.
+
+use gitops::{
+    load::Namespaces,
+    tree::{SourceFile, Tree},
+};
+use rstest::rstest;
+
+use super::*;
+use crate::load;
+
+const POLICY: &str = "
+apiVersion: firstline.dev/v1alpha1
+kind: SupportPolicy
+metadata: {name: payments, namespace: payments}
+spec:
+  lastResort: [{channel: ops}]
+  people:
+    - {name: ada, users: ['oidc:ada@acme.example'], email: ada@acme.example}
+    - {name: bob, email: bob@acme.example}
+  channels:
+    - name: ops
+      email: {from: support@acme.example, to: [ops@acme.example], smarthost: 'smtp.acme.example:587', tls: Required}
+  schedules:
+    - name: primary
+      timeZone: Europe/Berlin
+      layers: [{name: week, people: [ada, bob], start: '2026-11-02', handover: '09:00', every: 1w}]
+  escalations:
+    - name: page
+      steps: [{after: 0s, notify: [{schedule: primary}]}, {after: 10m, notify: [{channel: ops}]}]
+      repeat: {times: 0, every: 1h}
+  routes:
+    - {name: pages, match: ['severity=\"page\"'], escalation: page, priority: P1}
+";
+
+fn file(path: &str, text: &str) -> SourceFile {
+    SourceFile { path: path.to_owned(), bytes: text.as_bytes().to_vec() }
+}
+
+fn world(fixture: &str) -> World {
+    let tree = Tree {
+        files: vec![file("policy.yaml", POLICY)],
+        fixtures: vec![file("policy.test.yaml", fixture)],
+        ..Tree::default()
+    };
+    load::compile(tree, Namespaces::Any { default: "default" }, "2026-11-23T00:00:00Z".parse().unwrap())
+}
+
+/// `field: expected … got …` of all cases that can be run.
+fn differences(fixture: &str) -> Vec<String> {
+    let world = world(fixture);
+    let problems: Vec<String> = world.problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
+    assert_eq!(problems, [] as [String; 0]);
+    let (outcomes, wrong) = run(&world);
+    assert_eq!(wrong, []);
+    assert!(!outcomes.is_empty(), "nothing was run");
+    let all = outcomes.into_iter().flat_map(|outcome| outcome.differences);
+    all.map(|d| format!("{}: expected {} got {}", d.field, d.expected, d.got)).collect()
+}
+
+/// Everything that is wrong with a fixture, read or run.
+fn problems(fixture: &str) -> Vec<String> {
+    let world = world(fixture);
+    let (_, of_running) = run(&world);
+    let all = world.problems.iter().filter(|problem| problem.is_error()).chain(&of_running);
+    all.map(ToString::to_string).collect()
+}
+
+const PAGE: &str = "
+tests:
+  - name: a page wakes the primary
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {alertname: Down, service: checkout, severity: critical}}
+";
+
+#[test]
+fn a_policy_that_does_what_is_expected_passes() {
+    let expect = "
+    expect:
+      policy: payments
+      route: pages
+      escalation: page
+      severity: page
+      priority: P1
+      ticket: true
+      suppressedBy: null
+      pages: [{after: 0s, to: ada, channel: ops}, {after: 10m, channel: ops}]
+      until: 30m
+";
+    assert_eq!(differences(&format!("{PAGE}{expect}")), [] as [String; 0]);
+}
+
+#[test]
+fn every_field_that_differs_is_named_with_what_was_expected_and_what_it_is() {
+    let expect = "
+    expect:
+      policy: null
+      route: rest
+      escalation: null
+      severity: ticket
+      priority: P2
+      ticket: false
+      suppressedBy: deploy
+      pages: [{after: 0s, to: bob, channel: ops}]
+      until: 30m
+";
+    assert_eq!(
+        differences(&format!("{PAGE}{expect}")),
+        [
+            "policy: expected none got payments",
+            "route: expected rest got pages",
+            "escalation: expected none got page",
+            "severity: expected ticket got page",
+            "priority: expected P2 got P1",
+            "ticket: expected false got true",
+            "suppressedBy: expected deploy got none",
+            "pages[0]: expected after 0s to bob through ops got after 0s to ada through ops",
+            "pages[1]: expected none got after 10m into ops",
+        ]
+    );
+}
+
+#[test]
+fn a_failed_case_explains_itself_and_knows_its_line() {
+    let world = world(&format!("{PAGE}    expect: {{route: rest}}\n"));
+    let (outcomes, _) = run(&world);
+    assert_eq!((outcomes[0].file.as_str(), outcomes[0].line), ("policy.test.yaml", 3));
+    let told = outcomes[0].explanation.join("\n");
+    for part in [
+        "policy payments: is the default of the namespace",
+        "route pages matches severity=\"page\": it owns the ticket",
+        "0s: page to ada through ops: step 1 of escalation page, cycle 1",
+    ] {
+        assert!(told.contains(part), "{part}\nin\n{told}");
+    }
+}
+
+#[rstest]
+#[case::by_the_person("acknowledge: {at: '2026-11-23T03:05:00+01:00', by: ada}")]
+#[case::as_an_event("events: [{at: '2026-11-23T03:05:00+01:00', by: ada, acknowledge: true}]")]
+#[case::by_a_kubernetes_user("acknowledge: {at: '2026-11-23T03:05:00+01:00', by: 'oidc:ada@acme.example'}")]
+fn an_acknowledgement_stops_the_pages(#[case] act: &str) {
+    let expect = "expect: {pages: [{after: 0s, to: ada, channel: ops}]}";
+    assert_eq!(differences(&format!("{PAGE}    {act}\n    {expect}\n")), [] as [String; 0]);
+}
+
+#[test]
+fn an_alert_that_ends_pages_nobody_any_more_and_resolves_by_itself() {
+    let fixture = "
+tests:
+  - name: a short trouble
+    alert: {at: '2026-11-23T03:00:00+01:00', ends: '2026-11-23T03:02:00+01:00', labels: {severity: page, service: a}}
+    expect: {pages: [{after: 0s, to: ada, channel: ops}]}
+";
+    assert_eq!(differences(fixture), [] as [String; 0]);
+}
+
+#[test]
+fn a_silenced_alert_opens_its_ticket_when_the_silence_ends() {
+    let fixture = "
+tests:
+  - name: silenced during the deployment
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {severity: page, service: a}}
+    silences:
+      - {name: deploy, matchers: ['service=\"a\"'], startsAt: '2026-11-23T02:00:00+01:00', endsAt: '2026-11-23T04:00:00+01:00'}
+    expect: {suppressedBy: silence deploy, pages: [{after: 1h, to: ada, channel: ops}], until: 65m}
+";
+    assert_eq!(differences(fixture), [] as [String; 0]);
+}
+
+#[rstest]
+#[case::who("2026-11-23T08:59:59+01:00", "{person: ada, until: '2026-11-23T09:00:00+01:00'}")]
+#[case::after_the_handover("2026-11-23T09:00:00+01:00", "{person: bob, until: '2026-11-30T09:00:00+01:00'}")]
+#[case::before_the_schedule_begins("2026-11-01T09:00:00+01:00", "{person: null}")]
+fn a_schedule_is_asked_at_an_instant(#[case] at: &str, #[case] expect: &str) {
+    let fixture = format!("tests: [{{name: on call, oncall: {{schedule: primary, at: '{at}'}}, expect: {expect}}}]");
+    assert_eq!(differences(&fixture), [] as [String; 0]);
+}
+
+#[rstest]
+#[case::no_tests("cases: []", &["expected only `tests` in a fixture, found `cases`; known: tests", "expected `tests:` with a list of cases"])]
+#[case::a_manifest("apiVersion: v1\ntests: []", &["a manifest is a file whose name does not end with .test.yaml"])]
+#[case::no_name("tests: [{alert: {at: '2026-11-23T03:00:00Z', labels: {}}, expect: {route: x}}]", &["missing field `name`"])]
+#[case::unknown_field("tests: [{name: a, alrt: {}, expect: {}}]", &["unknown field `alrt`", "did you mean `alert`?"])]
+#[case::no_question("tests: [{name: a, expect: {route: x}}]", &["expected exactly one of `alert`, `ticket` and `oncall`"])]
+#[case::nothing_expected("tests: [{name: a, oncall: {schedule: primary, at: '2026-11-23T03:00:00Z'}, expect: {}}]", &["such a case cannot fail"])]
+#[case::wrong_expectation("tests: [{name: a, oncall: {schedule: primary, at: '2026-11-23T03:00:00Z'}, expect: {persn: ada}}]", &["tests[0].expect", "did you mean `person`?"])]
+#[case::wrong_time("tests: [{name: a, oncall: {schedule: primary, at: monday}, expect: {person: ada}}]", &["tests[0].oncall.at"])]
+#[case::wrong_duration("tests: [{name: a, alert: {at: '2026-11-23T03:00:00Z', labels: {a: b}}, expect: {pages: [{after: soon, channel: ops}]}}]", &["tests[0].expect.pages[0].after"])]
+#[case::misplaced("tests: [{name: a, acknowledge: never, oncall: {schedule: primary, at: '2026-11-23T03:00:00Z'}, expect: {person: ada}}]", &["tests[0].acknowledge: belongs to a case with `alert`"])]
+#[case::unknown_schedule("tests: [{name: a, oncall: {schedule: primry, at: '2026-11-23T03:00:00Z'}, expect: {person: ada}}]", &["did you mean `primary`?"])]
+#[case::unknown_person("tests: [{name: a, acknowledge: {at: '2026-11-23T03:00:00Z', by: adda}, alert: {at: '2026-11-23T03:00:00Z', labels: {a: b}}, expect: {ticket: true}}]", &["tests[0].acknowledge.by: no person is called `adda`; did you mean `ada`?"])]
+#[case::unknown_act("tests: [{name: a, events: [{at: '2026-11-23T03:00:00Z', acknwledge: true}], alert: {at: '2026-11-23T03:00:00Z', labels: {a: b}}, expect: {ticket: true}}]", &["tests[0].events[0].acknwledge"])]
+#[case::twice("tests: [{name: a, oncall: {schedule: primary, at: '2026-11-23T03:00:00Z'}, expect: {person: ada}}, {name: a, oncall: {schedule: primary, at: '2026-11-23T03:00:00Z'}, expect: {person: ada}}]", &["tests[1].name: another case of this file is called so, in line 1"])]
+fn a_wrong_fixture_is_answered_with_the_place_and_what_to_write(#[case] fixture: &str, #[case] expected: &[&str]) {
+    let found = problems(fixture).join("\n");
+    for part in expected {
+        assert!(found.contains(part), "{part}\nin\n{found}");
+    }
+    assert!(found.contains("policy.test.yaml:"), "{found}");
+}
