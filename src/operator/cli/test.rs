@@ -200,11 +200,7 @@ fn case(outcome: &Outcome) -> String {
     }
     let first = outcome.differences.first().map(|d| format!("{}: expected {}, got {}", d.field, d.expected, d.got));
     let body = told(outcome, Colour::Off);
-    format!(
-        "{head}><failure message=\"{}\">{}</failure></testcase>\n",
-        xml(&first.unwrap_or_default()),
-        xml(&body)
-    )
+    format!("{head}><failure message=\"{}\">{}</failure></testcase>\n", xml(&first.unwrap_or_default()), xml(&body))
 }
 
 /// Text as it may stand in an attribute or an element; what XML 1.0 cannot hold is left out.

@@ -61,9 +61,9 @@ pub(crate) struct Circumstances {
 pub(crate) fn live(setting: Setting<'_>, alert: Alert, circumstances: Circumstances) -> Incident {
     let at = alert.at;
     let choice = routing::choose_policy(setting.policies.iter().map(|p| &**p), &alert.namespace, &alert.labels);
-    let policy = choice.as_ref().and_then(|choice| {
-        setting.policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy)).cloned()
-    });
+    let policy = choice
+        .as_ref()
+        .and_then(|choice| setting.policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy)).cloned());
     let reasons = choice.map(|choice| choice.reasons).unwrap_or_default();
     let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None };
     if let Some(policy) = &incident.policy {

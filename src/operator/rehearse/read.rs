@@ -100,12 +100,14 @@ fn of_test(test: &Value) -> Result<(CaseForm, Question), Vec<Problem>> {
         problems.push(Problem::error("name", "expected a sentence that says what is shown, found nothing"));
     }
     let question = match (&form.alert, &form.ticket, &form.oncall) {
-        (Some(alert), None, None) => expected::<AlertExpect>(&form, &mut problems)
-            .map(|expect| Question::Alert(alert.clone(), Box::new(expect))),
+        (Some(alert), None, None) => {
+            expected::<AlertExpect>(&form, &mut problems).map(|expect| Question::Alert(alert.clone(), Box::new(expect)))
+        }
         (None, Some(ticket), None) => expected::<TicketExpect>(&form, &mut problems)
             .map(|expect| Question::Ticket(ticket.clone(), Box::new(expect))),
-        (None, None, Some(oncall)) => expected::<OncallExpect>(&form, &mut problems)
-            .map(|expect| Question::Oncall(oncall.clone(), expect)),
+        (None, None, Some(oncall)) => {
+            expected::<OncallExpect>(&form, &mut problems).map(|expect| Question::Oncall(oncall.clone(), expect))
+        }
         _ => {
             problems.push(Problem::error("", "expected exactly one of `alert`, `ticket` and `oncall`"));
             None

@@ -20,10 +20,7 @@ const TICKET: &str = "rehearsed";
 const SHORT: [&str; 4] = ["agentReply", "autoReply", "requesterMessage", "autoMessage"];
 
 /// What people do, as the operator will see it. Paths of problems begin with `events[…]`.
-pub(super) fn events(
-    written: &[EventForm],
-    policy: Option<&Policy>,
-) -> Result<Vec<(Timestamp, TicketEvent)>, Problem> {
+pub(super) fn events(written: &[EventForm], policy: Option<&Policy>) -> Result<Vec<(Timestamp, TicketEvent)>, Problem> {
     let one = |(index, form): (usize, &EventForm)| {
         event(index, form, policy).map_err(|problem| problem.under(&format!("events[{index}]")))
     };
