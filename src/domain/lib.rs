@@ -7,6 +7,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`time`] | durations as users write them, local times, zones |
+//! | [`calendar`] | working time: is it open, when does it open, how much of it lies between, when is a target used up |
 //! | [`problem`] | what is wrong with an input, where, and what to write instead |
 //! | [`labels`], [`matcher`], [`alert`] | the common currency of everything that goes wrong |
 //! | [`probe`] | what is probed, one look at it, and the verdict over many looks |
@@ -17,6 +18,7 @@
 //! | [`conditions`] | the conditions every resource reports |
 
 pub mod alert;
+pub mod calendar;
 pub mod conditions;
 pub mod escalation;
 pub mod labels;

@@ -1,10 +1,12 @@
 //! Time as users write it. Instants come from outside and are truncated to whole seconds where they enter.
 
+mod boundary;
 mod duration;
 mod local;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use boundary::{first_instant, last_instant};
 pub use duration::{DurationError, format_duration, parse_duration};
 pub use local::{LocalTime, zone};
 
