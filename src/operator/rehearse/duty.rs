@@ -1,12 +1,17 @@
 //! Who is on call in a schedule, and until when.
 
-use domain::{oncall, policy::Policy, problem::Problem};
+use domain::{
+    oncall::{self, Override},
+    policy::Policy,
+    problem::Problem,
+    time::whole_seconds,
+};
 use jiff::Timestamp;
 
 use super::{
     Compared, Setting,
-    difference::{Differences, in_zone, or_none},
-    form::{CaseForm, OncallExpect, OncallForm},
+    difference::{Differences, in_zone},
+    form::{CaseForm, OncallExpect, OncallForm, OverrideForm},
 };
 
 /// Runs a case of a fixture.
@@ -25,27 +30,18 @@ pub(super) fn compare(
         )
         .suggest_from(&written.schedule, known));
     };
-    let shift = oncall::on_call(schedule, written.at);
+    let overrides = overrides(&form.overrides, policy)?;
+    let shift = oncall::on_call(schedule, &overrides, written.at);
     let local = |at: Timestamp| in_zone(at, &schedule.zone);
     let mut found = Differences::default();
     if let Some(person) = &expect.person {
-        found.compare_some("person", person.as_deref(), shift.as_ref().map(|shift| shift.person.as_str()));
+        found.compare_some("person", person.as_deref(), shift.person);
     }
     if let Some(until) = expect.until {
-        let got = shift.as_ref().and_then(|shift| shift.until);
-        found.compare_some("until", until.map(local), got.map(local));
+        found.compare_some("until", until.map(local), shift.until.map(local));
     }
-    let explanation = match &shift {
-        Some(shift) => vec![format!(
-            "{} by layer {} from {} until {}",
-            shift.person,
-            shift.layer,
-            local(shift.from),
-            or_none(shift.until.map(local))
-        )],
-        None => vec!["nobody is on call".to_owned()],
-    };
-    Ok((found.0, explanation))
+    let explanation = oncall::explain(schedule, &overrides, written.at);
+    Ok((found.0, explanation.sentences(&schedule.zone)))
 }
 
 /// The policy that is named, else the only one with such a schedule.
@@ -78,4 +74,37 @@ fn policy_of<'a>(setting: Setting<'a>, form: &CaseForm, written: &OncallForm) ->
             ),
         )),
     }
+}
+
+/// The overrides that are assumed; of two that overlap the later one in the list counts, as if it was made later.
+fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec<Override>, Problem> {
+    let one = |(index, form): (usize, &OverrideForm)| {
+        let path = |field: &str| format!("overrides[{index}].{field}");
+        let people = [("person", Some(&form.person)), ("replaces", form.replaces.as_ref())];
+        for (field, person) in people {
+            if let Some(person) = person.filter(|person| !policy.people.contains_key(*person)) {
+                let known = policy.people.keys().map(String::as_str);
+                return Err(Problem::error(path(field), format!("no person is called `{person}`"))
+                    .suggest_from(person, known));
+            }
+        }
+        if !policy.schedules.contains_key(&form.schedule) {
+            let known = policy.schedules.keys().map(String::as_str);
+            return Err(Problem::error(path("schedule"), format!("no schedule is called `{}`", form.schedule))
+                .suggest_from(&form.schedule, known));
+        }
+        if form.from >= form.until {
+            return Err(Problem::error(path("until"), "expected a time after `from`"));
+        }
+        Ok(Override {
+            name: format!("override {index:04}"),
+            schedule: form.schedule.clone(),
+            person: form.person.clone(),
+            replaces: form.replaces.clone(),
+            from: whole_seconds(form.from),
+            until: whole_seconds(form.until),
+            created: Timestamp::UNIX_EPOCH,
+        })
+    };
+    written.iter().enumerate().map(one).collect()
 }

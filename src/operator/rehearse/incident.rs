@@ -9,7 +9,7 @@ use domain::{
     policy::Policy,
     problem::Problem,
     routing,
-    silence::{self, Silence},
+    suppression::{self, Silence},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ impl Incident {
         let Some(case) = &mut self.case else { return };
         let mut now = case.alert.at;
         while let Some(silence) =
-            silence::silence_for(&met.silences, &case.alert.namespace, "", &case.alert.labels, now)
+            suppression::silence_for(&met.silences, &case.alert.namespace, "", &case.alert.labels, now)
         {
             self.suppressed.push((now, silence.sentence()));
             now = silence.ends_at;

@@ -16,7 +16,7 @@ use domain::{
     alert::Alert,
     message::{Delivery, NotificationId},
     policy::Policy,
-    silence::Silence,
+    suppression::Silence,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
