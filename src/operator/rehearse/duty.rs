@@ -84,8 +84,9 @@ fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec<Override>,
         for (field, person) in people {
             if let Some(person) = person.filter(|person| !policy.people.contains_key(*person)) {
                 let known = policy.people.keys().map(String::as_str);
-                return Err(Problem::error(path(field), format!("no person is called `{person}`"))
-                    .suggest_from(person, known));
+                return Err(
+                    Problem::error(path(field), format!("no person is called `{person}`")).suggest_from(person, known)
+                );
             }
         }
         if !policy.schedules.contains_key(&form.schedule) {
