@@ -16,7 +16,7 @@ demo: cluster ## Acme's incident from commit to Resolved, on real parts; then st
 	@cargo build -p tests --bin demo
 	@target/debug/demo
 
-test: cluster ## Everything: unit, snapshot, architecture and end-to-end tests
+test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end tests
 	@cargo build --bin firstline
 	@cargo test --workspace --no-fail-fast
 

@@ -1,3 +1,11 @@
 //! The rules of support against second implementations, independent libraries and the peers themselves.
 //!
 //! No cluster: what is judged is `domain`. The oracles that are not ours are installed by `tests/oracles/`.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that does not find what it looks for has failed"
+)]
+
+#[path = "rules/oncall.rs"]
+mod oncall;

@@ -5,5 +5,7 @@
 //! without a line of the code that it judges, and gives its [`Bar`]s and its [`Soak`].
 
 pub mod bar;
+pub mod oncall;
+pub mod random;
 
 pub use bar::{Bar, Soak};
