@@ -13,6 +13,7 @@
 //! | [`probe`] | what is probed, one look at it, and the verdict over many looks |
 //! | [`policy`] | a support policy that has passed validation |
 //! | [`oncall`], [`routing`], [`suppression`], [`escalation`] | who, where to, what holds it, and when |
+//! | [`sla`] | the clocks of a ticket, and the ledger that explains each |
 //! | [`ticket`] | names, events, the fold that yields a ticket's state |
 //! | [`message`] | one message to one person or channel, and what became of it |
 //! | [`conditions`] | the conditions every resource reports |
@@ -30,6 +31,7 @@ pub mod probe;
 pub mod problem;
 pub mod routing;
 pub mod secret;
+pub mod sla;
 pub mod suppression;
 pub mod ticket;
 pub mod time;
