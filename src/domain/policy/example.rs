@@ -76,6 +76,7 @@ pub(crate) fn policy() -> Policy {
             ("secondary".to_owned(), rotation("secondary", &["bob", "ada"])),
         ]),
         escalations: BTreeMap::from([("page".to_owned(), page)]),
-        routes: Vec::new(),
+        routes: Tree::default(),
+        inhibit: Vec::new(),
     }
 }

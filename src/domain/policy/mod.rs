@@ -11,7 +11,9 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
-use crate::{alert::Severity, matcher::Matcher, message::Channel, time::LocalTime};
+use crate::{
+    alert::Severity, matcher::Matcher, message::Channel, routing::Tree, suppression::Inhibition, time::LocalTime,
+};
 
 /// A support policy.
 #[derive(Debug, Clone)]
@@ -41,7 +43,9 @@ pub struct Policy {
     /// By name.
     pub escalations: BTreeMap<String, EscalationPolicy>,
     /// In the order written.
-    pub routes: Vec<Route>,
+    pub routes: Tree,
+    /// Which alerts hold which others.
+    pub inhibit: Vec<Inhibition>,
 }
 
 impl Policy {
@@ -216,14 +220,24 @@ pub struct Route {
     pub matchers: Vec<Matcher>,
     /// Whether the routes after it are tried too, for more `notify`.
     pub continues: bool,
-    /// The group key where `correlate` has no label; `None`: the parent's.
+    /// The group key where `correlate` has no label; `None` or empty: the parent's.
     pub group_by: Option<Vec<String>>,
     /// How long the first notice waits for more of its group; a page never waits.
     pub group_wait: Option<Duration>,
+    /// The least time between a notice and one that tells of a change.
+    pub group_interval: Option<Duration>,
+    /// How long after the last notice the same is told again while it fires; only without escalation.
+    pub repeat_interval: Option<Duration>,
+    /// Calendars while one of which is open nobody is told; for this route alone, not for those under it.
+    pub mute: Vec<String>,
+    /// Calendars outside all of which nobody is told; for this route alone. Empty: always active.
+    pub active: Vec<String>,
     /// The escalation to run; `None`: the parent's.
     pub escalation: Option<String>,
     /// Told once, without escalation.
     pub notify: Vec<NotifyTarget>,
+    /// Whether an alert of severity info makes a ticket too; `None`: the parent's.
+    pub ticket: Option<bool>,
     /// `P1` … `P5`; `None`: by severity.
     pub priority: Option<String>,
     /// How long a recovered ticket stays open.

@@ -1,8 +1,8 @@
 //! Which policy and which route decide about an alert, and which alerts share a ticket.
 //!
 //! Every answer comes with its reasons as sentences, so that `explain` and a ticket's timeline say the same.
-//! Nothing here knows of tickets, silences or time: an alert's labels in, a decision out. The same labels and
-//! policies always give the same decision, whatever the order in which the policies arrive.
+//! Choosing knows of no tickets, silences or time: an alert's labels in, a decision out. The same labels and policies
+//! always give the same decision, whatever the order in which the policies arrive.
 //!
 //! | step | function |
 //! |---|---|
@@ -10,16 +10,22 @@
 //! | the sender's severity word in ours | [`normalise`] |
 //! | the route, with what it inherits | [`route`] |
 //! | the text that alerts of one ticket share | [`group_key`] |
+//! | when the notices of a group go out | [`timing`] |
 
 mod choice;
+mod decision;
 mod group;
 #[cfg(test)]
 mod tests;
+pub mod timing;
 mod tree;
+mod walk;
 
 pub use choice::{PolicyChoice, choose_policy};
+pub use decision::{Branch, RouteDecision};
 pub use group::group_key;
-pub use tree::{RouteDecision, check_tree, route};
+pub use tree::{Tree, check_tree};
+pub use walk::route;
 
 use std::time::Duration;
 
@@ -30,6 +36,9 @@ pub const ROOT: &str = "(root)";
 
 /// How long the root route lets the first notice of a group wait; a page never waits.
 pub const GROUP_WAIT: Duration = Duration::from_secs(30);
+
+/// The least time between a notice and one that tells of a change, where no route says it.
+pub const GROUP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// How long a recovered ticket stays open where no route says it.
 pub const RESOLVE_AFTER: Duration = Duration::from_secs(5 * 60);

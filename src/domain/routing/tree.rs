@@ -1,235 +1,128 @@
-//! The tree of routes: who owns an alert, what its route inherits, and who else is told.
+//! The routes of a policy, made ready to be walked.
 //!
-//! The tree is a flat list in which `under` names the parent, which stands before its children. The walk is
-//! Alertmanager's: a route that matches asks its children first and is itself the answer only when none of them
-//! matches; after a route that matched, its later siblings are tried only with `continue`.
+//! A policy writes its tree as a flat list in which `under` names the parent. Here each route knows its children, and
+//! each condition knows which label it asks for, so that the walk looks every label up once and a route that does not
+//! match costs a comparison and no allocation.
 
-use std::time::Duration;
+use std::{collections::HashMap, ops::Deref};
 
-use super::{GROUP_WAIT, REFIRE_WITHIN, RESOLVE_AFTER, ROOT, ROOT_GROUP_BY, does_not_hold, value};
 use crate::{
-    alert::Severity,
     labels::Labels,
-    matcher::{self, Matcher},
-    policy::{NotifyTarget, Policy, Route},
+    matcher::{Matcher, Op},
+    policy::Route,
     problem::Problem,
 };
 
-/// What happens with an alert.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteDecision {
-    /// The route that owns ticket and chain; [`ROOT`] when none matched.
-    pub name: String,
-    /// Whether no route matched.
-    pub is_root: bool,
-    /// Labels for the group key where `correlate` has none; `...` stands for all.
-    pub group_by: Vec<String>,
-    /// How long the first notice waits for more of its group; zero for a page.
-    pub group_wait: Duration,
-    /// The escalation to run.
-    pub escalation: Option<String>,
-    /// Told once, without escalation: by the owning route, then by those reached through `continue`; each target once.
-    pub notify: Vec<NotifyTarget>,
-    /// `P1` … `P5`.
-    pub priority: String,
-    /// How long a recovered ticket stays open.
-    pub resolve_after: Duration,
-    /// How long after Resolved the same ticket is used again.
-    pub refire_within: Duration,
-    walk: Vec<Seen>,
+/// The routes in the order written, with the tree that they form.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    routes: Vec<Route>,
+    nodes: Vec<Node>,
+    /// Routes directly under the root.
+    top: Vec<usize>,
+    /// Every label that some condition asks for.
+    names: Vec<String>,
 }
 
-/// What the walk found at a route, by its place in the policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
-    /// This condition of it does not hold.
-    Skipped { route: usize, matcher: usize },
-    /// It matches, and none of its children does.
-    Reached { route: usize },
-    /// It matches, and so does one below it.
-    Passed { route: usize },
+#[derive(Debug, Clone)]
+struct Node {
+    parent: Option<usize>,
+    children: Vec<usize>,
+    /// In the order in which they are tried: comparisons of text before regular expressions.
+    conditions: Vec<Condition>,
 }
 
-impl RouteDecision {
-    /// Why, in the order in which the routes were tried; `policy` and `labels` are those the decision was made with.
-    pub fn reasons(&self, policy: &Policy, labels: &Labels) -> Vec<String> {
-        let mut owned = false;
-        let mut sentences = Vec::new();
-        for seen in &self.walk {
-            let (Seen::Skipped { route, .. } | Seen::Reached { route } | Seen::Passed { route }) = *seen;
-            let Some(route) = policy.routes.get(route) else { continue };
-            let why = match *seen {
-                Seen::Skipped { matcher, .. } => match route.matchers.get(matcher) {
-                    Some(matcher) => format!("skipped: {}", does_not_hold(matcher, value(labels, &matcher.name))),
-                    None => continue,
-                },
-                Seen::Passed { .. } => format!("{}, and so does a route under it", matches_what(route)),
-                Seen::Reached { .. } if owned => {
-                    format!("{}, reached by `continue`: it adds its `notify`", matches_what(route))
-                }
-                Seen::Reached { .. } => {
-                    owned = true;
-                    format!("{}: it owns the ticket", matches_what(route))
-                }
-            };
-            sentences.push(format!("route {} {why}", route.name));
-        }
-        if self.is_root {
-            let rest = if self.notify.is_empty() { "nobody is told" } else { "the last resort is told" };
-            sentences.push(format!("no route matches: {rest}"));
-        }
-        sentences
-    }
+#[derive(Debug, Clone, Copy)]
+struct Condition {
+    /// Place in [`Tree::names`].
+    name: usize,
+    /// Place in the route's matchers.
+    matcher: usize,
 }
 
-fn matches_what(route: &Route) -> String {
-    if route.matchers.is_empty() {
-        "matches everything".to_owned()
-    } else {
-        format!("matches {}", matcher::list(&route.matchers))
-    }
-}
+/// The values of the labels that conditions ask for, by place.
+pub(super) struct Values<'l>(Vec<&'l str>);
 
-/// The route for an alert. `labels` and `severity` come from [`normalise`](super::normalise). Always answers: where no
-/// route matches, the implicit root does.
-pub fn route(policy: &Policy, labels: &Labels, severity: Severity) -> RouteDecision {
-    let mut walk = Walk { routes: &policy.routes, labels, seen: Vec::new(), path: Vec::new(), reached: Vec::new() };
-    walk.below(None);
-    let root = Settings::of_root(policy, severity);
-    let owner = walk.reached.first().map_or(&[][..], Vec::as_slice);
-    let settings = owner.iter().fold(root, |settings, index| settings.refined_by(policy.routes.get(*index)));
-    let mut decision = settings.decide(policy, severity, owner.last().copied());
-    for path in walk.reached.iter().skip(1) {
-        let none = Settings { notify: &[], ..root };
-        let more = path.iter().fold(none, |settings, index| settings.refined_by(policy.routes.get(*index))).notify;
-        add_once(&mut decision.notify, more);
-    }
-    decision.walk = walk.seen;
-    decision
-}
-
-struct Walk<'a> {
-    routes: &'a [Route],
-    labels: &'a Labels,
-    seen: Vec<Seen>,
-    /// From the root to the route whose children are tried.
-    path: Vec<usize>,
-    /// The path of each route that answers, the owner first.
-    reached: Vec<Vec<usize>>,
-}
-
-impl Walk<'_> {
-    /// Tries the children of a route, or of the root; whether one of them answered.
-    fn below(&mut self, parent: Option<usize>) -> bool {
-        let before = self.reached.len();
-        let name = parent.and_then(|index| self.routes.get(index)).map(|route| route.name.as_str());
-        // Only later ones can be children, so that the walk ends whatever the list says.
-        let first = parent.map_or(0, |index| index + 1);
-        for (index, route) in self.routes.iter().enumerate().skip(first) {
-            if route.under.as_deref() != name {
-                continue;
+impl Tree {
+    /// Whatever the list says, the result can be walked: a route whose parent does not stand before it is never
+    /// reached ([`check_tree`] reports it).
+    pub fn new(routes: Vec<Route>) -> Self {
+        let mut tree = Self { nodes: Vec::with_capacity(routes.len()), ..Self::default() };
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        let mut names: HashMap<&str, usize> = HashMap::new();
+        for (index, route) in routes.iter().enumerate() {
+            let parent = route.under.as_deref().map(|name| places.get(name).copied());
+            match parent {
+                None => tree.top.push(index),
+                Some(Some(parent)) => tree.nodes.get_mut(parent).into_iter().for_each(|node| node.children.push(index)),
+                Some(None) => {}
             }
-            let fails = |matcher: &Matcher| !matcher.matches(self.labels);
-            if let Some(matcher) = route.matchers.iter().position(fails) {
-                self.seen.push(Seen::Skipped { route: index, matcher });
-                continue;
+            let mut conditions = Vec::with_capacity(route.matchers.len());
+            for (matcher, written) in route.matchers.iter().enumerate() {
+                let name = *names.entry(&written.name).or_insert_with(|| {
+                    tree.names.push(written.name.clone());
+                    tree.names.len() - 1
+                });
+                conditions.push(Condition { name, matcher });
             }
-            self.answer(index);
-            if !route.continues {
-                break;
-            }
+            conditions.sort_by_key(|condition| route.matchers.get(condition.matcher).is_some_and(is_expression));
+            tree.nodes.push(Node { parent: parent.flatten(), children: Vec::new(), conditions });
+            places.entry(&route.name).or_insert(index);
         }
-        self.reached.len() > before
+        tree.routes = routes;
+        tree
     }
 
-    /// A route that matches: its children answer for it, or it does.
-    fn answer(&mut self, index: usize) {
-        self.path.push(index);
-        let place = self.seen.len();
-        if self.below(Some(index)) {
-            self.seen.insert(place, Seen::Passed { route: index });
-        } else {
-            self.seen.push(Seen::Reached { route: index });
-            self.reached.push(self.path.clone());
-        }
-        self.path.pop();
+    pub(super) fn values<'l>(&self, labels: &'l Labels) -> Values<'l> {
+        Values(self.names.iter().map(|name| super::value(labels, name)).collect())
     }
-}
 
-/// What a route says, over what it inherits.
-#[derive(Clone, Copy)]
-struct Settings<'a> {
-    group_by: Option<&'a [String]>,
-    group_wait: Duration,
-    escalation: Option<&'a str>,
-    notify: &'a [NotifyTarget],
-    priority: Option<&'a str>,
-    resolve_after: Duration,
-    refire_within: Duration,
-}
-
-impl<'a> Settings<'a> {
-    /// Pages that no route gives to anybody go to the last resort.
-    fn of_root(policy: &'a Policy, severity: Severity) -> Self {
-        Self {
-            group_by: None,
-            group_wait: GROUP_WAIT,
-            escalation: None,
-            notify: if severity == Severity::Page { &policy.last_resort } else { &[] },
-            priority: None,
-            resolve_after: RESOLVE_AFTER,
-            refire_within: REFIRE_WITHIN,
+    /// The children of a route, or of the root.
+    pub(super) fn below(&self, parent: Option<usize>) -> &[usize] {
+        match parent {
+            None => &self.top,
+            Some(parent) => self.nodes.get(parent).map_or(&[], |node| &node.children),
         }
     }
 
-    /// A route that names neither escalation nor `notify` of its own tells those its parent tells, as a route without
-    /// a receiver does in Alertmanager; one that names either has replaced them.
-    fn refined_by(self, route: Option<&'a Route>) -> Self {
-        let Some(route) = route else { return self };
-        let tells_as_parent = route.notify.is_empty() && route.escalation.is_none();
-        Self {
-            group_by: route.group_by.as_deref().or(self.group_by),
-            group_wait: route.group_wait.unwrap_or(self.group_wait),
-            escalation: route.escalation.as_deref().or(self.escalation),
-            notify: if tells_as_parent { self.notify } else { &route.notify },
-            priority: route.priority.as_deref().or(self.priority),
-            resolve_after: route.resolve_after.unwrap_or(self.resolve_after),
-            refire_within: route.refire_within.unwrap_or(self.refire_within),
-        }
+    /// Whether all conditions of a route hold.
+    pub(super) fn matches(&self, index: usize, values: &Values<'_>) -> bool {
+        let (Some(node), Some(route)) = (self.nodes.get(index), self.routes.get(index)) else { return false };
+        node.conditions.iter().all(|condition| {
+            let value = values.0.get(condition.name).copied().unwrap_or_default();
+            route.matchers.get(condition.matcher).is_some_and(|matcher| matcher.matches_value(value))
+        })
     }
 
-    fn decide(self, policy: &Policy, severity: Severity, owner: Option<usize>) -> RouteDecision {
-        let owner = owner.and_then(|index| policy.routes.get(index));
-        let mut notify = Vec::new();
-        add_once(&mut notify, self.notify);
-        RouteDecision {
-            name: owner.map_or(ROOT, |route| &route.name).to_owned(),
-            is_root: owner.is_none(),
-            group_by: self.group_by.map_or_else(|| ROOT_GROUP_BY.map(str::to_owned).to_vec(), <[String]>::to_vec),
-            group_wait: if severity == Severity::Page { Duration::ZERO } else { self.group_wait },
-            escalation: self.escalation.map(str::to_owned),
-            notify,
-            priority: self.priority.unwrap_or(default_priority(severity)).to_owned(),
-            resolve_after: self.resolve_after,
-            refire_within: self.refire_within,
-            walk: Vec::new(),
+    /// The routes from the one directly under the root down to this one.
+    pub(super) fn path(&self, index: usize) -> Vec<&Route> {
+        let mut path = Vec::new();
+        let mut place = Some(index);
+        // Parents stand before their children, so that this ends.
+        while let Some(index) = place {
+            path.extend(self.routes.get(index));
+            place = self.nodes.get(index).and_then(|node| node.parent).filter(|parent| *parent < index);
         }
+        path.reverse();
+        path
     }
 }
 
-fn add_once(list: &mut Vec<NotifyTarget>, more: &[NotifyTarget]) {
-    for target in more {
-        if !list.contains(target) {
-            list.push(target.clone());
-        }
+fn is_expression(matcher: &Matcher) -> bool {
+    matches!(matcher.op, Op::Match(..) | Op::NotMatch(..))
+}
+
+impl Deref for Tree {
+    type Target = [Route];
+
+    fn deref(&self) -> &[Route] {
+        &self.routes
     }
 }
 
-fn default_priority(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Page => "P1",
-        Severity::Ticket => "P3",
-        Severity::Info => "P4",
+impl FromIterator<Route> for Tree {
+    fn from_iter<I: IntoIterator<Item = Route>>(routes: I) -> Self {
+        Self::new(routes.into_iter().collect())
     }
 }
 

@@ -1,15 +1,22 @@
-//! What keeps people from being told, for now, and why.
+//! What keeps people from being told, for now, and why: [`judge`] answers for a ticket's firing alerts at an instant.
 //!
 //! Suppression is a filter at the moment of each step. Nothing here remembers what was held back: whoever waits (an
 //! escalation, the notices of a group, an alert without a ticket) keeps that with its own state, asks again when
 //! something changed, and obeys [`HoldKind::settle`] and [`HoldKind::holds_what_has_begun`].
 
+pub mod dependency;
+mod inhibition;
+mod judge;
 pub mod silence;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, time::Duration};
 
 use jiff::Timestamp;
 
+pub use inhibition::{Inhibition, Source, sources};
+pub use judge::{Judgement, Surroundings, judge};
 pub use silence::{Silence, silence_for};
 
 /// How long the trouble must go on after an inhibition or a dependency has ended before somebody is told: the cause is

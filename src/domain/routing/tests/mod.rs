@@ -2,7 +2,9 @@
 
 mod choice;
 mod group;
+mod timing;
 mod tree;
+mod walk;
 
 use super::*;
 use crate::{
@@ -43,6 +45,11 @@ fn bare(name: &str, matching: &str) -> Route {
         continues: false,
         group_by: None,
         group_wait: None,
+        group_interval: None,
+        repeat_interval: None,
+        mute: Vec::new(),
+        active: Vec::new(),
+        ticket: None,
         escalation: None,
         notify: Vec::new(),
         priority: None,
