@@ -223,10 +223,10 @@ impl Case {
             });
         };
         let (labels, severity) = routing::normalise(&policy, &alert.labels);
-        if severity == Severity::Info {
+        let route = routing::route(&policy, &labels, severity);
+        if !route.opens_ticket {
             return None;
         }
-        let route = routing::route(&policy, &labels, severity);
         let group = GroupKey {
             namespace: alert.namespace.clone(),
             policy: format!("{}/{}", policy.namespace, policy.name),

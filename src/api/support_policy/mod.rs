@@ -88,6 +88,10 @@ pub struct SupportPolicySpec {
     #[schemars(length(max = 200))]
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))").message("expected route names to be unique"))]
     pub routes: Vec<Route>,
+    /// Which alerts hold which others while they fire.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub inhibit: Vec<Inhibition>,
 }
 
 /// Other namespaces that a policy serves.
@@ -251,6 +255,25 @@ impl Default for Repeat {
     }
 }
 
+/// Which alerts hold which others while they fire, as Alertmanager's inhibit_rules.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Inhibition {
+    /// Its name, for the reasons.
+    #[schemars(schema_with = "schema::name")]
+    pub name: String,
+    /// Matchers on the alert that is the cause; all must hold.
+    #[schemars(schema_with = "schema::some_matchers")]
+    pub source: Vec<String>,
+    /// Matchers on the alerts that it explains; all must hold. An alert that matches both sides is not held by its like.
+    #[schemars(schema_with = "schema::some_matchers")]
+    pub target: Vec<String>,
+    /// Labels whose values must be the same on both; a missing label is an empty one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::label_names")]
+    pub equal: Vec<String>,
+}
+
 /// What happens with the alerts that match.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -269,7 +292,7 @@ pub struct Route {
     /// Whether the routes after it are tried too; they only add to notify.
     #[serde(default, rename = "continue")]
     pub continues: bool,
-    /// The labels of the group key of alerts that have none of the policy's correlate labels. "..." alone: all labels. Absent: the parent's.
+    /// The labels of the group key of alerts that have none of the policy's correlate labels. "..." alone: all labels. Absent or empty: the parent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::label_names")]
     pub group_by: Option<Vec<String>>,
@@ -277,14 +300,27 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub group_wait: Option<String>,
+    /// The least time between a notice and one that tells of a change in its group (1s to 7d). Absent: the parent's, else 5m.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub group_interval: Option<String>,
+    /// How long after the last notice the same is told again while it fires (1m to 30d). Only on routes without
+    /// escalation. Absent: the parent's, else never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::duration")]
+    pub repeat_interval: Option<String>,
     /// The escalation to run. Absent: the parent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
     pub escalation: Option<String>,
-    /// Told once, without escalation.
+    /// Told without escalation, once groupWait has passed. Without an escalation they also hear of changes and, with
+    /// repeatInterval, of what goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]
     pub notify: Vec<NotifyTarget>,
+    /// Whether alerts of severity info make a ticket too. Absent: the parent's, else false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<bool>,
     /// P1 to P5. Absent: by severity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::priority")]

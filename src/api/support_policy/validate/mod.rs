@@ -4,6 +4,7 @@
 
 mod channels;
 mod escalations;
+mod inhibit;
 mod people;
 mod routes;
 mod schedules;
@@ -44,6 +45,7 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         schedules: schedules::read(&mut findings, &spec.schedules, &names),
         escalations: escalations::read(&mut findings, &spec.escalations, &names),
         routes: routes::read(&mut findings, &spec.routes, &names),
+        inhibit: inhibit::read(&mut findings, &spec.inhibit),
         channels,
         name: policy.metadata.name.clone().unwrap_or_default(),
         namespace,

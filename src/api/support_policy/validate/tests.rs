@@ -131,7 +131,7 @@ fn a_route_behind_one_that_takes_everything_is_never_reached() {
     let valid = validate(&serde_json::from_value(value).unwrap()).unwrap();
     assert_eq!(
         valid.warnings[0].to_string(),
-        "spec.routes[1]: never reached: `all` stands before it, matches everything and does not continue"
+        "spec.routes[1]: never reached: `all` stands before it, matches everything and does not continue; move `late` above `all`, or give that one `continue: true`"
     );
 }
 
@@ -149,4 +149,37 @@ fn a_route_behind_one_that_takes_everything_is_never_reached() {
 #[case::several("severity=~\"page|ticket\"", &[])]
 fn a_matcher_that_can_match_no_alert_is_a_warning(#[case] matcher: &str, #[case] expected: &[&str]) {
     assert_eq!(said_of("/spec/routes/0/match", json!([matcher])), expected);
+}
+
+#[rstest]
+#[case::the_same_matchers(json!(["team=\"a\""]), json!(["team=\"a\""]), true)]
+#[case::more_matchers(json!(["team=\"a\""]), json!(["zone=\"b\"", "team=\"a\""]), true)]
+#[case::an_expression_that_takes_the_value(json!(["team=~\"a|b\""]), json!(["team=\"a\""]), true)]
+#[case::fewer_matchers(json!(["team=\"a\"", "zone=\"b\""]), json!(["team=\"a\""]), false)]
+#[case::another_value(json!(["team=\"a\""]), json!(["team=\"b\""]), false)]
+fn a_route_behind_one_that_takes_all_it_could_is_never_reached(
+    #[case] first: Value,
+    #[case] second: Value,
+    #[case] never: bool,
+) {
+    let routes = json!([{"name": "first", "match": first, "escalation": "page"}, {"name": "second", "match": second}]);
+    let said = said_of("/spec/routes", routes);
+    let wanted = "spec.routes[1]: never reached: `first` stands before it, matches all that it could match and does not continue; move `second` above `first`, or give that one `continue: true`";
+    assert_eq!(said.iter().any(|line| line == wanted), never, "{said:#?}");
+}
+
+#[test]
+fn an_inhibition_whose_targets_are_all_sources_holds_little_and_is_said_to() {
+    let mut value = right();
+    value["spec"]["inhibit"] = json!([{"name": "all", "source": ["severity=~\"page|ticket\""], "target": ["severity=\"ticket\""], "equal": ["service", "service"]}]);
+    let valid = validate(&serde_json::from_value(value).unwrap()).unwrap();
+    let said: Vec<String> = valid.warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "spec.inhibit[0]: whatever matches `target` matches `source` too, and an alert that matches both sides is held only by one that is no target: write what tells the cause from what it explains; add a matcher to `source` that no target fulfils",
+            "spec.inhibit[0].equal[1]: named before in this list; it changes nothing",
+        ]
+    );
+    assert_eq!(valid.value.inhibit[0].equal, ["service", "service"]);
 }

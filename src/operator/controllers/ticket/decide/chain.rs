@@ -27,7 +27,7 @@ impl Draft<'_> {
         }
         // Without an escalation of its own, a page's chain tells those very targets.
         if route.escalation.is_some() || !is_page {
-            let due = domain::time::after(at, route.group_wait);
+            let due = domain::time::after(at, route.group_wait());
             for target in &route.notify {
                 self.plan_notice(target, due);
             }
