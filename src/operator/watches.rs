@@ -151,8 +151,8 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
             let compiled = world.monitor(&key).and_then(|entry| entry.compiled.clone());
             drop(world);
             if !changed {
-                if let Some(stored) = before {
-                    ctx.probed.follow(&key, stored, ctx.clock.now());
+                if let Some(kept) = before {
+                    ctx.probed.follow(&key, &kept, ctx.clock.now());
                 }
                 return;
             }

@@ -21,6 +21,11 @@ pub fn days(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 16, "pattern": DAYS})
 }
 
+/// A percentage of 50 to 99.9999, as text.
+pub fn percentage(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 7, "pattern": PERCENTAGE})
+}
+
 /// An instant, RFC 3339.
 pub fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
@@ -145,6 +150,7 @@ pub(crate) const NAME: &str = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$";
 pub(crate) const OBJECT_NAME: &str = r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$";
 pub(crate) const MAIL: &str = r"^[^@\s]+@[^@\s]+$";
 pub(crate) const DURATION: &str = "^([0-9]+(ms|[smhdw]))+$";
+pub(crate) const PERCENTAGE: &str = r"^[5-9][0-9](\.[0-9]{1,4})?$";
 pub(crate) const DAYS: &str = "^([0-9]+[dw])+$";
 pub(crate) const TIME_ZONE: &str = "^[A-Za-z0-9_+/-]+$";
 pub(crate) const HTTP_URL: &str = "^https?://.+";
@@ -164,11 +170,12 @@ pub(crate) const FINGERPRINT: &str = "^[0-9a-f]{16}$";
 pub(crate) const UUID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 pub(crate) const PHONE: &str = "^[+0-9][0-9 ()./-]*$";
 
-const SHAPES: [(&str, &str); 22] = [
+const SHAPES: [(&str, &str); 23] = [
     (NAME, "a name of a-z, 0-9 and `-`, with a letter or digit at both ends"),
     (OBJECT_NAME, "the name of an object: a-z, 0-9, `-` and `.`, with a letter or digit at both ends"),
     (MAIL, "a mail address such as `ada@acme.example`"),
     (DURATION, "a duration such as `30s`, `15m` or `1h30m` (units w d h m s ms)"),
+    (PERCENTAGE, "a percentage from 50 to 99.9999 such as `99.9`, with at most four decimals (99.9, not 0.999)"),
     (DAYS, "whole days such as `1d`, `1w` or `2w`"),
     (TIME_ZONE, "an IANA time zone such as `Europe/Berlin`"),
     (HTTP_URL, "a URL that begins with `https://` or `http://`"),

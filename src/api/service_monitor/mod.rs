@@ -1,6 +1,7 @@
 //! ServiceMonitor: one thing that is probed, and what counts as up, degraded and down.
 
 mod probe;
+mod slo;
 mod status;
 mod validate;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use probe::{
     BodyExpect, Expect, Header, HeaderExpect, HttpProbe, Method, Probe, Redirects, ScriptLine, TcpProbe, Tls,
 };
+pub use slo::{BurnRate, Checkpoint, Counted, CountedSlower, Slo, SloStatus};
 pub use status::{Certificate, LastSample, PhaseTimes, ServiceMonitorStatus, State, Uptime};
 
 pub use validate::validate;
@@ -40,6 +42,7 @@ use crate::schema;
     printcolumn(name = "Target", type_ = "string", json_path = ".status.target", priority = 1),
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.reason", priority = 1),
     printcolumn(name = "Cert expires", type_ = "string", json_path = ".status.certificate.notAfter", priority = 1),
+    printcolumn(name = "SLO left", type_ = "string", json_path = ".status.sloLeft", priority = 1),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
@@ -63,6 +66,10 @@ pub struct ServiceMonitorSpec {
     /// How many looks make a state.
     #[serde(default)]
     pub thresholds: Thresholds,
+    /// What is promised of it. An error budget that is used up too fast raises SloBurn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub slo: Vec<Slo>,
     /// What the alert says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AlertText")]
@@ -121,11 +128,11 @@ pub struct Thresholds {
     #[serde(default = "confirm_every")]
     #[schemars(schema_with = "schema::duration")]
     pub confirm_every: String,
-    /// A success that takes longer counts as Degraded.
+    /// A success that takes longer is slow (1ms to 2m): `down` of them in a row are Degraded. Absent: nothing is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub degraded_above: Option<String>,
-    /// When a change back and forth counts as Flapping.
+    /// When going up and down counts as Flapping. Absent: it never does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Flapping")]
     pub flapping: Option<Flapping>,
@@ -137,11 +144,11 @@ impl Default for Thresholds {
     }
 }
 
-/// When a change back and forth counts as Flapping.
+/// When going up and down counts as Flapping.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Flapping {
-    /// So many changes of state within the window.
+    /// So many changes between answering and Down within the window; it ends when one window passes without a change.
     #[schemars(range(min = 2, max = 100))]
     pub changes: u32,
     /// The time in which the changes are counted (1m to 24h).
@@ -153,7 +160,7 @@ pub struct Flapping {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AlertText {
-    /// One line that becomes the ticket's title. Absent: the service and what is wrong with it.
+    /// One line that becomes the title of a ticket that MonitorDown opens. Absent: the service and what is wrong with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<500>")]
     pub summary: Option<String>,
@@ -165,7 +172,7 @@ pub struct AlertText {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<2048>")]
     pub guide: Option<String>,
-    /// More labels, for matching and grouping. They cannot replace alertname, namespace, monitor, service and severity.
+    /// More labels, for matching and grouping. They cannot replace alertname, namespace, monitor, service, severity and slo.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(schema_with = "schema::labels")]
     pub labels: BTreeMap<String, String>,

@@ -86,7 +86,7 @@ pub struct Header {
 }
 
 /// How a TLS peer is judged.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tls {
     /// PEM certificates to trust instead of the system's. The Secret carries the label firstline.dev/use: probe.
@@ -100,6 +100,10 @@ pub struct Tls {
     /// Whether a bad certificate is only reported, and is no failure.
     #[serde(default)]
     pub insecure_skip_verify: bool,
+    /// CertificateExpiry fires, as a ticket, when the certificate is valid for fewer days than this.
+    #[serde(default = "min_days_left")]
+    #[schemars(range(min = 0, max = 365))]
+    pub min_days_left: u32,
 }
 
 /// What happens on a 3xx answer with a Location.
@@ -209,6 +213,10 @@ pub struct ScriptLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::some_text::<1024>")]
     pub expect: Option<String>,
+}
+
+fn min_days_left() -> u32 {
+    domain::probe::TlsSettings::MIN_DAYS_LEFT
 }
 
 fn yes() -> bool {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
+use super::slo::{Checkpoint, SloStatus};
 use crate::{conditions::Condition, schema};
 
 /// What was seen.
@@ -42,7 +43,7 @@ pub struct ServiceMonitorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "LastSample")]
     pub last: Option<LastSample>,
-    /// Percent of the time it was not Down.
+    /// Percent of the looks that succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Uptime")]
     pub uptime: Option<Uptime>,
@@ -50,6 +51,18 @@ pub struct ServiceMonitorStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Certificate")]
     pub certificate: Option<Certificate>,
+    /// How each promise stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub slo: Vec<SloStatus>,
+    /// The least that is left of an error budget, in percent, and of which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<128>")]
+    pub slo_left: Option<String>,
+    /// What the next process goes on from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Checkpoint")]
+    pub checkpoint: Option<Checkpoint>,
     /// The open ticket about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<253>")]
@@ -69,8 +82,39 @@ pub enum State {
     Flapping,
     /// We could not look, or have not looked yet.
     Unknown,
+    /// What happens to it was announced; nothing new is said until that ends.
+    Maintenance,
     /// The monitor is suspended.
     Suspended,
+}
+
+impl From<domain::probe::verdict::State> for State {
+    fn from(state: domain::probe::verdict::State) -> Self {
+        use domain::probe::verdict::State as Word;
+        match state {
+            Word::Up => Self::Up,
+            Word::Degraded => Self::Degraded,
+            Word::Down => Self::Down,
+            Word::Flapping => Self::Flapping,
+            Word::Unknown => Self::Unknown,
+            Word::Maintenance => Self::Maintenance,
+            Word::Suspended => Self::Suspended,
+        }
+    }
+}
+
+impl From<State> for domain::probe::verdict::State {
+    fn from(state: State) -> Self {
+        match state {
+            State::Up => Self::Up,
+            State::Degraded => Self::Degraded,
+            State::Down => Self::Down,
+            State::Flapping => Self::Flapping,
+            State::Unknown => Self::Unknown,
+            State::Maintenance => Self::Maintenance,
+            State::Suspended => Self::Suspended,
+        }
+    }
 }
 
 /// One look at a target.
@@ -122,7 +166,7 @@ pub struct PhaseTimes {
     pub transfer: Option<String>,
 }
 
-/// Percent of the time a target was not Down, such as 99.98; absent while nothing is known of that long.
+/// Percent of the looks that succeeded, such as 99.98; absent while nothing is known of that long.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
 pub struct Uptime {
     /// The last hour.

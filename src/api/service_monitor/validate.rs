@@ -5,19 +5,26 @@ use domain::{
     probe::{
         BodyExpectation, Cadence, Header as PlainHeader, HeaderExpectation, HeaderValue, HttpExpectation, HttpTarget,
         Method as Verb, Monitor, Redirects as Following, ScriptStep, StatusRange, Target, TcpTarget, TlsSettings,
+        slo::{Objective, Slo as Promise, burn},
         verdict,
     },
     problem::Problem,
+    time::format_duration,
 };
 use std::time::Duration;
 
-use super::{AlertText, BodyExpect, Header, HttpProbe, Method, ScriptLine, ServiceMonitor, TcpProbe, Thresholds, Tls};
+use super::{
+    AlertText, BodyExpect, Header, HttpProbe, Method, ScriptLine, ServiceMonitor, Slo, TcpProbe, Thresholds, Tls,
+};
 use crate::findings::{Findings, Validated, seconds};
 
 /// Labels that the monitor itself sets.
-const OWN_LABELS: [&str; 5] = ["alertname", "namespace", "monitor", "service", "severity"];
+const OWN_LABELS: [&str; 6] = ["alertname", "namespace", "monitor", "service", "severity", "slo"];
 
 const DAY: Duration = seconds(86_400);
+
+/// The long window of the fastest burn.
+const FIRST_WINDOW: Duration = seconds(3_600);
 
 /// Reads a ServiceMonitor.
 ///
@@ -35,7 +42,8 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
     if cadence.timeout > cadence.interval {
         findings.warning("spec.timeout", "longer than the interval: while one probe waits, the next ones are skipped");
     }
-    let thresholds = thresholds(&mut findings, &spec.thresholds);
+    let thresholds = thresholds(&mut findings, &spec.thresholds, cadence);
+    let slos = slos(&mut findings, &spec.slo, cadence);
     findings.exactly_one("spec.probe", &[("http", spec.probe.http.is_some()), ("tcp", spec.probe.tcp.is_some())]);
     let target = match (&spec.probe.http, &spec.probe.tcp) {
         (Some(http), _) => http_target(&mut findings, http).map(|target| Target::Http(Box::new(target))),
@@ -62,6 +70,7 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
         target,
         cadence,
         thresholds,
+        slos,
         labels,
         annotations,
         suspended: spec.suspend,
@@ -69,23 +78,94 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
     findings.finish_some(valid)
 }
 
-fn thresholds(findings: &mut Findings, written: &Thresholds) -> verdict::Thresholds {
+fn thresholds(findings: &mut Findings, written: &Thresholds, cadence: Cadence) -> verdict::Thresholds {
     let least = Duration::from_millis(100);
     let path = "spec.thresholds";
+    let degraded_above = findings.optional_duration(
+        &format!("{path}.degradedAbove"),
+        written.degraded_above.as_ref(),
+        Duration::from_millis(1)..=seconds(120),
+    );
+    if degraded_above.is_some_and(|above| above >= cadence.timeout) {
+        findings.warning(
+            format!("{path}.degradedAbove"),
+            format!(
+                "never reached: a probe that takes longer than spec.timeout ({}) has failed",
+                format_duration(cadence.timeout)
+            ),
+        );
+    }
+    let flapping = written.flapping.as_ref().map(|flapping| verdict::Flapping {
+        changes: flapping.changes,
+        window: findings.duration(&format!("{path}.flapping.window"), &flapping.window, seconds(60)..=DAY),
+    });
+    if let Some(verdict::Flapping { changes, window }) = flapping {
+        let needed = cadence.interval.saturating_mul(changes);
+        if window < needed {
+            findings.warning(
+                format!("{path}.flapping.window"),
+                format!(
+                    "{changes} changes need {changes} intervals, which is {}: it is never Flapping within {}",
+                    format_duration(needed),
+                    format_duration(window)
+                ),
+            );
+        }
+    }
     verdict::Thresholds {
         down: written.down,
         up: written.up,
         confirm_every: findings.duration(&format!("{path}.confirmEvery"), &written.confirm_every, least..=DAY),
-        degraded_above: findings.optional_duration(
-            &format!("{path}.degradedAbove"),
-            written.degraded_above.as_ref(),
-            Duration::from_millis(1)..=seconds(120),
-        ),
-        flapping: written.flapping.as_ref().map(|flapping| verdict::Flapping {
-            changes: flapping.changes,
-            window: findings.duration(&format!("{path}.flapping.window"), &flapping.window, seconds(60)..=DAY),
-        }),
+        degraded_above,
+        flapping,
     }
+}
+
+fn slos(findings: &mut Findings, written: &[Slo], cadence: Cadence) -> Vec<Promise> {
+    let read = |(i, slo): (usize, &Slo)| promise(findings, &format!("spec.slo[{i}]"), slo, cadence);
+    written.iter().enumerate().filter_map(read).collect()
+}
+
+fn promise(findings: &mut Findings, path: &str, written: &Slo, cadence: Cadence) -> Option<Promise> {
+    let objective = Objective::parse(&written.objective)
+        .map_err(|error| findings.error(format!("{path}.objective"), error.to_string()))
+        .ok();
+    let window = findings.duration(&format!("{path}.window"), &written.window, DAY * 7..=DAY * 90);
+    let below = findings.optional_duration(
+        &format!("{path}.below"),
+        written.below.as_ref(),
+        Duration::from_millis(1)..=seconds(120),
+    );
+    if below.is_some_and(|below| below >= cadence.timeout) {
+        let timeout = format_duration(cadence.timeout);
+        findings.warning(
+            format!("{path}.below"),
+            format!("no look takes longer than spec.timeout ({timeout}): this says no more than availability does"),
+        );
+    }
+    let objective = objective?;
+    if let Some(pair) = burn::PAIRS.iter().find(|pair| !pair.can_fire(objective, window)) {
+        findings.warning(
+            format!("{path}.objective"),
+            format!(
+                "so low that even a target that is always down does not raise SloBurn over {} ({}); MonitorDown does",
+                format_duration(pair.long),
+                pair.severity
+            ),
+        );
+    }
+    let looks = FIRST_WINDOW.as_secs() / cadence.interval.as_secs().max(1);
+    if looks < burn::LEAST_LOOKS {
+        findings.warning(
+            path,
+            format!(
+                "at an interval of {} an hour has {looks} looks, and {} are the least that SloBurn judges: a fast burn is noticed later",
+                format_duration(cadence.interval),
+                burn::LEAST_LOOKS
+            ),
+        );
+    }
+    Some(Promise { name: written.name.clone(), objective, window, below })
 }
 
 fn alert_text(findings: &mut Findings, alert: &AlertText) -> (Labels, Labels) {
@@ -257,6 +337,7 @@ fn tls(written: &Tls) -> TlsSettings {
         ca: written.ca_secret_ref.as_ref().map(Into::into),
         server_name: written.server_name.clone(),
         insecure_skip_verify: written.insecure_skip_verify,
+        min_days_left: written.min_days_left,
     }
 }
 
@@ -315,10 +396,22 @@ mod tests {
         let monitor = read(&json!({"service": "shop", "probe": {"http": {"url": "https://shop.acme.example/"}}}));
         assert_eq!(monitor.cadence, Cadence { interval: seconds(30), timeout: seconds(10) });
         assert_eq!(monitor.thresholds, verdict::Thresholds::default());
+        assert_eq!(monitor.slos, []);
         let Target::Http(http) = monitor.target else { panic!("{:?}", monitor.target) };
+        assert_eq!(http.tls.min_days_left, 14);
         assert_eq!(http.redirects, Following::Follow(10));
         assert_eq!(http.expect.status, [StatusRange { from: 200, to: 299 }]);
         assert_eq!(http.expect.body.max_bytes, 1 << 20);
+    }
+
+    #[test]
+    fn an_objective_is_read_exactly_and_over_thirty_days_unless_it_says_otherwise() {
+        let monitor = read(&json!({
+            "service": "shop", "probe": {"tcp": {"address": "db:5432"}},
+            "slo": [{"name": "availability", "objective": "99.95"}, {"name": "latency", "objective": "99", "window": "7d", "below": "300ms"}],
+        }));
+        let read: Vec<_> = monitor.slos.iter().map(|slo| (slo.objective.allowed(), slo.hours(), slo.below)).collect();
+        assert_eq!(read, [(500, 720, None), (10_000, 168, Some(Duration::from_millis(300)))]);
     }
 
     #[test]

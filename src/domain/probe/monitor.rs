@@ -2,7 +2,7 @@
 
 use crate::{alert::Severity, labels::Labels};
 
-use super::{Cadence, Target, verdict::Thresholds};
+use super::{Cadence, Target, slo::Slo, verdict::Thresholds};
 
 /// One thing that is probed.
 #[derive(Debug, Clone)]
@@ -23,6 +23,8 @@ pub struct Monitor {
     pub cadence: Cadence,
     /// How many looks make a state.
     pub thresholds: Thresholds,
+    /// What is promised of it; names are unique.
+    pub slos: Vec<Slo>,
     /// The labels of all its alerts but `alertname`: its own, and `namespace`, `monitor`, `service` and `severity`.
     pub labels: Labels,
     /// What the alerts say for people: `summary`, `description`, `guide`, as far as they were written.

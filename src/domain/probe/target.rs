@@ -43,6 +43,14 @@ impl Target {
         }
     }
 
+    /// How its TLS peer is judged; `None` for plain TCP. An HTTP target may meet TLS after a redirect.
+    pub fn tls(&self) -> Option<&TlsSettings> {
+        match self {
+            Self::Http(http) => Some(&http.tls),
+            Self::Tcp(tcp) => tcp.tls.as_ref(),
+        }
+    }
+
     /// Every Secret that a probe of this target reads.
     pub fn secrets(&self) -> Vec<&SecretRef> {
         match self {
@@ -112,7 +120,7 @@ pub enum HeaderValue {
 }
 
 /// How a TLS peer is judged.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TlsSettings {
     /// PEM certificates to trust instead of the system's.
     pub ca: Option<SecretRef>,
@@ -120,6 +128,19 @@ pub struct TlsSettings {
     pub server_name: Option<String>,
     /// Whether a bad certificate is only reported, not a failure.
     pub insecure_skip_verify: bool,
+    /// `CertificateExpiry` fires when the certificate is valid for fewer days than this (0–365).
+    pub min_days_left: u32,
+}
+
+impl TlsSettings {
+    /// Two weeks: after the renewals of automatic issuers (at 30 of 90 days, at 15 of 47), and with time to act.
+    pub const MIN_DAYS_LEFT: u32 = 14;
+}
+
+impl Default for TlsSettings {
+    fn default() -> Self {
+        Self { ca: None, server_name: None, insecure_skip_verify: false, min_days_left: Self::MIN_DAYS_LEFT }
+    }
 }
 
 /// What happens on a 3xx answer with a Location.

@@ -5,7 +5,12 @@
 
 use std::{fmt, sync::Arc};
 
-use domain::probe::{Phases, Target, verdict::State};
+use domain::probe::{
+    Phases, Target,
+    slo::{Report, burn::WINDOWS},
+    verdict::State,
+};
+use domain::time::format_duration;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, LabelSetEncoder, MetricEncoder},
@@ -79,9 +84,6 @@ const GAUGES: [(&str, &str, Read); 14] = [
     ("probe_timeout_seconds", "The timeout of a look", |o| Some(o.monitor.cadence.timeout.as_secs_f64())),
 ];
 
-/// The states of `firstline_monitor_state`, 1 on the active one.
-const STATES: [State; 6] = [State::Up, State::Degraded, State::Down, State::Flapping, State::Unknown, State::Suspended];
-
 fn http(observed: &Observed) -> Option<()> {
     matches!(observed.monitor.target, Target::Http(_)).then_some(())
 }
@@ -101,6 +103,7 @@ impl Collector for ProbeMetrics {
         encode_phases(&mut encoder, &all)?;
         encode_tls(&mut encoder, &all)?;
         encode_counters(&mut encoder, &all)?;
+        encode_slos(&mut encoder, &all)?;
         let mut family = encoder.encode_descriptor(
             "firstline_monitor_state",
             "1 on the state the monitor is in",
@@ -108,7 +111,7 @@ impl Collector for ProbeMetrics {
             MetricType::Gauge,
         )?;
         for (key, observed) in &all {
-            for state in STATES {
+            for state in State::ALL {
                 let labels = with(identity(key, observed), "state", state.as_str());
                 gauge(&mut family, labels, f64::from(u8::from(observed.verdict.state() == state)))?;
             }
@@ -192,6 +195,52 @@ fn encode_counters(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)])
     for (key, observed) in all {
         let labels = identity(key, observed);
         ConstCounter::new(observed.totals.lateness.0).encode(family.encode_family(&Labels(labels))?)?;
+    }
+    Ok(())
+}
+
+/// A gauge's value of one objective, or nothing where there was no look.
+type ReadSlo = fn(&Report) -> Option<f64>;
+
+/// Gauges of each objective: name, help, value.
+const SLO_GAUGES: [(&str, &str, ReadSlo); 3] = [
+    ("firstline_slo_objective_ratio", "The share of looks that is promised to be good", |report| {
+        Some(report.objective().ratio())
+    }),
+    ("firstline_slo_sli_ratio", "The share of looks of the objective's window that were good", |report| {
+        (report.window.all > 0).then(|| report.window.good() as f64 / report.window.all as f64)
+    }),
+    (
+        "firstline_slo_error_budget_left_ratio",
+        "What is left of the error budget: 1 without a bad look, 0 when it is used up",
+        |report| Some(f64::from(report.budget_left()?) / 1_000.0),
+    ),
+];
+
+/// As of the last minute in which the monitor was looked at.
+fn encode_slos(encoder: &mut DescriptorEncoder<'_>, all: &[(Key, Observed)]) -> Result<(), fmt::Error> {
+    let slos = || {
+        all.iter().flat_map(|(key, observed)| {
+            let slos = observed.monitor.slos.iter().zip(observed.reports.iter());
+            slos.map(move |(slo, report)| (with(identity(key, observed), "slo", &slo.name), report))
+        })
+    };
+    for (name, help, read) in SLO_GAUGES {
+        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, report) in slos() {
+            if let Some(value) = read(report) {
+                gauge(&mut family, labels, value)?;
+            }
+        }
+    }
+    let help = "How many times faster than allowed the error budget was used up, over each window that SloBurn judges";
+    let mut family = encoder.encode_descriptor("firstline_slo_burn_rate", help, None, MetricType::Gauge)?;
+    for (labels, report) in slos() {
+        for (window, rate) in WINDOWS.into_iter().zip(report.rates) {
+            if let Some(value) = rate.value() {
+                gauge(&mut family, with(labels.clone(), "window", &format_duration(window)), value)?;
+            }
+        }
     }
     Ok(())
 }

@@ -6,13 +6,12 @@ use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
-use crate::probe::{Phase, Phases};
+use crate::probe::{
+    Phase,
+    fixtures::{look, noon},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-fn noon() -> Timestamp {
-    "2026-11-23T12:00:00Z".parse().unwrap()
-}
 
 fn thresholds() -> Thresholds {
     Thresholds { degraded_above: Some(Duration::from_millis(800)), ..Thresholds::default() }
@@ -21,26 +20,6 @@ fn thresholds() -> Thresholds {
 fn flapping_after_four_changes() -> Thresholds {
     let flapping = Flapping { changes: 4, window: MINUTE * 30 };
     Thresholds { down: 1, up: 1, flapping: Some(flapping), ..Thresholds::default() }
-}
-
-fn look(letter: char, at: Timestamp) -> Sample {
-    let (millis, reason) = match letter {
-        '.' => (100, None),
-        's' => (900, None),
-        'x' => (5, Some(Reason::ConnectRefused)),
-        '?' => (0, Some(Reason::EgressDenied)),
-        other => panic!("`{other}` is no look"),
-    };
-    let message = format!("{reason:?} at {at}");
-    Sample {
-        at,
-        duration: Duration::from_millis(millis),
-        phases: Phases::default(),
-        address: None,
-        failure: reason.map(|reason| Failure { reason, phase: Phase::Connect, message }),
-        http: None,
-        tls: None,
-    }
 }
 
 struct Watch {
@@ -225,6 +204,69 @@ fn while_suspended_no_look_counts() {
     assert_eq!(watch.see("xx").verdict.state(), State::Unknown);
 }
 
+#[rstest]
+#[case::what_was_up_stays_up("", ".", "Up")]
+#[case::down_is_said_when_it_ends("", "xxx", "Down")]
+#[case::too_few_failures_are_not_down("", "xx", "Up")]
+#[case::an_outage_within_it_is_never_said("", "xxx..", "Up")]
+#[case::what_was_down_and_recovered_is_up("xxx", "..", "Up")]
+#[case::what_was_down_stays_down("xxx", "", "Down")]
+#[case::one_success_does_not_end_a_down("xxx", ".", "Down")]
+#[case::a_slow_target_is_degraded_at_the_end("", "sss", "Degraded")]
+#[case::who_could_not_look_does_not_know("", "x?", "Unknown")]
+#[case::nor_who_could_not_look_before("?", "", "Unknown")]
+fn a_maintenance_remembers_what_is_settled_beneath(#[case] before: &str, #[case] within: &str, #[case] after: &str) {
+    let mut watch = Watch::new(thresholds()).see(".").see(before);
+    let began = watch.verdict.maintain(watch.now).unwrap();
+    assert_eq!((began.to, watch.verdict.maintain(watch.now)), (State::Maintenance, None));
+    let told = watch.transitions.len();
+    let mut watch = watch.see(within);
+    assert_eq!((watch.verdict.state(), watch.transitions.len()), (State::Maintenance, told), "nothing is said within");
+    let ended = watch.verdict.end_maintenance(watch.now).unwrap();
+    assert_eq!((ended.from, ended.to.as_str()), (State::Maintenance, after));
+    assert_eq!(watch.verdict.end_maintenance(watch.now), None);
+}
+
+#[test]
+fn an_outage_that_outlasts_the_maintenance_says_why() {
+    let mut watch = Watch::new(thresholds()).see(".");
+    watch.verdict.maintain(watch.now);
+    let mut watch = watch.see("xxx");
+    let ended = watch.verdict.end_maintenance(watch.now).unwrap();
+    assert_eq!(ended.reason, Some(Reason::ConnectRefused));
+    assert!(ended.message.contains("ConnectRefused"), "{}", ended.message);
+}
+
+#[test]
+fn changes_within_a_maintenance_are_no_flapping() {
+    let mut watch = Watch::new(flapping_after_four_changes()).see(".x.");
+    watch.verdict.maintain(watch.now);
+    let mut watch = watch.see("x.x.x.");
+    watch.verdict.end_maintenance(watch.now);
+    assert_eq!(watch.see("x").verdict.state(), State::Down, "the third change, not the ninth");
+}
+
+#[test]
+fn a_monitor_that_is_suspended_has_no_maintenance() {
+    let mut watch = Watch::new(thresholds()).see(".");
+    watch.verdict.suspend(watch.now);
+    assert_eq!(watch.verdict.maintain(watch.now), None);
+    watch.verdict.resume(watch.now);
+    watch.verdict.maintain(watch.now);
+    assert_eq!(watch.verdict.suspend(watch.now).map(|t| t.to), Some(State::Suspended));
+}
+
+#[test]
+fn a_clock_that_was_set_back_leaves_nothing_in_the_future() {
+    let mut watch = Watch::new(flapping_after_four_changes()).see(".x.x.");
+    assert_eq!(watch.verdict.state(), State::Flapping);
+    watch.now -= 6.hours();
+    let watch = watch.see(".");
+    assert!(watch.verdict.since() <= watch.now);
+    let watch = watch.see(&".".repeat(30));
+    assert_eq!(watch.verdict.state(), State::Up, "it ends after one window, not after six hours more");
+}
+
 #[test]
 fn a_threshold_of_nought_is_read_as_one() {
     let none = Thresholds { down: 0, up: 0, ..Thresholds::default() };
@@ -278,6 +320,43 @@ proptest! {
                 prop_assert!(in_a_row >= up);
             }
         }
+    }
+
+    #[test]
+    fn one_failed_look_never_makes_an_up_down(looks in "[.sx?]{0,60}", down in 2u32..5) {
+        let watch = Watch::new(Thresholds { down, ..thresholds() }).see(&looks);
+        if watch.verdict.state() == State::Up && watch.verdict.failures() == 0 {
+            prop_assert_ne!(watch.see("x").verdict.state(), State::Down);
+        }
+    }
+
+    #[test]
+    fn flapping_ends_after_one_window_without_a_change(
+        looks in "[.sx]{0,120}", last in "[.x]", changes in 1u32..6, minutes in 1u32..60,
+    ) {
+        let flapping = Some(Flapping { changes, window: MINUTE * minutes });
+        let watch = Watch::new(Thresholds { down: 1, up: 1, flapping, ..thresholds() }).see(&looks);
+        // The first of these looks may be a change itself; from then on there is none.
+        let watch = watch.see(&last.repeat(minutes as usize));
+        let changed = watch.verdict.changes.last().copied();
+        let watch = watch.see(&last);
+        if changed.is_none_or(|at| between(at, watch.now) >= MINUTE * minutes) {
+            prop_assert_ne!(watch.verdict.state(), State::Flapping);
+        }
+        prop_assert_ne!(watch.see(&last.repeat(minutes as usize)).verdict.state(), State::Flapping);
+    }
+
+    #[test]
+    fn a_maintenance_ends_in_a_state_that_the_same_looks_settle_without_one(
+        before in "[.sx]{0,30}", within in "[.sx]{0,30}",
+    ) {
+        let plain = Watch::new(thresholds()).see(&before).see(&within);
+        let mut watch = Watch::new(thresholds()).see(&before);
+        watch.verdict.maintain(watch.now);
+        let mut watch = watch.see(&within);
+        watch.verdict.end_maintenance(watch.now);
+        prop_assert_eq!(watch.verdict.state(), plain.verdict.state());
+        prop_assert_eq!(watch.verdict.is_down(), plain.verdict.is_down());
     }
 
     #[test]

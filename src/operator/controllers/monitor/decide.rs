@@ -1,74 +1,30 @@
-//! What a monitor's looks mean: an alert, a status, an Event. Pure.
+//! What a monitor's looks mean for its status and Events. Pure. What they mean for its alerts is decided in
+//! [`domain::probe::alerts`].
 
 use api::{
     conditions,
-    service_monitor::{Certificate, LastSample, PhaseTimes, ServiceMonitorStatus, State as Word, Uptime},
+    service_monitor::{
+        BurnRate, Certificate, Checkpoint, LastSample, PhaseTimes, ServiceMonitorStatus, SloStatus, State as Word,
+        Uptime,
+    },
 };
 use domain::{
-    alert::{Alert, AlertState},
     conditions::{Condition as Said, Standing},
-    labels::Labels,
-    probe::{Sample, uptime::Window, verdict::State},
+    probe::{
+        Sample,
+        slo::{Report, Slo, burn::PAIRS},
+        uptime::{self, Window},
+        verdict::State,
+    },
     problem::Problem,
     time::{format_duration, whole_seconds},
 };
 use jiff::Timestamp;
 
-use crate::{engine::prober::Observed, index::MonitorEntry, kube::meta::Key};
-
-/// The alert of a monitor that is down.
-pub(super) const ALERT: &str = "MonitorDown";
-
-/// What the alert of a monitor should be.
-#[derive(Debug, PartialEq)]
-pub(super) enum Wanted {
-    /// It fires.
-    Fire(Box<Alert>),
-    /// Whatever fires for it is over, in this way.
-    End(AlertState),
-    /// It stays as it is: we do not know better.
-    Keep,
-}
-
-/// `now` is when the alert is reported; it fires since the state began, which may be long ago.
-pub(super) fn wanted(observed: &Observed, now: Timestamp) -> Wanted {
-    match observed.verdict.state() {
-        State::Down => Wanted::Fire(Box::new(alert(observed, now))),
-        State::Up | State::Degraded if observed.confirmed => Wanted::End(AlertState::Recovered),
-        State::Suspended => Wanted::End(AlertState::SourceRemoved),
-        // A target that flaps and is down just now may have been up when the flapping began: it must page.
-        State::Flapping if observed.verdict.is_down() => Wanted::Fire(Box::new(alert(observed, now))),
-        State::Up | State::Degraded | State::Unknown | State::Flapping => Wanted::Keep,
-    }
-}
-
-fn alert(observed: &Observed, now: Timestamp) -> Alert {
-    let monitor = &observed.monitor;
-    let mut labels = monitor.labels.clone();
-    labels.insert("alertname".to_owned(), ALERT.to_owned());
-    let mut annotations = monitor.annotations.clone();
-    annotations.entry("summary".to_owned()).or_insert_with(|| format!("{} is down", monitor.service));
-    let found = observed.verdict.message();
-    if !found.is_empty() {
-        annotations.insert("found".to_owned(), found.to_owned());
-    }
-    annotations.insert("target".to_owned(), monitor.target.display());
-    let since = observed.verdict.since();
-    Alert {
-        namespace: monitor.namespace.clone(),
-        labels,
-        annotations,
-        state: AlertState::Firing,
-        starts_at: since,
-        at: whole_seconds(now),
-    }
-}
-
-/// The end of an alert that fires on a ticket with these labels.
-pub(super) fn ended(namespace: &str, labels: Labels, state: AlertState, at: Timestamp) -> Alert {
-    let at = whole_seconds(at);
-    Alert { namespace: namespace.to_owned(), labels, annotations: Labels::new(), state, starts_at: at, at }
-}
+use crate::{
+    engine::prober::{Kept, Observed},
+    index::MonitorEntry,
+};
 
 /// The whole status.
 pub(super) fn status(
@@ -80,7 +36,8 @@ pub(super) fn status(
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
     let standing = standing(&entry.problems, entry.compiled.is_some(), observed);
-    let state = observed.map(|observed| word(observed.verdict.state()));
+    let state = observed.map(|observed| observed.verdict.state().into());
+    let slo = observed.map(|observed| slo(observed, now)).unwrap_or_default();
     let own = observed.and_then(healthy).into_iter().collect::<Vec<_>>();
     let decisive = observed.and_then(|observed| observed.decisive.as_ref());
     let latest_tls = observed.and_then(|observed| observed.latest.as_ref()).and_then(|sample| sample.tls.as_ref());
@@ -104,8 +61,44 @@ pub(super) fn status(
         last: decisive.map(last).or(before.last),
         uptime: observed.and_then(|observed| uptime(observed, now)),
         certificate,
+        slo_left: slo_left(observed, now),
+        slo,
+        checkpoint: match observed {
+            Some(observed) => checkpoint(observed),
+            None => before.checkpoint,
+        },
         ticket,
     }
+}
+
+fn checkpoint(observed: &Observed) -> Option<Checkpoint> {
+    let checkpoint = Checkpoint::new(observed.tracks.keep(), observed.memory.keep());
+    (checkpoint != Checkpoint::default()).then_some(checkpoint)
+}
+
+fn reports(observed: &Observed, now: Timestamp) -> impl Iterator<Item = (&Slo, Report)> {
+    observed.monitor.slos.iter().map(move |slo| (slo, Report::new(slo, &observed.tracks, now)))
+}
+
+fn slo(observed: &Observed, now: Timestamp) -> Vec<SloStatus> {
+    let one = |(slo, report): (&Slo, Report)| {
+        let [hour, six_hours, day, three_days] = PAIRS.map(|pair| report.rate_text(pair.long));
+        let burn_rate = BurnRate { hour, six_hours, day, three_days };
+        SloStatus {
+            name: slo.name.clone(),
+            sli: report.sli(),
+            budget_left: report.budget_left_text(),
+            burn_rate: (burn_rate != BurnRate::default()).then_some(burn_rate),
+        }
+    };
+    reports(observed, now).map(one).collect()
+}
+
+/// `48.1% availability`: the objective of which the least is left.
+fn slo_left(observed: Option<&Observed>, now: Timestamp) -> Option<String> {
+    let left = reports(observed?, now).filter_map(|(slo, report)| Some((report.budget_left()?, slo, report)));
+    let (_, slo, report) = left.min_by_key(|(tenths, ..)| *tenths)?;
+    Some(format!("{}% {}", report.budget_left_text()?, slo.name))
 }
 
 fn standing(problems: &[Problem], probed: bool, observed: Option<&Observed>) -> Standing {
@@ -139,33 +132,20 @@ fn healthy(observed: &Observed) -> Option<Said> {
     let status = match state {
         State::Up | State::Degraded => true,
         State::Down | State::Flapping => false,
-        State::Unknown | State::Suspended => return None,
+        State::Unknown | State::Maintenance | State::Suspended => return None,
     };
     Some(Said { type_: "Healthy", status, reason: state.to_string(), message: observed.verdict.message().to_owned() })
 }
 
-fn word(state: State) -> Word {
-    match state {
-        State::Up => Word::Up,
-        State::Degraded => Word::Degraded,
-        State::Down => Word::Down,
-        State::Flapping => Word::Flapping,
-        State::Unknown => Word::Unknown,
-        State::Suspended => Word::Suspended,
-    }
-}
-
-/// The state that an earlier process stored.
-pub(crate) fn stored(status: &ServiceMonitorStatus) -> Option<(State, Timestamp)> {
-    let state = match status.state? {
-        Word::Up => State::Up,
-        Word::Degraded => State::Degraded,
-        Word::Down => State::Down,
-        Word::Flapping => State::Flapping,
-        Word::Unknown => State::Unknown,
-        Word::Suspended => State::Suspended,
-    };
-    Some((state, status.since?))
+/// What an earlier process has stored.
+pub(crate) fn stored(status: &ServiceMonitorStatus) -> Option<Kept> {
+    let state = (status.state?.into(), status.since?);
+    let checkpoint = status.checkpoint.as_ref();
+    Some(Kept {
+        state,
+        tracks: checkpoint.map(Checkpoint::tracks).unwrap_or_default(),
+        memory: checkpoint.map(Checkpoint::memory).unwrap_or_default(),
+    })
 }
 
 fn last(sample: &Sample) -> LastSample {
@@ -187,21 +167,24 @@ fn last(sample: &Sample) -> LastSample {
 
 /// `None` while nothing is known: where there was something, the server makes null of an empty object and refuses it.
 fn uptime(observed: &Observed, now: Timestamp) -> Option<Uptime> {
-    let percent = |window| observed.uptime.percent(window, now);
-    let uptime = Uptime {
+    let percent = |window| uptime::percent(observed.tracks.failures(), window, now);
+    let percents = Uptime {
         hour: percent(Window::Hour),
         day: percent(Window::Day),
         week: percent(Window::Week),
         month: percent(Window::Month),
     };
-    (uptime != Uptime::default()).then_some(uptime)
+    (percents != Uptime::default()).then_some(percents)
 }
 
-/// A transition, a change of what is probed, and a checkpoint are worth a write; a new uptime alone is not.
+/// A transition, a change of what is probed, and a checkpoint are worth a write; a new uptime or burn rate alone is not.
 pub(super) fn is_worth_writing(before: &ServiceMonitorStatus, after: &ServiceMonitorStatus, checkpoint: bool) -> bool {
     let without_what_ticks = |status: &ServiceMonitorStatus| ServiceMonitorStatus {
         uptime: None,
         certificate: None,
+        slo: Vec::new(),
+        slo_left: None,
+        checkpoint: None,
         message: None,
         last: None,
         ..status.clone()
@@ -229,24 +212,17 @@ pub(super) fn event_of(state: Word) -> (bool, &'static str) {
         Word::Down => (true, "Down"),
         Word::Flapping => (true, "Flapping"),
         Word::Unknown => (true, "Unknown"),
+        Word::Maintenance => (false, "Maintenance"),
         Word::Suspended => (false, "Suspended"),
     }
-}
-
-/// The labels that identify the alerts of a monitor on tickets.
-pub(crate) fn is_alert_of(key: &Key, labels: &Labels) -> bool {
-    let is = |name: &str, value: &str| labels.get(name).is_some_and(|found| found == value);
-    is("alertname", ALERT) && is("monitor", &key.name) && is("namespace", &key.namespace)
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
-    use rstest::rstest;
-
     use super::*;
-    use crate::engine::prober::Probed;
+    use crate::{engine::prober::Probed, kube::meta::Key};
 
     /// A monitor that an earlier process has left in this state, and that this one has not looked at.
     fn restored(state: State) -> Observed {
@@ -258,19 +234,9 @@ mod tests {
         .unwrap();
         let (now, key) = (Timestamp::UNIX_EPOCH, Key::new("payments", "checkout"));
         let probed = Probed::new(now);
-        probed.watch(&key, &Arc::new(api::service_monitor::validate(&object).unwrap().value), Some((state, now)), now);
+        let kept = Kept { state: (state, now), tracks: Default::default(), memory: Default::default() };
+        probed.watch(&key, &Arc::new(api::service_monitor::validate(&object).unwrap().value), Some(kept), now);
         probed.get(&key).unwrap()
-    }
-
-    #[rstest]
-    #[case(State::Up)]
-    #[case(State::Degraded)]
-    #[tokio::test]
-    async fn a_restored_state_ends_no_alert_before_this_process_has_seen_the_target_answer(#[case] state: State) {
-        let mut observed = restored(state);
-        assert_eq!(wanted(&observed, Timestamp::UNIX_EPOCH), Wanted::Keep);
-        observed.confirmed = true;
-        assert_eq!(wanted(&observed, Timestamp::UNIX_EPOCH), Wanted::End(AlertState::Recovered));
     }
 
     #[tokio::test]
@@ -295,11 +261,6 @@ mod tests {
             panic!("it is ready")
         };
         assert_eq!((reason, message.as_str()), ("ConfigError", "Secret payments/nowhere does not exist"));
-    }
-
-    #[tokio::test]
-    async fn a_restored_outage_still_fires() {
-        assert!(matches!(wanted(&restored(State::Down), Timestamp::UNIX_EPOCH), Wanted::Fire(_)));
     }
 
     #[tokio::test]

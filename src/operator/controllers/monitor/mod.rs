@@ -1,6 +1,6 @@
-//! ServiceMonitors: what probes have seen becomes an alert and a status.
+//! ServiceMonitors: what probes have seen becomes alerts and a status.
 //!
-//! The alert comes first and the status after it is durable, so that a crash in between finds the old
+//! The alerts come first and the status after it is durable, so that a crash in between finds the old
 //! state in the status and does both again.
 
 pub(crate) mod decide;
@@ -11,8 +11,12 @@ use api::{
     ServiceMonitor,
     service_monitor::{ServiceMonitorStatus, State as Word},
 };
-use decide::Wanted;
-use domain::{alert::AlertState, labels::Labels};
+use domain::{
+    alert::{Alert, AlertState},
+    labels::Labels,
+    probe,
+};
+use futures::future::join_all;
 
 use crate::{
     alerts::{self, AcceptError, Accepted},
@@ -26,14 +30,14 @@ use crate::{
 /// A monitor that a silence covers is looked at again this often, should the end of the silence be missed.
 const SILENCED_AGAIN: Duration = Duration::from_secs(60);
 
-/// Looks at one monitor. `None` when its alert could not be made durable.
+/// Looks at one monitor. `None` when an alert of it could not be made durable.
 pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let entry = ctx.world.read().monitor(&key).cloned();
     let observed = ctx.probed.get(&key);
     let handed_in = match (&entry, &observed) {
         (Some(_), Some(observed)) => hand_in(ctx, &key, observed).await,
         (Some(_), None) => Ok(None),
-        (None, _) => end(ctx, &key, None, AlertState::SourceRemoved).await.map(|()| None),
+        (None, _) => end(ctx, &key).await,
     };
     let again = match handed_in {
         Ok(again) => again,
@@ -55,53 +59,65 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     Some(Looked { outcome, again })
 }
 
-/// Makes the alert say what the looks say. Returns when to try again, where a silence covers it.
+/// Makes the alerts say what the looks say. Returns when to try again, where a silence covers one.
 async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Option<Duration>, AcceptError> {
-    match decide::wanted(observed, ctx.clock.now()) {
-        Wanted::Keep => Ok(None),
-        Wanted::End(state) => end(ctx, key, None, state).await.map(|()| None),
-        Wanted::Fire(alert) => {
-            let labels = alert.labels.clone();
-            let again = match alerts::accept(ctx, *alert).await? {
-                Accepted::Opened(ticket) => {
-                    tracing::info!(monitor = %key, %ticket, "opened a ticket");
-                    None
-                }
-                Accepted::Silenced(by) => {
-                    tracing::debug!(monitor = %key, by, "no ticket: silenced");
-                    Some(SILENCED_AGAIN)
-                }
-                _ => None,
-            };
-            // An edit may have changed its labels: the alert it was before has lost its source.
-            end(ctx, key, Some(&labels), AlertState::SourceRemoved).await?;
-            Ok(again)
-        }
+    let now = ctx.clock.now();
+    let decisions = observed.decisions(ctx.probed.fleet(), now);
+    for decision in &decisions {
+        tracing::trace!(monitor = %key, alert = decision.id.name.as_str(), wanted = ?decision.wanted, why = decision.why);
     }
+    let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &firing(ctx, key), now);
+    accept_all(ctx, key, alerts).await
 }
 
-/// Ends every alert that fires for this monitor, but the one with the labels to spare.
-async fn end(ctx: &Context, key: &Key, spare: Option<&Labels>, state: AlertState) -> Result<(), AcceptError> {
-    let firing = {
-        let world = ctx.world.read();
-        let mut firing = world.firing_alerts(&key.namespace, |labels| decide::is_alert_of(key, labels));
-        if key.namespace != ctx.config.namespace {
-            // Alerts that no policy serves are on tickets of the operator's namespace.
-            firing.extend(world.firing_alerts(&ctx.config.namespace, |labels| decide::is_alert_of(key, labels)));
-        }
-        firing
+/// Ends every alert that fires for a monitor that is gone.
+async fn end(ctx: &Context, key: &Key) -> Result<Option<Duration>, AcceptError> {
+    let at = domain::time::whole_seconds(ctx.clock.now());
+    let ended = |labels| Alert {
+        namespace: key.namespace.clone(),
+        labels,
+        annotations: Labels::new(),
+        state: AlertState::SourceRemoved,
+        starts_at: at,
+        at,
     };
-    for labels in firing.into_iter().filter(|labels| Some(labels) != spare) {
-        alerts::accept(ctx, decide::ended(&key.namespace, labels, state, ctx.clock.now())).await?;
+    accept_all(ctx, key, firing(ctx, key).into_iter().map(ended).collect()).await
+}
+
+/// Hands in alerts together, so that one transition is one write of a ticket: where one takes the place of another,
+/// the ticket sees both at once.
+async fn accept_all(ctx: &Context, key: &Key, alerts: Vec<Alert>) -> Result<Option<Duration>, AcceptError> {
+    let mut again = None;
+    for accepted in join_all(alerts.into_iter().map(|alert| alerts::accept(ctx, alert))).await {
+        match accepted? {
+            Accepted::Opened(ticket) => tracing::info!(monitor = %key, %ticket, "opened a ticket"),
+            Accepted::Silenced(by) => {
+                tracing::debug!(monitor = %key, by, "no ticket: silenced");
+                again = Some(SILENCED_AGAIN);
+            }
+            _ => {}
+        }
     }
-    Ok(())
+    Ok(again)
+}
+
+/// The labels of the alerts of this monitor that fire on tickets.
+fn firing(ctx: &Context, key: &Key) -> Vec<Labels> {
+    let is_meant = |labels: &Labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels);
+    let world = ctx.world.read();
+    let mut firing = world.firing_alerts(&key.namespace, is_meant);
+    if key.namespace != ctx.config.namespace {
+        // Alerts that no policy serves are on tickets of the operator's namespace.
+        firing.extend(world.firing_alerts(&ctx.config.namespace, is_meant));
+    }
+    firing
 }
 
 fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option<&Observed>) -> Outcome {
     let ticket = ctx
         .world
         .read()
-        .ticket_with_alert(&key.namespace, |labels| decide::is_alert_of(key, labels))
+        .ticket_with_alert(&key.namespace, |labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels))
         .map(|ticket| ticket.name);
     let before = entry.object.status.clone().unwrap_or_default();
     let after = decide::status(entry, observed, ticket, ctx.clock.now());

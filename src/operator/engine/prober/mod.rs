@@ -4,6 +4,9 @@
 //! restarts only that one. What a change of state means to people is decided by the monitor's controller;
 //! this engine goes on while the API server is away.
 
+mod fleet;
+mod observed;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -14,17 +17,15 @@ use std::{
 };
 
 use domain::{
-    probe::{
-        Monitor, Sample,
-        uptime::Uptime,
-        verdict::{NextProbe, State, Verdict},
-    },
+    probe::{Monitor, Sample, alerts::prober::Fleet, verdict::NextProbe},
     secret::SecretRef,
 };
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use probes::schedule::{Epoch, Slot};
 use tokio::time::Instant;
+
+pub use observed::{Kept, Observed, Totals};
 
 use super::secrets::Use;
 use crate::{
@@ -33,87 +34,41 @@ use crate::{
     queue::{Looked, Outcome, Queue},
 };
 
-/// A status is written at least this often while probes run, for uptime and the last sample.
-const CHECKPOINT: Duration = Duration::from_secs(600);
-
-/// What is known of one monitor.
-#[derive(Debug, Clone)]
-pub struct Observed {
-    /// What is probed.
-    pub monitor: Arc<Monitor>,
-    /// The judgement over all looks.
-    pub verdict: Verdict,
-    /// Looks that succeeded, over time.
-    pub uptime: Uptime,
-    /// The latest look.
-    pub latest: Option<Sample>,
-    /// The look that changed the state last.
-    pub decisive: Option<Sample>,
-    /// Counters since this process began.
-    pub totals: Totals,
-    /// Whether this process has seen the target answer as often as a recovery takes. Until then it does not know that an
-    /// alert is over: the state it restored may be older than the alert.
-    pub confirmed: bool,
-    /// When the status was asked to be written last.
-    pub written: Option<Instant>,
-    slot: Slot,
-    next: Instant,
-}
-
-impl Observed {
-    /// Whether the status is due to be written for uptime and the like.
-    pub fn needs_checkpoint(&self) -> bool {
-        self.written.is_none_or(|written| written.elapsed() >= CHECKPOINT)
-    }
-}
-
-/// Counters of one monitor since this process began.
-#[derive(Debug, Clone, Default)]
-pub struct Totals {
-    /// Looks by reason of failure; `None` counts those that succeeded.
-    pub results: HashMap<Option<domain::probe::Reason>, u64>,
-    /// Looks that were due while another was still running.
-    pub skipped: u64,
-    /// All lateness, in seconds, and how many looks it is of.
-    pub lateness: (f64, u64),
-}
-
 /// What probes have seen.
 pub struct Probed {
     epoch: Epoch,
     all: Mutex<HashMap<Key, Observed>>,
     queue: Queue<Key>,
     running: AtomicU64,
+    /// How many of them cannot be looked at, as counted last.
+    fleet: Mutex<Fleet>,
 }
 
 impl Probed {
     /// Nothing is probed yet. `now` ties the monitors' phases to the wall clock, once.
     pub fn new(now: Timestamp) -> Self {
         let epoch = Epoch::new(Instant::now(), now);
-        Self { epoch, all: Mutex::default(), queue: Queue::default(), running: AtomicU64::new(0) }
+        Self {
+            epoch,
+            all: Mutex::default(),
+            queue: Queue::default(),
+            running: AtomicU64::new(0),
+            fleet: Mutex::default(),
+        }
     }
 
-    /// Begins to probe, or goes on with another spec. `before` is the state in the object's status, from which an earlier
-    /// process is continued.
-    pub fn watch(&self, key: &Key, monitor: &Arc<Monitor>, before: Option<(State, Timestamp)>, now: Timestamp) {
+    /// Begins to probe, or goes on with another spec. `kept` is what an earlier process has stored in the object's status.
+    pub fn watch(&self, key: &Key, monitor: &Arc<Monitor>, kept: Option<Kept>, now: Timestamp) {
         let mut all = self.all.lock();
         let known = all.remove(key).filter(|known| known.monitor.uid == monitor.uid);
         let slot = Slot::new(self.epoch, &monitor.uid, monitor.cadence.interval);
         let next = slot.next_after(Instant::now());
         let mut observed = match known {
-            Some(known) => Observed { monitor: monitor.clone(), slot, next, ..known },
-            None => Observed {
-                monitor: monitor.clone(),
-                verdict: before.map_or_else(|| Verdict::new(now), |(state, since)| Verdict::restore(state, since, now)),
-                uptime: Uptime::default(),
-                latest: None,
-                decisive: None,
-                totals: Totals::default(),
-                confirmed: false,
-                written: None,
-                slot,
-                next,
-            },
+            Some(mut known) => {
+                known.adapt(monitor, slot, next);
+                known
+            }
+            None => Observed::new(monitor, kept, slot, next, now),
         };
         if monitor.suspended {
             observed.verdict.suspend(now);
@@ -133,12 +88,12 @@ impl Probed {
         }
     }
 
-    /// Takes over the state that the leader has stored, as long as this process has not looked itself.
-    pub fn follow(&self, key: &Key, stored: (State, Timestamp), now: Timestamp) {
+    /// Takes over what the leader has stored, as long as this process has not looked itself.
+    pub fn follow(&self, key: &Key, kept: &Kept, now: Timestamp) {
         let mut all = self.all.lock();
         let Some(observed) = all.get_mut(key) else { return };
         if observed.latest.is_none() && !observed.monitor.suspended {
-            observed.verdict = Verdict::restore(stored.0, stored.1, now);
+            observed.restore(kept, now);
             // Resuming makes Unknown of a suspension that has ended.
             observed.verdict.resume(now);
         }
@@ -167,6 +122,11 @@ impl Probed {
         self.all.lock().iter().map(|(key, observed)| (key.clone(), observed.clone())).collect()
     }
 
+    /// How many monitors cannot be looked at, as far as a single one needs to know.
+    pub fn fleet(&self) -> Fleet {
+        *self.fleet.lock()
+    }
+
     /// Looks that run now.
     pub fn running(&self) -> u64 {
         self.running.load(Ordering::Relaxed)
@@ -177,6 +137,7 @@ impl Probed {
 pub async fn run(ctx: Context, probes: probes::Context) {
     let concurrency = usize::from(ctx.config.max_probes);
     let stop = ctx.stop.clone();
+    ctx.tasks.spawn(fleet::watch(ctx.clone()));
     let look = |key: Key| {
         let (ctx, probes) = (ctx.clone(), probes.clone());
         async move { Some(look(&ctx, &probes, key).await) }
@@ -225,28 +186,16 @@ fn take(
     planned: Instant,
     began: Instant,
 ) -> Option<Duration> {
-    let now = ctx.clock.now();
+    let (now, fleet) = (ctx.clock.now(), ctx.probed.fleet());
     let mut all = ctx.probed.all.lock();
     let observed = all.get_mut(key)?;
     if !Arc::ptr_eq(&observed.monitor, probed) {
         // Edited while the look ran: the look says nothing about the new spec, whose own look is due.
         return None;
     }
-    let reason = sample.failure.as_ref().map(|failure| failure.reason);
-    *observed.totals.results.entry(reason).or_default() += 1;
     observed.totals.lateness.0 += began.saturating_duration_since(planned).as_secs_f64();
     observed.totals.lateness.1 += 1;
-    observed.uptime.record(&sample);
-    let (first, before) = (observed.latest.is_none(), observed.verdict.reason());
-    let transition = observed.verdict.observe(&sample, &probed.thresholds, now);
-    if transition.is_some() {
-        observed.decisive = Some(sample.clone());
-    }
-    observed.latest = Some(sample);
-    // Before the first look it is Unknown without a reason; why we cannot look may change later.
-    let newly_blind = observed.verdict.state() == State::Unknown && observed.verdict.reason() != before;
-    let newly_confirmed = !observed.confirmed && observed.verdict.successes() >= probed.thresholds.up.max(1);
-    observed.confirmed |= newly_confirmed;
+    let (transition, news) = observed.take(sample, fleet, now);
     let ended = Instant::now();
     observed.next = match observed.verdict.next_after(&probed.thresholds, probed.cadence.interval) {
         NextProbe::ConfirmAfter(wait) => ended + wait,
@@ -255,13 +204,12 @@ fn take(
             observed.slot.next_after(ended)
         }
     };
-    let checkpoint = observed.needs_checkpoint();
     let again = observed.next.saturating_duration_since(ended);
     drop(all);
     if let Some(transition) = &transition {
         tracing::info!(monitor = %key, from = %transition.from, to = %transition.to, message = transition.message, "the state changed");
     }
-    if transition.is_some() || first || newly_blind || checkpoint || newly_confirmed {
+    if news {
         ctx.queues.monitors.add(key.clone());
     }
     Some(again)
@@ -287,6 +235,7 @@ async fn secrets(ctx: &Context, monitor: &Monitor) -> Result<probes::Secrets, do
 #[cfg(test)]
 mod tests {
     use api::ServiceMonitor;
+    use domain::probe::{alerts::KeptMemory, slo::KeptTracks, verdict::State};
 
     use super::*;
 
@@ -304,6 +253,10 @@ mod tests {
         Timestamp::from_second(second).unwrap()
     }
 
+    fn kept(state: State, since: i64) -> Kept {
+        Kept { state: (state, at(since)), tracks: KeptTracks::default(), memory: KeptMemory::default() }
+    }
+
     fn state(probed: &Probed) -> State {
         probed.get(&Key::new("payments", "checkout")).unwrap().verdict.state()
     }
@@ -311,8 +264,8 @@ mod tests {
     #[tokio::test]
     async fn a_follower_knows_what_the_leader_stored_last_and_believes_its_own_looks_more() {
         let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
-        probed.watch(&key, &monitor(false), Some((State::Up, at(0))), at(0));
-        probed.follow(&key, (State::Down, at(60)), at(61));
+        probed.watch(&key, &monitor(false), Some(kept(State::Up, 0)), at(0));
+        probed.follow(&key, &kept(State::Down, 60), at(61));
         assert_eq!(state(&probed), State::Down);
 
         let failure = domain::probe::Failure {
@@ -321,7 +274,7 @@ mod tests {
             message: "m".to_owned(),
         };
         probed.all.lock().get_mut(&key).unwrap().latest = Some(Sample::not_looked(at(70), failure));
-        probed.follow(&key, (State::Up, at(80)), at(81));
+        probed.follow(&key, &kept(State::Up, 80), at(81));
         assert_eq!(state(&probed), State::Down);
     }
 
@@ -329,7 +282,7 @@ mod tests {
     async fn what_a_leader_stored_does_not_wake_a_suspended_monitor() {
         let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
         probed.watch(&key, &monitor(true), None, at(0));
-        probed.follow(&key, (State::Down, at(60)), at(61));
+        probed.follow(&key, &kept(State::Down, 60), at(61));
         assert_eq!(state(&probed), State::Suspended);
     }
 }

@@ -6,8 +6,8 @@
 //! [`State::Down`].
 //!
 //! Absent on purpose: clocks (the time is an argument), schedules (the answer of
-//! [`Verdict::next_after`] is only *whether* to look again soon), alerts and maintenance windows
-//! (what a transition means to people is decided elsewhere).
+//! [`Verdict::next_after`] is only *whether* to look again soon), alerts (what a transition means to people is decided
+//! in [`super::alerts`]) and when a maintenance begins and ends (that is told, by [`Verdict::maintain`]).
 //!
 //! | from | to | after |
 //! |---|---|---|
@@ -19,8 +19,16 @@
 //! | Up, Degraded, Down | Flapping | `changes` confirmed changes between answering and Down in `window` |
 //! | Flapping | what is the case | one `window` without a change |
 //! | anything | Unknown | one blind look; what was known is remembered, so that Down needs `up` successes afterwards too |
+//! | anything | Maintenance | the window begins; looks go on and settle what they settle, but change nothing that is said |
+//! | Maintenance | what the looks have settled beneath it | the window ends |
+//! | anything | Suspended | it is suspended; all is forgotten, and Unknown follows |
+//!
+//! The clock may be set back: nothing that is remembered may lie ahead of now, so a change or a beginning that would is
+//! dated now. A clock set forward ends a time of flapping early, and nothing else.
 
-use std::{fmt, time::Duration};
+mod words;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,111 +36,9 @@ use serde::{Deserialize, Serialize};
 use super::{Failure, Reason, Sample};
 use crate::time::{between, format_duration, whole_seconds};
 
-/// What is said of a monitored target. The words are part of the interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum State {
-    /// Nothing is known: not looked yet, or we could not look.
-    Unknown,
-    /// It does what is expected.
-    Up,
-    /// It does what is expected, but too slowly.
-    Degraded,
-    /// It does not do what is expected.
-    Down,
-    /// It goes up and down too often to say either.
-    Flapping,
-    /// Nobody looks, by request.
-    Suspended,
-}
+pub use words::{Flapping, Look, NextProbe, State, Thresholds, Transition};
 
-impl State {
-    /// The word in status, metrics and events.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "Unknown",
-            Self::Up => "Up",
-            Self::Degraded => "Degraded",
-            Self::Down => "Down",
-            Self::Flapping => "Flapping",
-            Self::Suspended => "Suspended",
-        }
-    }
-}
-
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// How many looks it takes to change the verdict. A count of 0 is read as 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Thresholds {
-    /// Failures in a row until Down. Default 3.
-    pub down: u32,
-    /// Successes in a row until no longer Down. Default 2.
-    pub up: u32,
-    /// From the end of a failed look to the next one, while the failures are fewer than `down`. Default 2 s.
-    pub confirm_every: Duration,
-    /// A success that takes longer is slow. Absent: nothing is ever Degraded.
-    pub degraded_above: Option<Duration>,
-    /// Absent: nothing is ever Flapping.
-    pub flapping: Option<Flapping>,
-}
-
-impl Default for Thresholds {
-    fn default() -> Self {
-        Self { down: 3, up: 2, confirm_every: Duration::from_secs(2), degraded_above: None, flapping: None }
-    }
-}
-
-/// When changes are too many.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Flapping {
-    /// So many confirmed changes between answering and Down …
-    pub changes: u32,
-    /// … within this time.
-    pub window: Duration,
-}
-
-/// The state changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Transition {
-    /// The state before.
-    pub from: State,
-    /// The state now.
-    pub to: State,
-    /// When, in whole seconds.
-    pub at: Timestamp,
-    /// Why, for Down, Degraded and Unknown.
-    pub reason: Option<Reason>,
-    /// A sentence for people.
-    pub message: String,
-}
-
-/// How one look counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Look {
-    /// As expected.
-    Success,
-    /// As expected, after failures that were too few to make it Down: the retry told the truth.
-    SuccessOnRetry,
-    /// Not as expected.
-    Failure,
-    /// We could not look.
-    Blind,
-}
-
-/// When to look again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NextProbe {
-    /// At the next start of the normal interval.
-    AtInterval,
-    /// So long after the *end* of the look just taken, to confirm its failure.
-    ConfirmAfter(Duration),
-}
-
-/// What the looks that counted have settled, beneath Flapping and beneath a time of blindness.
+/// What the looks that counted have settled, beneath Flapping, a time of blindness and a maintenance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Settled {
     Nothing,
@@ -190,7 +96,7 @@ impl Verdict {
             State::Up => Settled::Up,
             State::Degraded => Settled::Degraded,
             State::Down => Settled::Down,
-            State::Unknown | State::Flapping | State::Suspended => Settled::Nothing,
+            State::Unknown | State::Flapping | State::Maintenance | State::Suspended => Settled::Nothing,
         };
         let changes = if state == State::Flapping { vec![whole_seconds(now)] } else { Vec::new() };
         Self { state, since: whole_seconds(since), settled, changes, ..Self::new(now) }
@@ -206,7 +112,7 @@ impl Verdict {
         self.since
     }
 
-    /// Why, for Down, Degraded and Unknown. While Down, of the last failure.
+    /// Why, for Down, Degraded and Unknown, also beneath a maintenance. While Down, of the last failure.
     pub fn reason(&self) -> Option<Reason> {
         self.reason
     }
@@ -241,12 +147,14 @@ impl Verdict {
         self.recovered_by_retry
     }
 
-    /// Takes one more look into account. A look that ends while suspended counts for nothing.
+    /// Takes one more look into account. A look that ends while suspended counts for nothing; one during a maintenance
+    /// settles what it settles, and the state stays.
     pub fn observe(&mut self, sample: &Sample, thresholds: &Thresholds, now: Timestamp) -> Option<Transition> {
         if self.state == State::Suspended {
             return None;
         }
         let now = whole_seconds(now);
+        self.take_back_to(now);
         let settled = match &sample.failure {
             Some(failure) if failure.reason.is_blind() => return self.blind(failure, now),
             Some(failure) => self.failed(failure, thresholds),
@@ -259,6 +167,10 @@ impl Verdict {
             None => {}
         }
         let message = self.sentence(sample, thresholds);
+        if self.state == State::Maintenance {
+            (self.reason, self.message) = (self.reason_of(sample), message);
+            return None;
+        }
         self.conclude(message, sample, thresholds, now)
     }
 
@@ -288,6 +200,54 @@ impl Verdict {
         self.enter(State::Unknown, None, "not looked yet since it was suspended".to_owned(), whole_seconds(now))
     }
 
+    /// A maintenance begins: looks go on, and what they settle is remembered and not said. `None` when nothing changes:
+    /// it was so already, or it is suspended.
+    pub fn maintain(&mut self, now: Timestamp) -> Option<Transition> {
+        if self.state == State::Suspended {
+            return None;
+        }
+        let (reason, message) = (self.reason, self.message.clone());
+        self.enter(State::Maintenance, reason, message, whole_seconds(now))
+    }
+
+    /// The maintenance ends: the state is what the looks have settled meanwhile, or had settled before. Changes that it
+    /// brought are no flapping. `None` when there was no maintenance.
+    pub fn end_maintenance(&mut self, now: Timestamp) -> Option<Transition> {
+        if self.state != State::Maintenance {
+            return None;
+        }
+        let (reason, message) = (self.reason, std::mem::take(&mut self.message));
+        let (state, reason) = match (self.last, self.settled) {
+            (Some(Look::Blind), _) => (State::Unknown, reason),
+            (_, Settled::Nothing) => (State::Unknown, None),
+            (_, Settled::Up) => (State::Up, None),
+            (_, Settled::Degraded) => (State::Degraded, Some(Reason::TooSlow)),
+            (_, Settled::Down) => (State::Down, reason),
+        };
+        self.enter(state, reason, message, whole_seconds(now))
+    }
+
+    /// Whether a maintenance is going on, so that looks are taken and not counted.
+    pub fn in_maintenance(&self) -> bool {
+        self.state == State::Maintenance
+    }
+
+    /// The clock may have been set back.
+    fn take_back_to(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        for at in &mut self.changes {
+            *at = (*at).min(now);
+        }
+    }
+
+    fn reason_of(&self, sample: &Sample) -> Option<Reason> {
+        match (&sample.failure, self.settled) {
+            (Some(failure), _) => Some(failure.reason),
+            (None, Settled::Degraded) => Some(Reason::TooSlow),
+            (None, _) => None,
+        }
+    }
+
     fn forget(&mut self) {
         self.settled = Settled::Nothing;
         self.begin_anew();
@@ -301,9 +261,12 @@ impl Verdict {
     fn blind(&mut self, failure: &Failure, now: Timestamp) -> Option<Transition> {
         self.begin_anew();
         self.last = Some(Look::Blind);
-        if self.state == State::Unknown {
+        if matches!(self.state, State::Unknown | State::Maintenance) {
             // It was so before the first look, or for another reason: what keeps us from looking is news all the same.
             (self.reason, self.message) = (Some(failure.reason), failure.message.clone());
+        }
+        if self.state == State::Maintenance {
+            return None;
         }
         self.enter(State::Unknown, Some(failure.reason), failure.message.clone(), now)
     }
@@ -344,7 +307,8 @@ impl Verdict {
 
     fn settle(&mut self, settled: Settled, now: Timestamp) {
         let was_known = self.settled != Settled::Nothing;
-        if was_known && (self.settled == Settled::Down) != (settled == Settled::Down) {
+        let announced = self.state == State::Maintenance;
+        if was_known && !announced && (self.settled == Settled::Down) != (settled == Settled::Down) {
             self.changes.push(now);
         }
         self.settled = settled;
