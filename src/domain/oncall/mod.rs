@@ -11,6 +11,7 @@
 //! Nothing here knows who was paged: it answers "who", and the escalation asks again when the answer changes.
 //! Nothing here walks through the past: a turn is found by counting local dates.
 
+mod during;
 mod ical;
 mod overrides;
 mod reason;
@@ -89,7 +90,8 @@ pub fn shifts<'a>(schedule: &'a Schedule, overrides: &'a [Override], from: Times
     }
 }
 
-/// The times in `[from, to)` when somebody must be on call and nobody is, in order.
+/// The times in `[from, to)` when somebody must be on call, by the schedule's `coverage`, and nobody is, in order and
+/// in whole seconds.
 pub fn gaps(
     schedule: &Schedule,
     overrides: &[Override],
@@ -106,15 +108,17 @@ pub fn gaps(
         let nobody = walk.person().is_none();
         begin = walk.go_to_change();
         if nobody {
-            found.push((start, begin.map_or(to, |end| end.min(to))));
+            let end = begin.map_or(to, |end| end.min(to));
+            found.extend(schedule.coverage.calendar.intervals(start, end).map(|open| (open.from, open.to)));
         }
     }
     found
 }
 
-/// The last layer that has begun, and its turn.
+/// The last layer that has begun and is not transparent, and its turn.
 fn deciding(schedule: &Schedule, at: Timestamp) -> Option<(&Layer, i64)> {
-    schedule.layers.iter().rev().find_map(|layer| Some((layer, layer.turn_at(at)?)))
+    let opaque = schedule.layers.iter().rev().filter(|layer| layer.is_opaque(at));
+    opaque.filter_map(|layer| Some((layer, layer.turn_at(at)?))).next()
 }
 
 /// Since when `person` is on call at `at`: goes back over the instants at which the answer could have changed.
@@ -134,7 +138,13 @@ fn began(schedule: &Schedule, overrides: &[Override], at: Timestamp, person: Opt
 /// The last instant at or before `at` at which the answer can have changed.
 fn last_boundary(schedule: &Schedule, overrides: &[Override], at: Timestamp) -> Option<Timestamp> {
     let ends = overrides.iter().filter(|one| one.concerns(schedule)).flat_map(|one| [one.from, one.until]);
-    let last = ends.filter(|end| *end <= at).max();
-    let turned = deciding(schedule, at).and_then(|(layer, turn)| layer.start_of_run(turn));
-    last.max(turned)
+    let mut last = ends.filter(|end| *end <= at).max();
+    for layer in schedule.layers.iter().rev() {
+        let Some(turn) = layer.turn_at(at) else { continue };
+        last = last.max(layer.last_toggle(at));
+        if layer.is_opaque(at) {
+            return last.max(layer.start_of_run(turn));
+        }
+    }
+    last
 }

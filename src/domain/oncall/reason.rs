@@ -12,6 +12,8 @@ use crate::policy::{Layer, Schedule};
 pub struct Explanation<'a> {
     /// Who; `None` when nobody is.
     pub person: Option<&'a str>,
+    /// Where nobody is on call, the calendar by which nobody has to be; `None`: somebody has to.
+    pub uncovered: Option<&'a str>,
     /// Each override that is not over and each layer, from the top down.
     pub reasons: Vec<Reason<'a>>,
 }
@@ -57,6 +59,13 @@ pub enum Verdict<'a> {
     NotYet {
         /// When it begins; `None`: beyond the year 9999.
         from: Option<Timestamp>,
+    },
+    /// It has begun, but its calendar is closed.
+    Transparent {
+        /// The calendar's name.
+        during: &'a str,
+        /// When it opens; `None`: not within 400 days.
+        opens: Option<Timestamp>,
     },
     /// Something above it decides.
     Below(Subject<'a>),
@@ -106,12 +115,22 @@ pub fn explain<'a>(schedule: &'a Schedule, all: &'a [Override], at: Timestamp) -
             reason.verdict = Verdict::Below(decider);
         }
     }
-    Explanation { person: standing.last().map(|(person, _)| person), reasons }
+    let person = standing.last().map(|(person, _)| person);
+    let coverage = &schedule.coverage;
+    let uncovered = (person.is_none() && !coverage.calendar.is_open(at)).then_some(coverage.name.as_str());
+    Explanation { person, uncovered, reasons }
 }
 
 fn said_by(layer: &Layer, at: Timestamp) -> Verdict<'_> {
     match layer.turn_at(at) {
         None => Verdict::NotYet { from: layer.handover_of(0) },
+        Some(_) if !layer.is_opaque(at) => {
+            let during = layer.during.as_ref();
+            Verdict::Transparent {
+                during: during.map_or("", |during| &during.name),
+                opens: during.and_then(|during| during.calendar.next_open(at)),
+            }
+        }
         Some(turn) => Verdict::Decides {
             person: layer.person_of(turn),
             from: layer.start_of_run(turn),
@@ -131,7 +150,10 @@ impl Explanation<'_> {
     pub fn sentences(&self, zone: &TimeZone) -> Vec<String> {
         let counts = |reason: &&Reason<'_>| matches!(reason.verdict, Verdict::Decides { .. });
         let (first, others): (Vec<_>, Vec<_>) = self.reasons.iter().partition(counts);
-        let nobody = self.person.is_none().then(|| "nobody is on call".to_owned());
+        let nobody = self.person.is_none().then(|| match self.uncovered {
+            Some(coverage) => format!("nobody is on call, and nobody has to be: the coverage `{coverage}` is closed"),
+            None => "nobody is on call".to_owned(),
+        });
         nobody.into_iter().chain(first.into_iter().chain(others).map(|reason| reason.sentence(zone))).collect()
     }
 }
@@ -149,6 +171,12 @@ impl Reason<'_> {
             }
             Verdict::NotYet { from: None } => format!("{it} never begins"),
             Verdict::NotYet { from } => format!("{it} begins at {}", at(*from)),
+            Verdict::Transparent { during, opens: Some(opens) } => {
+                format!("{it} is transparent: `{during}` is closed until {}", local(*opens, zone))
+            }
+            Verdict::Transparent { during, opens: None } => {
+                format!("{it} is transparent: `{during}` is closed for the next 400 days")
+            }
             Verdict::Below(above) => match (self.subject, above) {
                 (Subject::Override { .. }, Subject::Override { .. }) => {
                     format!("{it} gives way to {}, which was created later", above.words())

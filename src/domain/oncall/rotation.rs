@@ -4,25 +4,9 @@
 //! layer's handover time in its zone. Handovers never go backwards, but two can fall on one instant
 //! where a zone skips a whole day (Pacific/Apia, 2011-12-30); the turn between them has no length.
 
-use jiff::{
-    SignedDuration, Timestamp, civil,
-    tz::{AmbiguousOffset, TimeZone},
-};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::policy::Layer;
-
-/// The first instant at which the zone's clocks show `local` or later. That is the first of two where it happens
-/// twice, and the first after the gap where it does not happen. `None` beyond the year 9999.
-pub(super) fn first_instant(zone: &TimeZone, local: civil::DateTime) -> Option<Timestamp> {
-    let found = zone.to_ambiguous_timestamp(local);
-    if !matches!(found.offset(), AmbiguousOffset::Gap { .. }) {
-        return found.earlier().ok();
-    }
-    // In a gap, the earlier reading lies before the transition and the later one at or after it.
-    let (before, latest) = (found.earlier().ok()?, found.later().ok()?);
-    let ends_gap = |at: &Timestamp| *at > latest || zone.to_datetime(*at) >= local;
-    zone.following(before).map(|transition| transition.timestamp()).find(ends_gap).map(|end| end.min(latest))
-}
+use crate::{policy::Layer, time::first_instant};
 
 impl Layer {
     /// When turn `turn` begins; `None` beyond the year 9999.

@@ -9,33 +9,53 @@ use super::overrides::Override;
 use super::{LOOKS, overrides};
 use crate::policy::{Layer, Schedule};
 
-/// What a layer says, and how long.
+/// What is known, up to but not including `until`; `None`: for ever.
+#[derive(Clone, Copy)]
+struct Kept<T> {
+    value: T,
+    until: Option<Timestamp>,
+}
+
+/// What is kept, looked up again when it has run out.
+fn renewed<T: Copy>(kept: &mut Option<Kept<T>>, at: Timestamp, look: impl FnOnce() -> Kept<T>) -> Kept<T> {
+    match kept {
+        Some(known) if known.until.is_none_or(|until| at < until) => *known,
+        _ => *kept.insert(look()),
+    }
+}
+
+/// A layer, and what is known of it.
 struct Track<'a> {
     layer: &'a Layer,
-    person: Option<&'a str>,
-    /// Up to but not including here; `None`: for ever.
-    until: Option<Timestamp>,
-    asked: bool,
+    /// Whose turn it is; `None` before the layer begins.
+    turn: Option<Kept<Option<&'a str>>>,
+    /// Whether the layer counts.
+    opaque: Option<Kept<bool>>,
 }
 
 impl<'a> Track<'a> {
     fn of(layer: &'a Layer) -> Self {
-        Self { layer, person: None, until: None, asked: false }
+        Self { layer, turn: None, opaque: None }
     }
 
-    /// Who it puts on call at `at`, which never goes back.
-    fn ask(&mut self, at: Timestamp) -> Option<&'a str> {
-        if self.asked && self.until.is_none_or(|until| at < until) {
-            return self.person;
+    /// Who it puts on call at `at`, which never goes back, and until when it says so.
+    fn ask(&mut self, at: Timestamp) -> Kept<Option<&'a str>> {
+        let layer = self.layer;
+        let turn = renewed(&mut self.turn, at, || match layer.turn_at(at) {
+            Some(turn) => {
+                Kept { value: Some(layer.person_of(turn)), until: layer.next_run(turn).map(|(_, begins)| begins) }
+            }
+            None => Kept { value: None, until: layer.handover_of(0) },
+        });
+        if turn.value.is_none() {
+            return turn;
         }
-        self.asked = true;
-        let turn = self.layer.turn_at(at);
-        self.person = turn.map(|turn| self.layer.person_of(turn));
-        self.until = match turn {
-            Some(turn) => self.layer.next_run(turn).map(|(_, begins)| begins),
-            None => self.layer.handover_of(0),
-        };
-        self.person
+        let opaque =
+            renewed(&mut self.opaque, at, || Kept { value: layer.is_opaque(at), until: layer.next_toggle(at) });
+        match opaque.value {
+            true => Kept { until: earlier(turn.until, opaque.until), ..turn },
+            false => Kept { value: None, until: opaque.until },
+        }
     }
 }
 
@@ -45,6 +65,7 @@ pub(super) struct Walk<'a> {
     tracks: Vec<Track<'a>>,
     /// Those of the schedule that are not over, in order of creation.
     overrides: Vec<&'a Override>,
+    at: Timestamp,
     person: Option<&'a str>,
     /// The next instant at which the answer can change.
     next: Option<Timestamp>,
@@ -56,7 +77,7 @@ impl<'a> Walk<'a> {
             overrides.iter().filter(|one| one.concerns(schedule) && at < one.until && one.from < one.until).collect();
         overrides::in_order_of_creation(&mut overrides);
         let tracks = schedule.layers.iter().rev().map(Track::of).collect();
-        let mut walk = Self { tracks, overrides, person: None, next: None };
+        let mut walk = Self { tracks, overrides, at, person: None, next: None };
         walk.stand_at(at);
         walk
     }
@@ -88,8 +109,9 @@ impl<'a> Walk<'a> {
         let mut below = None;
         let mut next: Option<Timestamp> = None;
         for track in &mut self.tracks {
-            below = track.ask(at);
-            next = earlier(next, track.until);
+            let said = track.ask(at);
+            next = earlier(next, said.until);
+            below = said.value;
             if below.is_some() {
                 break;
             }
@@ -100,16 +122,15 @@ impl<'a> Walk<'a> {
         }
         let in_force = self.overrides.iter().copied().filter(|one| one.covers(at));
         self.person = overrides::person_above(below, in_force);
-        self.next = next;
+        (self.at, self.next) = (at, next);
     }
 
     /// Whether only this person is left in any layer or override, and a layer that is never transparent has begun.
     fn stays_for_ever(&self) -> bool {
-        let Some(person) = self.person else { return false };
-        let only = |track: &Track<'_>| track.layer.people.iter().all(|one| one == person);
-        self.overrides.is_empty()
-            && self.tracks.iter().all(only)
-            && self.tracks.iter().any(|track| track.person.is_some())
+        let Some(person) = self.person.filter(|_| self.overrides.is_empty()) else { return false };
+        let mut layers = self.tracks.iter().map(|track| track.layer);
+        layers.clone().all(|layer| layer.people.iter().all(|one| one == person))
+            && layers.any(|layer| layer.during.is_none() && layer.turn_at(self.at).is_some())
     }
 }
 

@@ -38,8 +38,9 @@ fn rotation(name: &str, people: &[&str]) -> Schedule {
         handover: LocalTime { hour: 9, minute: 0 },
         every_days: 7,
         zone: zone.clone(),
+        during: None,
     };
-    Schedule { name: name.into(), zone, layers: vec![layer] }
+    Schedule { name: name.into(), zone, layers: vec![layer], coverage: NamedCalendar::always() }
 }
 
 /// Steps at 0 (primary), 10 min (secondary and chat) and 30 min (carol); once more after 30 min.

@@ -12,7 +12,13 @@ use jiff::{civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    alert::Severity, matcher::Matcher, message::Channel, routing::Tree, suppression::Inhibition, time::LocalTime,
+    alert::Severity,
+    calendar::{self, Calendar},
+    matcher::Matcher,
+    message::Channel,
+    routing::Tree,
+    suppression::Inhibition,
+    time::LocalTime,
 };
 
 /// A support policy.
@@ -145,6 +151,24 @@ pub struct Schedule {
     pub zone: TimeZone,
     /// Later ones win; never empty.
     pub layers: Vec<Layer>,
+    /// When somebody must be on call.
+    pub coverage: NamedCalendar,
+}
+
+/// A calendar under the name that the policy gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedCalendar {
+    /// The name, for explanations.
+    pub name: String,
+    /// The calendar.
+    pub calendar: Calendar,
+}
+
+impl NamedCalendar {
+    /// Every second of every day.
+    pub fn always() -> Self {
+        Self { name: calendar::ALWAYS.to_owned(), calendar: Calendar::always() }
+    }
 }
 
 /// A rotation.
@@ -162,6 +186,8 @@ pub struct Layer {
     pub every_days: u16,
     /// The zone of date and time.
     pub zone: TimeZone,
+    /// Outside of it the layer is transparent; `None`: it never is.
+    pub during: Option<NamedCalendar>,
 }
 
 /// Who is told one after the other until somebody acknowledges.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{
     oncall::{self, Override},
-    policy::{Layer, Schedule},
+    policy::{Layer, NamedCalendar, Schedule},
     time::{LocalTime, zone},
 };
 use jiff::{Timestamp, ToSpan, civil::date};
@@ -21,6 +21,7 @@ pub fn rotation(name: &str, zone_name: &str, first: &str, every_days: u16, peopl
         handover: LocalTime::parse(handover).unwrap(),
         every_days,
         zone: zone(zone_name).unwrap(),
+        during: None,
     }
 }
 
@@ -39,7 +40,7 @@ pub fn any_rotation(zone_name: &str, random: &mut Random) -> Layer {
 
 /// A schedule of these layers, with the first one's zone.
 pub fn schedule(name: &str, layers: Vec<Layer>) -> Schedule {
-    Schedule { name: name.into(), zone: layers[0].zone.clone(), layers }
+    Schedule { name: name.into(), zone: layers[0].zone.clone(), layers, coverage: NamedCalendar::always() }
 }
 
 /// What `make bench-rules` says of on-call answers.

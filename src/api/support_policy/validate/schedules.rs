@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    policy::{Layer as ValidLayer, Schedule as Valid},
+    policy::{Layer as ValidLayer, NamedCalendar, Schedule as Valid},
     problem::Problem,
     time::{LocalTime, parse_duration},
 };
@@ -31,7 +31,10 @@ pub(super) fn read(findings: &mut Findings, schedules: &[Schedule], names: &Name
         let layers = schedule.layers.iter().enumerate();
         let layers =
             layers.map(|(j, written)| layer(findings, &format!("{path}.layers[{j}]"), written, &zone, names)).collect();
-        valid.insert(schedule.name.clone(), Valid { name: schedule.name.clone(), zone, layers });
+        valid.insert(
+            schedule.name.clone(),
+            Valid { name: schedule.name.clone(), zone, layers, coverage: NamedCalendar::always() },
+        );
     }
     valid
 }
@@ -49,6 +52,7 @@ fn layer(findings: &mut Findings, path: &str, layer: &Layer, zone: &TimeZone, na
         start: date(findings, &format!("{path}.start"), &layer.start),
         handover: local_time(findings, &format!("{path}.handover"), &layer.handover),
         every_days: days(findings, &format!("{path}.every"), &layer.every),
+        during: None,
         zone: layer
             .time_zone
             .as_ref()

@@ -1,15 +1,22 @@
 //! Rules as tables; then random schedules against a deliberately naive second implementation.
 
+mod hours;
 mod naive;
 mod overrides;
 mod reasons;
 mod rotations;
 mod text;
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::*;
-use crate::time::{LocalTime, zone};
+use crate::{
+    calendar::{Calendar, Hours, LocalInterval},
+    policy::NamedCalendar,
+    time::{LocalTime, zone},
+};
 
 /// `layer("Europe/Berlin", "2026-11-02 09:00", 7, "ada bob")`, named `ada-bob`.
 fn layer(zone_name: &str, first: &str, every_days: u16, people: &str) -> Layer {
@@ -21,11 +28,31 @@ fn layer(zone_name: &str, first: &str, every_days: u16, people: &str) -> Layer {
         handover: LocalTime::parse(handover).unwrap(),
         every_days,
         zone: zone(zone_name).unwrap(),
+        during: None,
     }
 }
 
+/// `hours("office", "Europe/Berlin", "1-5", "09:00-17:00")`: on these days of the week, Monday being 1.
+fn hours(name: &str, zone_name: &str, days: &str, written: &str) -> NamedCalendar {
+    let (first, last): (usize, usize) =
+        days.split_once('-').map(|(a, b)| (a.parse().unwrap(), b.parse().unwrap())).unwrap();
+    let list: Vec<LocalInterval> = written.split(' ').map(|text| LocalInterval::parse(text).unwrap()).collect();
+    let week = std::array::from_fn(|day| if (first..=last).contains(&(day + 1)) { list.clone() } else { Vec::new() });
+    let hours = Hours { zone: zone(zone_name).unwrap(), week, dates: BTreeMap::new() };
+    NamedCalendar { name: name.into(), calendar: Calendar::new(hours) }
+}
+
+fn during(calendar: NamedCalendar, layer: Layer) -> Layer {
+    Layer { during: Some(calendar), ..layer }
+}
+
 fn schedule(layers: impl IntoIterator<Item = Layer>) -> Schedule {
-    Schedule { name: "primary".into(), zone: TimeZone::UTC, layers: layers.into_iter().collect() }
+    Schedule {
+        name: "primary".into(),
+        zone: TimeZone::UTC,
+        layers: layers.into_iter().collect(),
+        coverage: NamedCalendar::always(),
+    }
 }
 
 fn at(text: &str) -> Timestamp {

@@ -32,6 +32,9 @@ impl<'a> Hand<'a> {
             self.due += i64::from(self.layer.every_days).days();
         }
         let last = self.turns.checked_sub(1)?;
+        if self.layer.during.as_ref().is_some_and(|during| !during.calendar.is_open(at)) {
+            return None;
+        }
         Some(&self.layer.people[last % self.layer.people.len()])
     }
 }
@@ -96,13 +99,22 @@ fn any_day() -> impl Strategy<Value = (TimeZone, Date)> {
     })
 }
 
+fn any_during() -> impl Strategy<Value = Option<NamedCalendar>> {
+    let written =
+        [("1-5", "09:00-17:00"), ("1-7", "22:00-30:00"), ("6-7", "00:00-24:00"), ("1-7", "00:00-02:30 02:30-12:00")];
+    let some = (any_zone(), prop::sample::select(written.to_vec()))
+        .prop_map(|(zone, (days, written))| hours("hours", zone.iana_name().unwrap(), days, written));
+    prop::option::of(some)
+}
+
 prop_compose! {
-    fn any_layer()((zone, day) in any_day(), hour in 0u8..24, half in 0u8..2, every_days in 1u16..5, seed in 0usize..4)
+    fn any_layer()((zone, day) in any_day(), hour in 0u8..24, half in 0u8..2, every_days in 1u16..5, seed in 0usize..4, during in any_during())
         -> Layer {
         let people = ["ada", "bob ada", "bob carol dan", "ada ada bob"][seed];
         let mut layer = layer("UTC", "2000-01-01 00:00", every_days, people);
         (layer.start, layer.zone) = (day, zone);
         layer.handover = LocalTime { hour, minute: half * 30 };
+        layer.during = during;
         layer
     }
 }
@@ -152,7 +164,7 @@ proptest! {
     #[test]
     fn a_handover_is_where_a_search_of_the_clocks_finds_it((zone, day) in any_day(), minute in 0i64..1440) {
         let local = day.to_datetime(jiff::civil::Time::midnight()) + minute.minutes();
-        prop_assert_eq!(rotation::first_instant(&zone, local), Some(naive_first_instant(&zone, local)));
+        prop_assert_eq!(crate::time::first_instant(&zone, local), Some(naive_first_instant(&zone, local)));
     }
 }
 
@@ -197,6 +209,15 @@ proptest! {
         let holes: Vec<_> =
             nobody.map(|hole| (hole.from.unwrap_or(from).max(from), hole.until.unwrap_or(to).min(to))).collect();
         prop_assert_eq!(gaps(&schedule, &overrides, from, to), holes);
+        // Of the holes, what lies within the coverage.
+        let covered = Schedule { coverage: hours("office", "Asia/Tokyo", "1-5", "09:00-12:00 13:00-17:00"), ..schedule.clone() };
+        let minutes = (0..20 * 24 * 60).map(|minute| from + SignedDuration::from_mins(minute));
+        let nobody = |at: Timestamp| walked.iter().rfind(|(begin, _)| *begin <= at).unwrap().1.is_none();
+        let uncovered: Vec<Timestamp> = minutes.filter(|at| nobody(*at) && covered.coverage.calendar.is_open(*at)).collect();
+        let found = gaps(&covered, &overrides, from, to);
+        let counted: i64 = found.iter().map(|(from, to)| to.duration_since(*from).as_mins()).sum();
+        prop_assert_eq!(counted, i64::try_from(uncovered.len()).unwrap());
+        prop_assert!(uncovered.iter().all(|at| found.iter().any(|(from, to)| from <= at && at < to)));
     }
 }
 
