@@ -53,8 +53,9 @@ bench-rules: ## What each rule of support costs, one call, beside its bar
 soak: ## The rules of support over a million cases each
 	@cargo run --quiet --release -p tests --bin soak
 
-oracles: ## Installs the Python libraries that the rules are compared with once, into a cache
+oracles: ## Fetches what the rules are compared with once, into a cache: Python libraries, Alertmanager
 	@tests/oracles/python.sh >/dev/null
+	@tests/oracles/alertmanager.sh >/dev/null
 
 cluster: ## Builds kube-apiserver, etcd, kubectl and mailpit once, into a cache
 	@tests/cluster/build.sh >/dev/null

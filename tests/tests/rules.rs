@@ -7,5 +7,7 @@
     reason = "a test that does not find what it looks for has failed"
 )]
 
+#[path = "rules/alertmanager.rs"]
+mod alertmanager;
 #[path = "rules/oncall.rs"]
 mod oncall;

@@ -7,5 +7,6 @@
 pub mod bar;
 pub mod oncall;
 pub mod random;
+pub mod routing;
 
 pub use bar::{Bar, Soak};

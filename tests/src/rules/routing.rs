@@ -1,0 +1,68 @@
+//! Routing: a policy with many routes, for the bench.
+
+use std::{hint::black_box, time::Duration};
+
+use api::SupportPolicy;
+use domain::{labels::Labels, policy::Policy, routing};
+use serde_json::{Value, json};
+
+use super::Bar;
+
+/// A policy of this spec; channel, last resort and name are given.
+///
+/// # Panics
+/// When the policy is not valid: the message says why.
+pub fn policy(mut spec: Value) -> Policy {
+    let channel = |name: &str| json!({"name": name, "webhook": {"url": "https://chat.acme.example/hook"}});
+    let given = json!({"lastResort": [{"channel": "ops"}], "channels": [channel("ops")]});
+    for (name, value) in given.as_object().into_iter().flatten() {
+        spec.as_object_mut().expect("a spec is an object").entry(name).or_insert(value.clone());
+    }
+    let object = json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
+        "metadata": {"name": "payments", "namespace": "payments"}, "spec": spec,
+    });
+    let object: SupportPolicy = serde_json::from_value(object).expect("the spec has the form of a policy");
+    match api::support_policy::validate(&object) {
+        Ok(valid) => valid.value,
+        Err(problems) => panic!("{}", problems.iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// 500 routes beside each other, each for a service of its own, one in ten with an expression.
+fn five_hundred() -> Policy {
+    let mut routes = Vec::new();
+    for index in 0..500 {
+        let matcher = match index % 10 {
+            0 => format!("service=~\"svc-{index}-(blue|green)\""),
+            _ => format!("service=\"svc-{index}\""),
+        };
+        routes.push(json!({
+            "name": format!("r{index}"), "match": [matcher, "severity=~\"page|ticket\""],
+            "notify": [{"channel": "ops"}],
+        }));
+    }
+    policy(json!({"routes": routes}))
+}
+
+/// What routing costs.
+pub fn bars() -> Vec<Bar> {
+    let policy = five_hundred();
+    assert_eq!(policy.routes.len(), 500);
+    let pairs = [
+        ("alertname", "MonitorDown"),
+        ("namespace", "payments"),
+        ("monitor", "checkout"),
+        ("service", "svc-499"),
+        ("severity", "page"),
+        ("team", "payments"),
+    ];
+    let labels: Labels = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let (labels, severity) = routing::normalise(&policy, &labels);
+    assert_eq!(routing::route(&policy, &labels, severity).name, "r499");
+    vec![Bar::measure(
+        "route one alert through 500 routes, the last of which matches",
+        Some(Duration::from_micros(20)),
+        || routing::route(black_box(&policy), black_box(&labels), severity),
+    )]
+}
