@@ -26,6 +26,21 @@ pub fn percentage(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "maxLength": 7, "pattern": PERCENTAGE})
 }
 
+/// A local date: `2026-11-02`.
+pub fn date(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 10, "pattern": DATE})
+}
+
+/// Local hours of one day: `09:00-17:00`, at most 8 intervals.
+pub fn hours(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "array", "maxItems": 8, "items": {"type": "string", "maxLength": 11, "pattern": HOURS}})
+}
+
+/// A span of working time: `8h`, `1h30m`.
+pub fn working_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "maxLength": 32, "pattern": WORKING_TIME})
+}
+
 /// An instant, RFC 3339.
 pub fn instant(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "date-time", "maxLength": 64})
@@ -165,12 +180,15 @@ pub(crate) const STATUS_RANGE: &str = "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$";
 pub(crate) const BYTES: &str = "^[0-9]+(B|KiB|MiB)$";
 pub(crate) const NAMESPACE_OR_ALL: &str = r"^(\*|[a-z0-9]([a-z0-9-]*[a-z0-9])?)$";
 pub(crate) const DATE: &str = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$";
+pub(crate) const HOURS: &str = "^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$";
+pub(crate) const WORKING_TIME: &str = "^([0-9]+[hms])+$";
+pub(crate) const PERCENT: &str = "^[1-9][0-9]?%$";
 pub(crate) const LOCAL_TIME: &str = "^([01][0-9]|2[0-3]):[0-5][0-9]$";
 pub(crate) const FINGERPRINT: &str = "^[0-9a-f]{16}$";
 pub(crate) const UUID: &str = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
 pub(crate) const PHONE: &str = "^[+0-9][0-9 ()./-]*$";
 
-const SHAPES: [(&str, &str); 23] = [
+const SHAPES: [(&str, &str); 26] = [
     (NAME, "a name of a-z, 0-9 and `-`, with a letter or digit at both ends"),
     (OBJECT_NAME, "the name of an object: a-z, 0-9, `-` and `.`, with a letter or digit at both ends"),
     (MAIL, "a mail address such as `ada@acme.example`"),
@@ -190,6 +208,12 @@ const SHAPES: [(&str, &str); 23] = [
     (BYTES, "a size such as `512KiB` or `1MiB`"),
     (NAMESPACE_OR_ALL, "the name of a namespace, or `*` for every one"),
     (DATE, "a date such as `2026-11-02`"),
+    (HOURS, "local hours such as `09:00-17:00`"),
+    (
+        WORKING_TIME,
+        "working time in h, m and s, such as `8h` or `1h30m` (a day would be 24 hours to one reader and a working day to the next)",
+    ),
+    (PERCENT, "a percent from `1%` to `99%`"),
     (LOCAL_TIME, "a time of day from `00:00` to `23:59`"),
     (FINGERPRINT, "a fingerprint: 16 hexadecimal digits"),
     (UUID, "a UUID"),

@@ -4,7 +4,9 @@
 //! policy are checked by [`validate`], not by CEL: references across
 //! levels exceed the server's cost budget.
 
+mod calendar;
 mod channel;
+mod sla;
 mod status;
 mod validate;
 
@@ -13,7 +15,9 @@ use std::collections::BTreeMap;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
+pub use calendar::{Calendar, CalendarDate, Week};
 pub use channel::{Channel, EmailAuth, EmailChannel, SmtpTls, WebhookChannel};
+pub use sla::{ApplyTo, SlaTarget};
 pub use status::{Accepted, Gap, OnCall, SupportPolicyStatus};
 pub use validate::validate;
 
@@ -92,6 +96,21 @@ pub struct SupportPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub inhibit: Vec<Inhibition>,
+    /// Working time, for SLA targets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub calendars: Vec<Calendar>,
+    /// What is promised for tickets, by priority. A priority without an entry has no promises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["priority"]))]
+    pub sla: Vec<SlaTarget>,
+    /// At which percents of a target's working time to warn, increasing. Empty: never.
+    #[serde(default = "warn_at")]
+    #[schemars(schema_with = "percents")]
+    pub warn_at: Vec<String>,
+    /// Which tickets a change of these promises concerns. Time so far is always carried over.
+    #[serde(default)]
+    pub apply_to: ApplyTo,
 }
 
 /// Other namespaces that a policy serves.
@@ -190,7 +209,7 @@ pub struct Layer {
     #[schemars(schema_with = "rotation")]
     pub people: Vec<String>,
     /// The local date of the first handover, when the first person takes over: 2026-11-02.
-    #[schemars(schema_with = "date")]
+    #[schemars(schema_with = "schema::date")]
     pub start: String,
     /// The local time of each handover: 09:00.
     #[schemars(schema_with = "local_time")]
@@ -343,6 +362,10 @@ fn correlate() -> Vec<String> {
     vec!["service".into()]
 }
 
+fn warn_at() -> Vec<String> {
+    vec!["50%".into(), "75%".into(), "90%".into()]
+}
+
 fn at_once() -> String {
     "0s".into()
 }
@@ -355,14 +378,14 @@ fn shared_namespaces(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"type": "array", "minItems": 1, "maxItems": 200, "items": {"type": "string", "minLength": 1, "maxLength": 63, "pattern": schema::NAMESPACE_OR_ALL}})
 }
 
+fn percents(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 3, "pattern": schema::PERCENT}})
+}
+
 fn rotation(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
     let mut schema = schema::names::<50>(generator);
     schema.insert("minItems".into(), 1.into());
     schema
-}
-
-fn date(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 10, "pattern": schema::DATE})
 }
 
 fn local_time(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -42,7 +42,7 @@ impl Calendar {
     pub const HORIZON: Duration = Duration::from_secs(BLOCK.unsigned_abs());
 
     /// Every second of every day.
-    pub fn always() -> Self {
+    pub const fn always() -> Self {
         Self(None)
     }
 

@@ -79,5 +79,7 @@ pub(crate) fn policy() -> Policy {
         escalations: BTreeMap::from([("page".to_owned(), page)]),
         routes: Tree::default(),
         inhibit: Vec::new(),
+        calendars: BTreeMap::new(),
+        sla: Promises::default(),
     }
 }

@@ -5,11 +5,14 @@
 
 #[cfg(test)]
 pub(crate) mod example;
+mod promise;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use jiff::{civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
+
+pub use promise::{ApplyTo, Promise, Promises};
 
 use crate::{
     alert::Severity,
@@ -52,6 +55,10 @@ pub struct Policy {
     pub routes: Tree,
     /// Which alerts hold which others.
     pub inhibit: Vec<Inhibition>,
+    /// By name, without the one that is built in: ask [`Policy::calendar`].
+    pub calendars: BTreeMap<String, Calendar>,
+    /// What is promised for tickets.
+    pub sla: Promises,
 }
 
 impl Policy {

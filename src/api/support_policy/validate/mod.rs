@@ -2,18 +2,21 @@
 //!
 //! References across levels are checked here and not by CEL, whose cost budget they exceed.
 
+mod calendars;
 mod channels;
 mod escalations;
 mod inhibit;
 mod people;
 mod routes;
 mod schedules;
+mod sla;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
+    calendar::ALWAYS,
     message::Channel,
     policy::{NotifyTarget as Target, Policy, ShareWith as Shared},
     problem::Problem,
@@ -46,6 +49,8 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         escalations: escalations::read(&mut findings, &spec.escalations, &names),
         routes: routes::read(&mut findings, &spec.routes, &names),
         inhibit: inhibit::read(&mut findings, &spec.inhibit),
+        calendars: calendars::read(&mut findings, &spec.calendars),
+        sla: sla::read(&mut findings, spec, &names),
         channels,
         name: policy.metadata.name.clone().unwrap_or_default(),
         namespace,
@@ -64,6 +69,7 @@ struct Names<'a> {
     schedules: Vec<&'a str>,
     channels: Vec<&'a str>,
     escalations: Vec<&'a str>,
+    calendars: Vec<&'a str>,
     read: &'a BTreeMap<String, Channel>,
 }
 
@@ -74,6 +80,7 @@ impl<'a> Names<'a> {
             schedules: spec.schedules.iter().map(|schedule| schedule.name.as_str()).collect(),
             channels: spec.channels.iter().map(|channel| channel.name.as_str()).collect(),
             escalations: spec.escalations.iter().map(|escalation| escalation.name.as_str()).collect(),
+            calendars: spec.calendars.iter().map(|calendar| calendar.name.as_str()).chain([ALWAYS]).collect(),
             read,
         }
     }
@@ -88,6 +95,10 @@ impl<'a> Names<'a> {
 
     fn escalation(&self, findings: &mut Findings, path: &str, name: &str) {
         known(findings, path, "escalation", name, &self.escalations);
+    }
+
+    fn calendar(&self, findings: &mut Findings, path: &str, name: &str) {
+        known(findings, path, "calendar", name, &self.calendars);
     }
 
     fn targets(&self, findings: &mut Findings, path: &str, written: &[NotifyTarget]) -> Vec<Target> {
@@ -177,7 +188,8 @@ fn warn_of_what_nothing_uses(findings: &mut Findings, spec: &SupportPolicySpec) 
     }
     let steps = spec.escalations.iter().flat_map(|escalation| &escalation.steps).flat_map(|step| &step.notify);
     let targets = steps.chain(spec.routes.iter().flat_map(|route| &route.notify)).chain(&spec.last_resort);
-    let on_call: Vec<&str> = targets.filter_map(|target| target.schedule.as_deref()).collect();
+    let promised = spec.sla.iter().flat_map(|target| target.on_warn.iter().chain(&target.on_breach));
+    let on_call: Vec<&str> = targets.chain(promised).filter_map(|target| target.schedule.as_deref()).collect();
     for (i, schedule) in
         spec.schedules.iter().enumerate().filter(|(_, schedule)| !on_call.contains(&schedule.name.as_str()))
     {
