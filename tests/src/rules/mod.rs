@@ -6,6 +6,7 @@
 
 pub mod bar;
 pub mod oncall;
+pub mod probe;
 pub mod random;
 pub mod routing;
 

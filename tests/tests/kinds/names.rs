@@ -69,7 +69,12 @@ async fn every_kind_has_its_names_and_columns() -> Result<()> {
     }
     for (plural, short, usual, wide) in [
         ("gitsources", "gsrc", "NAME READY REVISION APPLIED OBJECTS MESSAGE AGE", ""),
-        ("svcmonitors", "svcmon", "NAME SERVICE STATE SINCE UPTIME-24H TICKET AGE", "TARGET REASON CERT-EXPIRES"),
+        (
+            "svcmonitors",
+            "svcmon",
+            "NAME SERVICE STATE SINCE UPTIME-24H TICKET AGE",
+            "TARGET REASON CERT-EXPIRES SLO-LEFT",
+        ),
         ("supportpolicies", "spol", "NAME READY ON-CALL NEXT ROUTES GAPS AGE", ""),
         ("tickets", "tk", "NAME NUMBER PRIORITY STATE TITLE ASSIGNEE AGE", "QUEUE TYPE REQUESTER STEP POLICY UPDATED"),
         ("ticketevents", "tke", "NAME TICKET AUTHOR ACT ACCEPTED AGE", ""),

@@ -39,12 +39,48 @@ impl Draft<'_> {
             None => self.add_alert_line(&fingerprint, &alert.labels, &alert.annotations, alert.starts_at),
         }
         self.recount();
-        let severity = self.policy().map_or(Severity::Ticket, |policy| routing::normalise(policy, &alert.labels).1);
+        let severity = self.severity_of(&alert.labels);
         if was_quiet {
             self.fire_again(alert, severity);
         } else {
             self.line(What::Fired, alert.starts_at, alert.label("alertname"));
+            self.wake(&fingerprint, severity, alert.at);
             self.rise(severity, alert.at);
+        }
+    }
+
+    fn severity_of(&self, labels: &Labels) -> Severity {
+        self.policy().map_or(Severity::Ticket, |policy| routing::normalise(policy, labels).1)
+    }
+
+    /// The highest severity of what fires, one alert apart.
+    fn highest_firing(&self, but: &str) -> Option<Severity> {
+        let lines = self.status.alerts.iter().flat_map(|alerts| &alerts.list);
+        let firing = lines.filter(|line| line.state == AlertLineState::Firing && line.fingerprint != but);
+        firing.map(|line| self.severity_of(&line.labels)).max()
+    }
+
+    /// An alert as severe as the ticket fires again, after nothing but less severe ones did: the chain that
+    /// [`Draft::ease`] has stopped goes on.
+    fn wake(&mut self, fingerprint: &str, severity: Severity, at: Timestamp) {
+        let before = self.status.severity.map_or(Severity::Info, Into::into);
+        let was_eased = self.highest_firing(fingerprint).is_some_and(|rest| rest < severity);
+        if severity == before && was_eased && self.status.state.is_none_or(|state| !is_over(state)) {
+            self.tell_chain(Event::Refire { at });
+        }
+    }
+
+    /// What made it as urgent as it is has ended, and something less urgent still fires: a target that is slow after it was
+    /// down, an error budget that an outage has used up. The chain stops, so that nobody is woken for what can wait; the
+    /// ticket stays open.
+    fn ease(&mut self, alert: &Alert) {
+        let ended = self.severity_of(&alert.labels);
+        let Some(rest) = self.highest_firing("").filter(|rest| *rest < ended) else { return };
+        self.tell_chain(Event::Stop { at: alert.at });
+        let text = format!("{} has ended; what still fires has severity {rest}", alert.label("alertname"));
+        self.note(false, "Eased", "Stop", text.clone());
+        if self.status.state.is_none_or(|state| !is_over(state)) {
+            self.tell_those_paged(MessageKind::Update, &text);
         }
     }
 
@@ -114,7 +150,7 @@ impl Draft<'_> {
         let what = if alert.state == AlertState::Recovered { What::Recovered } else { What::SourceRemoved };
         self.line(what, alert.at, alert.label("alertname"));
         if self.firing() > 0 {
-            return;
+            return self.ease(alert);
         }
         self.tell_chain(Event::Stop { at: alert.at });
         match alert.state {

@@ -13,6 +13,8 @@ use uuid::Uuid;
 
 use super::*;
 
+mod eased;
+
 const POLICY: &str = r#"
 apiVersion: firstline.dev/v1alpha1
 kind: SupportPolicy
