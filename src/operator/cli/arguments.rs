@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::time::parse_duration;
+use domain::time::{after, parse_duration, whole_seconds};
+use jiff::Timestamp;
 
 /// A duration such as `30s`, `15m`, `2h`, `3d`.
 ///
@@ -23,6 +24,36 @@ pub fn some_span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// An instant, or so long after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// With its offset, so that no zone is guessed.
+    At(Timestamp),
+    /// A duration.
+    In(Duration),
+}
+
+impl Moment {
+    /// The instant, where a duration counts from `start`.
+    pub fn after(self, start: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::In(span) => after(start, span),
+        }
+    }
+}
+
+/// `2027-03-28T03:00:00+02:00`, or `2d`.
+///
+/// # Errors
+/// What was expected, as a sentence.
+pub fn moment(text: &str) -> Result<Moment, String> {
+    let instant = text.parse::<Timestamp>().map(whole_seconds).map(Moment::At);
+    instant.or_else(|_| parse_duration(text).map(Moment::In)).map_err(|_| {
+        "expected an instant with its offset, such as 2027-03-28T03:00:00+02:00, or a duration such as 2d".to_owned()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +64,14 @@ mod tests {
         assert_eq!(span("0s"), Ok(Duration::ZERO));
         assert_eq!(some_span("0s"), Err("expected more than 0s".to_owned()));
         assert!(span("2 hours").is_err());
+    }
+
+    #[test]
+    fn a_moment_is_an_instant_or_so_long_after_another() {
+        let start: Timestamp = "2026-11-23T03:12:00Z".parse().unwrap();
+        let at = |text: &str| moment(text).map(|moment| moment.after(start).to_string());
+        assert_eq!(at("2d").unwrap(), "2026-11-25T03:12:00Z");
+        assert_eq!(at("2027-03-28T03:00:00.5+02:00").unwrap(), "2027-03-28T01:00:00Z");
+        assert!(at("2027-03-28T03:00:00").unwrap_err().contains("with its offset"));
     }
 }

@@ -4,7 +4,9 @@ use std::{io, process::ExitCode};
 
 use thiserror::Error;
 
-use super::{cluster::Trouble, crds, lookup::LookupError, probe::ProbeError, silence::SilenceError};
+use super::{
+    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, probe::ProbeError, silence::SilenceError,
+};
 use crate::{app::RunError, load::LoadError};
 
 /// How a verb ended. The numbers are part of the interface.
@@ -43,6 +45,9 @@ pub enum Failure {
     /// The silence cannot be made as it was asked for.
     #[error(transparent)]
     Silence(#[from] SilenceError),
+    /// No such policy or schedule, or an impossible range.
+    #[error(transparent)]
+    Oncall(#[from] OncallError),
     /// There is nothing to probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -71,7 +76,7 @@ impl Failure {
             Self::Lookup(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
-            Self::Load(_) => Exit::Usage,
+            Self::Load(_) | Self::Oncall(_) => Exit::Usage,
             Self::Crds(_) | Self::Run(_) => Exit::No,
             // `firstline tickets | head` is no error of ours.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,

@@ -21,6 +21,7 @@ pub mod explain;
 #[cfg(test)]
 pub mod fixtures;
 pub mod lookup;
+pub mod oncall;
 pub mod output;
 pub mod probe;
 pub mod sample;
@@ -91,6 +92,9 @@ pub enum Verb {
 
     /// Look at a URL or a monitor of a file once, now, from here
     Probe(probe::ProbeArgs),
+
+    /// Say who is on call, since when and until when; list shifts and gaps
+    Oncall(oncall::OncallArgs),
 
     /// List open tickets, the most urgent first
     Tickets(tickets::TicketsArgs),
@@ -246,6 +250,7 @@ impl Verb {
             Self::Test(args) => test::test(&args, now, output),
             Self::Explain(args) => explain::explain(&args, now, output),
             Self::Probe(args) => probe::probe(&args, clock, output).await,
+            Self::Oncall(args) => oncall::oncall(&args, now, output).await,
             Self::Tickets(args) => tickets::tickets(&args, now, output).await,
             Self::Show(args) => show::show(&args, program, now, output).await,
             Self::Ack { tickets, args } => act::act(&args, &tickets, &[Act::Acknowledge], output).await,

@@ -62,6 +62,8 @@ fn the_operator_keeps_flags_of_its_own() {
 #[rstest]
 #[case("firstline tickets -A")]
 #[case("firstline tickets --all -o wide -n payments")]
+#[case("firstline oncall")]
+#[case("firstline oncall payments -f production --schedule primary --at 2027-03-28T03:00:00+02:00 --until 2w -o ical")]
 #[case("firstline show 1042 -o yaml")]
 #[case("firstline unack inc-a")]
 #[case("firstline reopen inc-a 7")]
@@ -86,6 +88,7 @@ fn this_is_understood(#[case] line: &str) {
 #[case::no_matcher("firstline silence --for 2h --reason deploy", "<MATCHER>")]
 #[case::no_length("firstline silence service=checkout --for 0s --reason deploy", "expected more than 0s")]
 #[case::not_a_duration("firstline ack inc-a --timeout soon", "found `soon`")]
+#[case::no_offset("firstline oncall --at 2027-03-28T03:00:00", "expected an instant with its offset")]
 #[case::not_a_ticket("firstline ack Checkout", "expected a ticket's name")]
 #[case::both_namespaces("firstline tickets -A -n payments", "cannot be used with")]
 #[case::unknown_reason(

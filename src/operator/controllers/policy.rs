@@ -6,7 +6,13 @@ use api::{
     SupportPolicy, conditions,
     support_policy::{Accepted, Gap, OnCall, SupportPolicyStatus},
 };
-use domain::{conditions::Standing, oncall, policy::Policy, problem::Problem};
+use domain::{
+    conditions::Standing,
+    oncall,
+    policy::{Policy, Schedule},
+    problem::Problem,
+    time::{after, between},
+};
 use jiff::Timestamp;
 
 use crate::{
@@ -43,7 +49,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let now = ctx.clock.now();
     let status = status(&entry, &missing, now);
     let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, now));
-    let again = change.map(|at| domain::time::between(now, at));
+    let again = change.map(|at| between(now, at));
     let again = if missing.is_empty() { again } else { Some(again.unwrap_or(SECRETS_AGAIN).min(SECRETS_AGAIN)) };
     if entry.object.status.as_ref() == Some(&status) {
         return Some(Looked { outcome: Outcome::Unchanged, again });
@@ -98,7 +104,7 @@ fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPol
     status.on_call_summary = (!summary.is_empty()).then_some(summary);
     let mut gaps = Vec::new();
     for (name, schedule) in &policy.schedules {
-        let found = oncall::gaps(schedule, &[], now, domain::time::after(now, HORIZON));
+        let found = oncall::gaps(schedule, &[], now, after(now, HORIZON));
         gaps.extend(found.into_iter().map(|(from, to)| Gap {
             schedule: name.clone(),
             from: domain::time::whole_seconds(from),
@@ -121,7 +127,7 @@ fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPol
     for (gap, known) in gaps.iter_mut().zip(&before.gaps) {
         if gap.schedule == known.schedule
             && gap.from == known.from
-            && domain::time::between(known.to, gap.to) < Duration::from_secs(86_400)
+            && between(known.to, gap.to) < Duration::from_secs(86_400)
         {
             gap.to = known.to;
         }
@@ -159,7 +165,22 @@ fn on_call(policy: &Policy, name: &str, now: Timestamp) -> OnCall {
     OnCall { schedule: name.to_owned(), now: shift.person.map(str::to_owned), until: shift.until, next }
 }
 
-/// When the answer to "who is on call" changes next.
+/// When the status is next another one: somebody else is on call, a gap has passed, or one comes within the horizon.
 fn next_change(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
-    policy.schedules.values().filter_map(|schedule| oncall::next_change(schedule, &[], now)).min()
+    let horizon = after(now, HORIZON);
+    let of_schedule = |schedule: &Schedule| {
+        let gaps = oncall::gaps(schedule, &[], now, horizon);
+        let ends = gaps.into_iter().map(|(_, to)| to).find(|to| *to < horizon);
+        // One that reaches over the horizon is listed already.
+        let beyond = oncall::gaps(schedule, &[], horizon, after(horizon, HORIZON));
+        let comes = beyond.into_iter().map(|(from, _)| from).find(|from| *from > horizon);
+        let comes = comes.map(|from| after(now, between(horizon, from)));
+        // Whether there is a later one is looked at when this horizon is reached.
+        let look = comes.unwrap_or(horizon);
+        [oncall::next_change(schedule, &[], now), ends, Some(look)].into_iter().flatten().min()
+    };
+    policy.schedules.values().filter_map(of_schedule).min()
 }
+
+#[cfg(test)]
+mod tests;
