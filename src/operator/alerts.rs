@@ -361,11 +361,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
             title: alert.title().chars().take(500).collect(),
             description: alert.annotations.get("description").cloned(),
             type_: TicketType::Incident,
-            requester: None,
             affects: affects.collect(),
-            priority: None,
-            queue: None,
-            assignee: None,
             links: previous_link(&previous),
             origin: Some(Origin {
                 policy: policy.map(|policy| policy.name.clone()).unwrap_or_default(),
@@ -378,6 +374,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
                 severity: case.severity.into(),
                 alerts: vec![first],
             }),
+            ..TicketSpec::default()
         },
     );
     ticket.metadata.namespace = Some(case.group.namespace.clone());

@@ -170,12 +170,9 @@ fn refuse_repeated_keys(schema: &Value, value: &Value, path: &str, problems: &mu
                 let path = format!("{path}[{i}]");
                 refuse_repeated_keys(item_schema, item, &path, problems);
                 let own: Vec<Option<&Value>> = keys.iter().map(|key| item.get(key)).collect();
-                if let (Some(key), Some(Some(value))) = (keys.first(), own.first()) {
+                if own.iter().any(Option::is_some) {
                     if seen.contains(&own) {
-                        problems.push(Problem::error(
-                            format!("{path}.{key}"),
-                            format!("expected a {key} of its own, found `{}` again", plain(value)),
-                        ));
+                        problems.push(repeated(&path, &keys, &own));
                     }
                     seen.push(own);
                 }
@@ -183,6 +180,18 @@ fn refuse_repeated_keys(schema: &Value, value: &Value, path: &str, problems: &mu
         }
         _ => {}
     }
+}
+
+/// One key has a field of its own to point at; several are a pair of the item.
+fn repeated(path: &str, keys: &[&str], values: &[Option<&Value>]) -> Problem {
+    let found: Vec<String> = values
+        .iter()
+        .map(|value| value.map_or_else(|| "nothing".to_owned(), |value| format!("`{}`", plain(value))))
+        .collect();
+    let (keys, found) = (keys.join(" and "), found.join(" and "));
+    let article = if keys.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    let path = if values.len() == 1 { format!("{path}.{keys}") } else { path.to_owned() };
+    Problem::error(path, format!("expected {article} {keys} of its own, found {found} again"))
 }
 
 /// `the number 5`, `a list`, `nothing`.

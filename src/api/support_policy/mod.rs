@@ -6,6 +6,7 @@
 
 mod calendar;
 mod channel;
+mod queue;
 mod sla;
 mod status;
 mod validate;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 pub use calendar::{Calendar, CalendarDate, Week};
 pub use channel::{Channel, EmailAuth, EmailChannel, SmtpTls, WebhookChannel};
+pub use queue::{MatrixCell, Queue};
 pub use sla::{ApplyTo, SlaTarget};
 pub use status::{Accepted, Gap, OnCall, SupportPolicyStatus};
 pub use validate::validate;
@@ -111,6 +113,14 @@ pub struct SupportPolicySpec {
     /// Which tickets a change of these promises concerns. Time so far is always carried over.
     #[serde(default)]
     pub apply_to: ApplyTo,
+    /// Lists of tickets that teams work off.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub queues: Vec<Queue>,
+    /// Where the priority of impact and urgency is not the usual one: high and high P1, each level less one more, low and low P5.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 9), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["impact", "urgency"]))]
+    pub priorities: Vec<MatrixCell>,
 }
 
 /// Other namespaces that a policy serves.

@@ -2,6 +2,7 @@
 
 mod chain;
 mod escalation;
+mod facts;
 mod status;
 mod validate;
 
@@ -18,12 +19,13 @@ pub use status::{
 };
 
 pub use validate::validate;
+pub(crate) use validate::validate_link;
 
 use crate::schema;
 pub use crate::service_monitor::Severity;
 
 /// One request or incident.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, CustomResource, KubeSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, CustomResource, KubeSchema)]
 #[kube(
     group = "firstline.dev",
     version = "v1alpha1",
@@ -38,14 +40,14 @@ pub use crate::service_monitor::Severity;
     selectable = ".status.state",
     selectable = ".status.priority",
     selectable = ".status.assignee",
-    selectable = ".spec.queue",
+    selectable = ".status.queue",
     doc = "One request or incident: the durable record of all that happened to it.",
     printcolumn(name = "Number", type_ = "integer", json_path = ".status.number"),
     printcolumn(name = "Priority", type_ = "string", json_path = ".status.priority"),
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),
     printcolumn(name = "Assignee", type_ = "string", json_path = ".status.assignee"),
-    printcolumn(name = "Queue", type_ = "string", json_path = ".spec.queue", priority = 1),
+    printcolumn(name = "Queue", type_ = "string", json_path = ".status.queue", priority = 1),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type", priority = 1),
     printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.name", priority = 1),
     printcolumn(name = "Step", type_ = "integer", json_path = ".status.escalation.step", priority = 1),
@@ -56,6 +58,8 @@ pub use crate::service_monitor::Severity;
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("has(self.origin) == has(oldSelf.origin) && (!has(self.origin) || self.origin == oldSelf.origin)")
     .message("origin says why the ticket was opened and never changes"))]
+#[x_kube(validation = Rule::new("has(self.policy) == has(oldSelf.policy) && (!has(self.policy) || self.policy == oldSelf.policy)")
+    .message("policy is chosen when the ticket begins and never changes; open a new ticket"))]
 pub struct TicketSpec {
     /// What is wrong or wanted, in one line.
     #[schemars(schema_with = "schema::some_text::<500>")]
@@ -75,7 +79,15 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20))]
     pub affects: Vec<Affected>,
-    /// P1 to P5, to overrule what the policy's route says.
+    /// How much is broken; with urgency it gives the priority. Absent: medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Level")]
+    pub impact: Option<Level>,
+    /// How soon it must be mended; with impact it gives the priority. Absent: medium.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Level")]
+    pub urgency: Option<Level>,
+    /// P1 to P5, to overrule what impact and urgency, or the policy's route, say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::priority")]
     pub priority: Option<String>,
@@ -83,10 +95,18 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
     pub queue: Option<String>,
+    /// The SupportPolicy it lives by, to overrule what its labels choose. Chosen when the ticket begins, for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::object_name")]
+    pub policy: Option<String>,
     /// Who works on it, to pin it to one person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]
     pub assignee: Option<String>,
+    /// Due times that are set by hand and overrule the policy's targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DueOverride")]
+    pub due_override: Option<DueOverride>,
     /// Other tickets and pages that have to do with it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
@@ -95,6 +115,43 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Origin")]
     pub origin: Option<Origin>,
+}
+
+/// How much is broken, or how soon it must be mended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    /// Work stands still; at once.
+    High,
+    /// It is in somebody's way; soon.
+    Medium,
+    /// It can wait.
+    Low,
+}
+
+impl From<Level> for domain::policy::Level {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::High => Self::High,
+            Level::Medium => Self::Medium,
+            Level::Low => Self::Low,
+        }
+    }
+}
+
+/// Due times that are set by hand, at least one.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.firstResponse) || has(self.resolution)").message("expected firstResponse or resolution"))]
+pub struct DueOverride {
+    /// When somebody must have answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub first_response: Option<Timestamp>,
+    /// When it must be resolved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub resolution: Option<Timestamp>,
 }
 
 /// What kind of work a ticket is.
@@ -172,10 +229,45 @@ pub enum Relation {
     DuplicateOf,
     /// The same trouble as the other one, later.
     RecurrenceOf,
+    /// The other one had ended when its requester wrote again.
+    FollowUpOf,
+    /// The other one held the message that this one is about.
+    SplitFrom,
     /// The other one has to do with it.
     RelatesTo,
     /// A page.
     Url,
+}
+
+impl Relation {
+    /// Every relation.
+    pub const ALL: [Self; 7] = [
+        Self::CausedBy,
+        Self::DuplicateOf,
+        Self::RecurrenceOf,
+        Self::FollowUpOf,
+        Self::SplitFrom,
+        Self::RelatesTo,
+        Self::Url,
+    ];
+
+    /// The word in specs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CausedBy => "causedBy",
+            Self::DuplicateOf => "duplicateOf",
+            Self::RecurrenceOf => "recurrenceOf",
+            Self::FollowUpOf => "followUpOf",
+            Self::SplitFrom => "splitFrom",
+            Self::RelatesTo => "relatesTo",
+            Self::Url => "url",
+        }
+    }
+
+    /// One of our own words.
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|relation| relation.as_str() == word)
+    }
 }
 
 /// Why the operator opened a ticket.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EscalationStatus, Severity};
-use crate::{conditions::Condition, schema};
+use super::{EscalationStatus, Link, Severity};
+use crate::{conditions::Condition, schema, ticket_event::Feedback};
 
 /// What is known of a ticket.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, KubeSchema)]
@@ -35,6 +35,10 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<500>")]
     pub reason: Option<String>,
+    /// Until when it waits, in a state that waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub waits_until: Option<Timestamp>,
     /// P1 to P5.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::priority")]
@@ -47,6 +51,10 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<256>")]
     pub assignee: Option<String>,
+    /// Which team's list it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<63>")]
+    pub queue: Option<String>,
     /// The policy it lives by, frozen when it began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "PolicyInForce")]
@@ -79,6 +87,26 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Messages")]
     pub messages: Option<Messages>,
+    /// Other tickets and pages that events linked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub links: Vec<Link>,
+    /// The ticket that carries it on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<253>")]
+    pub merged_into: Option<String>,
+    /// The ticket where its conversation goes on, because the requester wrote after its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<253>")]
+    pub follow_up: Option<String>,
+    /// How often it was reopened.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub reopens: u32,
+    /// What the requester thinks of how it went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Feedback")]
+    pub feedback: Option<Feedback>,
     /// When something happened to it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
@@ -108,6 +136,8 @@ pub enum TicketState {
     PendingRequester,
     /// A vendor must answer.
     PendingVendor,
+    /// It waits for a date that was agreed with the requester.
+    Scheduled,
     /// Done; it comes back if the trouble does.
     Resolved,
     /// Done for good.
@@ -122,6 +152,7 @@ impl From<domain::ticket::TicketState> for TicketState {
             From::Open => Self::Open,
             From::PendingRequester => Self::PendingRequester,
             From::PendingVendor => Self::PendingVendor,
+            From::Scheduled => Self::Scheduled,
             From::Resolved => Self::Resolved,
             From::Closed => Self::Closed,
         }
@@ -135,6 +166,7 @@ impl From<TicketState> for domain::ticket::TicketState {
             TicketState::Open => Self::Open,
             TicketState::PendingRequester => Self::PendingRequester,
             TicketState::PendingVendor => Self::PendingVendor,
+            TicketState::Scheduled => Self::Scheduled,
             TicketState::Resolved => Self::Resolved,
             TicketState::Closed => Self::Closed,
         }
@@ -405,9 +437,12 @@ pub struct MessageLine {
     /// By whom.
     #[schemars(schema_with = "schema::text::<256>")]
     pub from: String,
-    /// Whether the requester sees it.
+    /// Whether the requester sees it, or wrote it.
     #[serde(default)]
     pub public: bool,
+    /// Whether a machine wrote it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub automatic: bool,
     /// The first 280 characters.
     #[schemars(schema_with = "schema::text::<280>")]
     pub text: String,

@@ -2,7 +2,7 @@
 
 use domain::problem::Problem;
 
-use super::Ticket;
+use super::{DueOverride, Link, Ticket};
 use crate::findings::{Findings, Validated};
 
 /// Reads a Ticket.
@@ -15,15 +15,22 @@ pub fn validate(ticket: &Ticket) -> Result<Validated<()>, Vec<Problem>> {
         let members = [("monitor", affected.monitor.is_some()), ("service", affected.service.is_some())];
         findings.exactly_one(&format!("spec.affects[{i}]"), &members);
     }
+    if ticket.spec.due_override == Some(DueOverride::default()) {
+        findings.error("spec.dueOverride", "expected firstResponse or resolution");
+    }
     for (i, link) in ticket.spec.links.iter().enumerate() {
-        let path = format!("spec.links[{i}]");
-        findings.exactly_one(&path, &[("ticket", link.ticket.is_some()), ("url", link.url.is_some())]);
-        if let Some(url) = &link.url {
-            findings.url(&format!("{path}.url"), url, &["https", "http"]);
-        }
-        if link.ticket.is_some() && link.ticket == ticket.metadata.name {
-            findings.error(format!("{path}.ticket"), "expected another ticket, found this one");
-        }
+        validate_link(&mut findings, &format!("spec.links[{i}]"), link, ticket.metadata.name.as_ref());
     }
     findings.finish(())
+}
+
+/// One link of the ticket that is called `own`.
+pub(crate) fn validate_link(findings: &mut Findings, path: &str, link: &Link, own: Option<&String>) {
+    findings.exactly_one(path, &[("ticket", link.ticket.is_some()), ("url", link.url.is_some())]);
+    if let Some(url) = &link.url {
+        findings.url(&format!("{path}.url"), url, &["https", "http"]);
+    }
+    if link.ticket.is_some() && link.ticket.as_ref() == own {
+        findings.error(format!("{path}.ticket"), "expected another ticket, found this one");
+    }
 }

@@ -81,5 +81,7 @@ pub(crate) fn policy() -> Policy {
         inhibit: Vec::new(),
         calendars: BTreeMap::new(),
         sla: Promises::default(),
+        queues: BTreeMap::new(),
+        priorities: Vec::new(),
     }
 }

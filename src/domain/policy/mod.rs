@@ -6,6 +6,7 @@
 #[cfg(test)]
 pub(crate) mod example;
 mod promise;
+mod queue;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -23,6 +24,7 @@ use crate::{
     suppression::Inhibition,
     time::LocalTime,
 };
+pub use queue::{Cell, Level, Queue, priority_of};
 
 /// A support policy.
 #[derive(Debug, Clone)]
@@ -59,6 +61,10 @@ pub struct Policy {
     pub calendars: BTreeMap<String, Calendar>,
     /// What is promised for tickets.
     pub sla: Promises,
+    /// By name.
+    pub queues: BTreeMap<String, Queue>,
+    /// Where the priority matrix differs from the usual one.
+    pub priorities: Vec<Cell>,
 }
 
 impl Policy {

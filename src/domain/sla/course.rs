@@ -196,7 +196,7 @@ impl Course {
 /// Whether this clock stands still in this state. A first response waits for nobody: asking the requester something
 /// is the response.
 fn pauses(name: ClockName, state: TicketState) -> bool {
-    let scheduled = TicketState::parse("Scheduled") == Some(state);
+    let scheduled = state == TicketState::Scheduled;
     match name {
         ClockName::FirstResponse => false,
         ClockName::NextResponse => scheduled,

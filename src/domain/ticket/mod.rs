@@ -7,7 +7,9 @@
 pub mod event;
 pub mod fold;
 mod identity;
+pub mod objection;
 mod state;
+pub mod subject;
 pub mod timeline;
 
 pub use identity::{NotificationKey, notification_id, ticket_name};

@@ -16,6 +16,8 @@ pub enum TicketState {
     PendingRequester,
     /// Waits for a vendor.
     PendingVendor,
+    /// Waits for a date that was agreed with the one who asked.
+    Scheduled,
     /// Done; reopens when it happens again soon.
     Resolved,
     /// Over for good.
@@ -24,8 +26,15 @@ pub enum TicketState {
 
 impl TicketState {
     /// Every state, in the order of a ticket's life.
-    pub const ALL: [Self; 6] =
-        [Self::New, Self::Open, Self::PendingRequester, Self::PendingVendor, Self::Resolved, Self::Closed];
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Open,
+        Self::PendingRequester,
+        Self::PendingVendor,
+        Self::Scheduled,
+        Self::Resolved,
+        Self::Closed,
+    ];
 
     /// The word in status and columns.
     pub fn as_str(self) -> &'static str {
@@ -34,6 +43,7 @@ impl TicketState {
             Self::Open => "Open",
             Self::PendingRequester => "PendingRequester",
             Self::PendingVendor => "PendingVendor",
+            Self::Scheduled => "Scheduled",
             Self::Resolved => "Resolved",
             Self::Closed => "Closed",
         }
@@ -42,6 +52,11 @@ impl TicketState {
     /// One of our own words.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == word)
+    }
+
+    /// Whether it waits for somebody or something outside, until some time.
+    pub fn is_waiting(self) -> bool {
+        matches!(self, Self::PendingRequester | Self::PendingVendor | Self::Scheduled)
     }
 
     /// Whether work on it has ended.
@@ -69,12 +84,14 @@ pub enum CloseReason {
     NoResponse,
     /// Not a request.
     Spam,
+    /// Another ticket carries it on.
+    Merged,
     /// What fired has stopped by itself.
     Recovered,
 }
 
 impl CloseReason {
-    /// Every reason a person may give; `Recovered` is the operator's own.
+    /// Every reason a person may give with a state; `Merged` comes with a merge, `Recovered` is the operator's own.
     pub const BY_PEOPLE: [Self; 5] = [Self::Completed, Self::NotPlanned, Self::Duplicate, Self::NoResponse, Self::Spam];
 
     /// The word in status.
@@ -85,6 +102,7 @@ impl CloseReason {
             Self::Duplicate => "Duplicate",
             Self::NoResponse => "NoResponse",
             Self::Spam => "Spam",
+            Self::Merged => "Merged",
             Self::Recovered => "Recovered",
         }
     }

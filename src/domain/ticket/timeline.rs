@@ -47,11 +47,19 @@ pub enum What {
     AcknowledgementWithdrawn,
     /// Nobody was paged, on purpose: a restored backup.
     NotPaged,
+    /// Fields of the spec that matter to the course of the ticket: what they became, and what they were.
+    SpecChanged,
+    /// The priority that the route of the most severe alert gives.
+    PrioritySet,
+    /// A clock ran past its due time; the line stands where that was.
+    Breach,
+    /// Somebody was told that a clock nears its due time, or ran past it.
+    Warned,
 }
 
 impl What {
     /// Every word.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 18] = [
         Self::Fired,
         Self::Recovered,
         Self::SourceRemoved,
@@ -66,6 +74,10 @@ impl What {
         Self::Exhausted,
         Self::AcknowledgementWithdrawn,
         Self::NotPaged,
+        Self::SpecChanged,
+        Self::PrioritySet,
+        Self::Breach,
+        Self::Warned,
     ];
 
     /// The word in status.
@@ -85,6 +97,10 @@ impl What {
             Self::Exhausted => "Exhausted",
             Self::AcknowledgementWithdrawn => "AcknowledgementWithdrawn",
             Self::NotPaged => "NotPaged",
+            Self::SpecChanged => "SpecChanged",
+            Self::PrioritySet => "PrioritySet",
+            Self::Breach => "Breach",
+            Self::Warned => "Warned",
         }
     }
 
@@ -95,7 +111,17 @@ impl What {
 
     /// Whether the fold reads it; such a line is never evicted.
     pub fn is_read_by_the_fold(self) -> bool {
-        matches!(self, Self::Resolved | Self::Reopened | Self::SeverityRose | Self::AcknowledgementWithdrawn)
+        matches!(
+            self,
+            Self::Resolved
+                | Self::Reopened
+                | Self::SeverityRose
+                | Self::AcknowledgementWithdrawn
+                | Self::SpecChanged
+                | Self::PrioritySet
+                | Self::Breach
+                | Self::Warned
+        )
     }
 }
 

@@ -97,12 +97,7 @@ impl Act {
         let mut spec = TicketEventSpec {
             ticket: ticket.to_owned(),
             author: Some(author.to_owned()).filter(|author| !author.is_empty()),
-            occurred_at: None,
-            acknowledge: None,
-            unacknowledge: None,
-            note: None,
-            assign: None,
-            state: None,
+            ..TicketEventSpec::default()
         };
         match self {
             Self::Acknowledge => spec.acknowledge = Some(true),
@@ -111,9 +106,9 @@ impl Act {
             Self::Assign(to) => spec.assign = Some(Assign { to: to.clone() }),
             Self::Resolve(reason) => {
                 let reason = CloseReason::from(*reason).as_str().to_owned();
-                spec.state = Some(StateChange { to: TicketState::Resolved, reason: Some(reason) });
+                spec.state = Some(StateChange { to: TicketState::Resolved, reason: Some(reason), until: None });
             }
-            Self::Reopen => spec.state = Some(StateChange { to: TicketState::Open, reason: None }),
+            Self::Reopen => spec.state = Some(StateChange { to: TicketState::Open, reason: None, until: None }),
         }
         spec
     }

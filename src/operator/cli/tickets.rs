@@ -137,7 +137,9 @@ fn state_cell(state: Option<TicketState>) -> Cell {
     let paint = match state {
         TicketState::New => Paint::Warn,
         TicketState::Resolved | TicketState::Closed => Paint::Faint,
-        TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor => Paint::Plain,
+        TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor | TicketState::Scheduled => {
+            Paint::Plain
+        }
     };
     Cell::new(format!("{state:?}"), paint)
 }

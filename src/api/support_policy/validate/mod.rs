@@ -7,6 +7,7 @@ mod channels;
 mod escalations;
 mod inhibit;
 mod people;
+mod queues;
 mod routes;
 mod schedules;
 mod sla;
@@ -51,6 +52,8 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         inhibit: inhibit::read(&mut findings, &spec.inhibit),
         calendars: calendars::read(&mut findings, &spec.calendars),
         sla: sla::read(&mut findings, spec, &names),
+        queues: queues::read(&mut findings, &spec.queues, &names),
+        priorities: queues::matrix(&spec.priorities),
         channels,
         name: policy.metadata.name.clone().unwrap_or_default(),
         namespace,

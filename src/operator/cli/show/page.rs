@@ -279,7 +279,11 @@ fn commands(seen: &Seen, status: &TicketStatus, program: &str, colour: Colour) -
             body.push(("to add what was found", command("note", " \"…\"")));
             body.push(("if it is not done after all", command("reopen", "")));
         }
-        TicketState::New | TicketState::Open | TicketState::PendingRequester | TicketState::PendingVendor => {
+        TicketState::New
+        | TicketState::Open
+        | TicketState::PendingRequester
+        | TicketState::PendingVendor
+        | TicketState::Scheduled => {
             if acknowledged {
                 body.push(("to give it back", command("unack", "")));
             } else {

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use api::{Ticket, TicketEvent, ticket::TicketStatus, ticket_event::TicketEventStatus};
 use kube::{
-    Api,
-    api::{Patch, PatchParams},
+    Api, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
 };
 use serde_json::json;
 use thiserror::Error;
 
 use super::{
-    decide::{Plan, Seen},
+    decide::{Creation, Plan, Seen},
     letter,
 };
 use crate::{
@@ -37,12 +37,18 @@ pub enum Error {
     /// The ticket changed since it was read.
     #[error("the ticket changed since it was read")]
     Changed,
+    /// What an event asked for was not created.
+    #[error("creating {0}: {1}")]
+    Create(String, #[source] Box<kube::Error>),
     /// An event's status was not written.
     #[error("writing the status of event {0}: {1}")]
     Event(String, #[source] Box<kube::Error>),
 }
 
 pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan) -> Result<(), Error> {
+    for creation in &plan.creations {
+        create(ctx, key, creation).await?;
+    }
     for (name, status) in &plan.events {
         judge(ctx, key, name, status).await?;
     }
@@ -98,6 +104,26 @@ async fn catch_up(ctx: &Context, key: &Key, api: &Api<Ticket>) -> Result<(), Err
         }
         Ok(None) => Ok(()),
         Err(error) => Err(Error::Status(Box::new(error))),
+    }
+}
+
+/// What an event asked for beyond its ticket. That it exists already is as good: the names are decided by what it is.
+async fn create(ctx: &Context, key: &Key, creation: &Creation) -> Result<(), Error> {
+    let params = PostParams::default();
+    let (name, answer) = match creation {
+        Creation::Ticket(ticket) => {
+            let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
+            (ticket.name_any(), api.create(&params, ticket).await.map(drop))
+        }
+        Creation::Event(event) => {
+            let api: Api<TicketEvent> = Api::namespaced(ctx.client.clone(), &key.namespace);
+            (event.name_any(), api.create(&params, event).await.map(drop))
+        }
+    };
+    match answer {
+        Ok(()) => Ok(()),
+        Err(kube::Error::Api(answer)) if answer.is_already_exists() => Ok(()),
+        Err(error) => Err(Error::Create(name, Box::new(error))),
     }
 }
 

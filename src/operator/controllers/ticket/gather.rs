@@ -1,11 +1,13 @@
 //! Reads what a decision about a ticket rests on.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use api::Ticket;
+use api::{Ticket, TicketEvent, ticket::PolicyInForce};
+use domain::{labels::Labels, routing};
+use kube::ResourceExt;
 
 use super::{act::Error, decide::Seen};
-use crate::{context::Context, inbox::Inbox, kube::meta::Key};
+use crate::{context::Context, inbox::Inbox, index::World, kube::meta::Key};
 
 /// `None` when the ticket is gone: whoever waits in its inbox is told so.
 pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox)>, Error> {
@@ -17,13 +19,22 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
         Some(_) => None,
         None => Some(ctx.numbers.draw().await?),
     };
-    let frozen = frozen_policy(ctx, key, &ticket).await?;
+    let chosen = choose(ctx, key, &ticket).await?;
+    let policy = policy_key(&ticket).or_else(|| chosen.as_ref().map(|it| Key::new(&*it.namespace, &*it.name)));
+    let frozen = match revision(&ticket).or(chosen.as_ref().map(|it| it.revision.as_str())) {
+        Some(name) => ctx.revisions.read(&key.namespace, name).await?,
+        None => None,
+    };
     let inbox = ctx.inboxes.take(key);
     let world = ctx.world.read();
-    let policy_exists = policy_key(&ticket).is_some_and(|policy| world.policy(&policy).is_some());
-    let live = policy_key(&ticket).and_then(|policy| world.policy(&policy)).and_then(|entry| entry.compiled.clone());
+    let entry = policy.and_then(|policy| world.policy(&policy));
+    let policy_exists = entry.is_some();
+    let live = entry.and_then(|entry| entry.compiled.clone());
+    let events = world.events_of(key);
     let seen = Seen {
-        events: world.events_of(key),
+        others: others(&world, key, &events),
+        events,
+        chosen,
         frozen,
         live,
         policy_exists,
@@ -38,21 +49,64 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
     Ok(Some((seen, inbox)))
 }
 
-/// The policy of a ticket that alerts opened.
+/// The policy a ticket lives by: its origin's, or what was chosen for it.
 fn policy_key(ticket: &Ticket) -> Option<Key> {
-    let origin = ticket.spec.origin.as_ref().filter(|origin| !origin.policy.is_empty())?;
-    Some(Key::new(origin.policy_namespace.clone(), origin.policy.clone()))
+    if let Some(origin) = &ticket.spec.origin {
+        return Some(Key::new(&*origin.policy_namespace, &*origin.policy)).filter(|key| !key.name.is_empty());
+    }
+    let policy = ticket.status.as_ref()?.policy.as_ref()?;
+    Some(Key::new(&*policy.namespace, &*policy.name))
 }
 
-async fn frozen_policy(
-    ctx: &Context,
-    key: &Key,
-    ticket: &Ticket,
-) -> Result<Option<Arc<domain::policy::Policy>>, Error> {
-    match &ticket.spec.origin {
-        Some(origin) if !origin.policy_revision.is_empty() => {
-            Ok(ctx.revisions.read(&key.namespace, &origin.policy_revision).await?)
-        }
-        _ => Ok(None),
+fn revision(ticket: &Ticket) -> Option<&str> {
+    let of_origin = ticket.spec.origin.as_ref().map(|origin| origin.policy_revision.as_str());
+    let of_status = || Some(ticket.status.as_ref()?.policy.as_ref()?.revision.as_str());
+    of_origin.or_else(of_status).filter(|name| !name.is_empty())
+}
+
+/// For a ticket that no alert opened and that has no policy yet: the one it names, else the one that its labels
+/// choose, frozen before anything is decided by it.
+async fn choose(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<Option<PolicyInForce>, Error> {
+    let has_policy = ticket.status.as_ref().is_some_and(|status| status.policy.is_some());
+    if ticket.spec.origin.is_some() || has_policy {
+        return Ok(None);
     }
+    let entry = {
+        let world = ctx.world.read();
+        let chosen = match &ticket.spec.policy {
+            Some(name) => Some(Key::new(&*key.namespace, &**name)),
+            None => {
+                let policies = world.usable_policies().map(AsRef::as_ref);
+                routing::choose_policy(policies, &key.namespace, &labels(ticket))
+                    .map(|choice| Key::new(&*choice.policy.namespace, &*choice.policy.name))
+            }
+        };
+        chosen.and_then(|key| world.policy(&key).cloned()).filter(|entry| entry.compiled.is_some())
+    };
+    let Some(entry) = entry else { return Ok(None) };
+    let revision = ctx.revisions.keep(&key.namespace, &entry).await?;
+    let policy = Key::of(entry.object.as_ref());
+    Ok(Some(PolicyInForce { namespace: policy.namespace, name: policy.name, revision }))
+}
+
+/// What a policy matches on: the object's labels, and queue, type, service and priority of its spec.
+fn labels(ticket: &Ticket) -> Labels {
+    let spec = &ticket.spec;
+    let type_ = serde_json::to_value(spec.type_).ok().and_then(|word| word.as_str().map(str::to_owned));
+    let own = [
+        ("queue", spec.queue.clone()),
+        ("type", type_),
+        ("service", spec.affects.iter().find_map(|affected| affected.service.clone())),
+        ("priority", spec.priority.clone()),
+    ];
+    let own = own.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    ticket.labels().clone().into_iter().chain(own).collect()
+}
+
+/// The tickets that events which are not judged yet name.
+fn others(world: &World, key: &Key, events: &[Arc<TicketEvent>]) -> HashMap<String, Arc<Ticket>> {
+    let open = events.iter().filter(|event| event.status.as_ref().is_none_or(|status| status.accepted.is_none()));
+    let acts = open.filter_map(|event| api::ticket_event::act(&event.spec));
+    let names = acts.filter_map(|act| domain::ticket::objection::other_ticket(&act).map(str::to_owned));
+    names.filter_map(|name| Some((name.clone(), world.ticket(&Key::new(&*key.namespace, &*name))?.clone()))).collect()
 }

@@ -4,7 +4,7 @@
 //! simply the next one that is read, and every message is accepted the moment it is planned.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -133,6 +133,8 @@ impl Rehearsal {
         let seen = Seen {
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),
+            others: HashMap::new(),
+            chosen: None,
             frozen: self.policy.clone(),
             live: self.policy.clone(),
             policy_exists: self.policy.is_some(),

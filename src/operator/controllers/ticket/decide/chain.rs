@@ -66,7 +66,7 @@ impl Draft<'_> {
     }
 
     /// The frozen escalation; a page without one tells the route's targets or the last resort.
-    fn escalation(&self) -> EscalationPolicy {
+    pub(super) fn escalation(&self) -> EscalationPolicy {
         let name = self.status.escalation.as_ref().map_or("", |stored| stored.chain.as_str());
         let policy = self.policy();
         if let Some(named) = policy.and_then(|policy| policy.escalations.get(name)) {
@@ -177,7 +177,7 @@ impl Draft<'_> {
         self.plan(MessageKind::Page, page, &why);
     }
 
-    fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
+    pub(super) fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
         let Some(live) = self.live() else { return };
         let why = "the route tells you of its tickets";
         let sequence = self.fired_again();
@@ -257,6 +257,12 @@ impl Draft<'_> {
             .flat_map(|silence| [silence.starts_at, silence.ends_at])
             .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
-        [self.chain_deadline(), self.quiet_until()].into_iter().flatten().chain(silences).chain(notices).min()
+        let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
+        [self.chain_deadline(), self.quiet_until(), by_itself]
+            .into_iter()
+            .flatten()
+            .chain(silences)
+            .chain(notices)
+            .min()
     }
 }

@@ -47,6 +47,11 @@ impl Draft<'_> {
                 "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match",
             ),
             (
+                self.seen.ticket.spec.policy.is_some() && !has_policy,
+                NO_POLICY,
+                "the SupportPolicy that spec.policy names is not in this namespace, or is not valid; create or mend it",
+            ),
+            (
                 self.not_paged,
                 NOT_PAGED,
                 "the ticket is a restored backup: nobody was paged; acknowledge or resolve it by hand",

@@ -4,14 +4,16 @@
 //! did, what time did. The result is one status, written once; what it plans is sent only after that write.
 
 mod alerts;
+mod beyond;
 mod chain;
 mod conditions;
 mod deliveries;
+mod events;
 mod people;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use api::{
     Ticket, TicketEvent,
@@ -25,9 +27,14 @@ use domain::{
     policy::Policy,
     routing::{self, RouteDecision},
     suppression::Silence,
-    ticket::timeline::{self, Line, What},
+    ticket::{
+        fold::Folded,
+        timeline::{self, Line, What},
+    },
 };
 use jiff::Timestamp;
+
+pub(super) use beyond::Creation;
 
 use crate::{
     engine::outbox::Report,
@@ -43,6 +50,10 @@ pub(super) struct Seen {
     pub ticket: Arc<Ticket>,
     /// Its events, in any order.
     pub events: Vec<Arc<TicketEvent>>,
+    /// The other tickets that its events name, by name.
+    pub others: HashMap<String, Arc<Ticket>>,
+    /// The policy that a ticket which no alert opened gets now; `None`: it has one, or none serves it.
+    pub chosen: Option<PolicyInForce>,
     /// The policy as it stood when the ticket began. `None`: the ticket has no policy.
     pub frozen: Option<Arc<Policy>>,
     /// The policy as it is now. `None`: it was deleted, or no valid version of it is known.
@@ -70,6 +81,8 @@ pub(super) struct Plan {
     pub status: TicketStatus,
     /// Whether it differs from the one that was read.
     pub changed: bool,
+    /// Tickets and events that events of this one ask for; created before the verdicts of those are written.
+    pub creations: Vec<Creation>,
     /// Statuses of events that are judged now; written before the ticket's own.
     pub events: Vec<(String, TicketEventStatus)>,
     /// Messages that must not be sent any more.
@@ -113,6 +126,8 @@ struct Draft<'a> {
     chain: Option<Chain>,
     timeline: Vec<Line>,
     events: Vec<(String, TicketEventStatus)>,
+    creations: Vec<Creation>,
+    folded: Option<Folded>,
     cancel: Vec<NotificationId>,
     notes: Vec<Note>,
     held_by: Vec<(String, String)>,
@@ -136,6 +151,8 @@ impl<'a> Draft<'a> {
             chain,
             timeline,
             events: Vec::new(),
+            creations: Vec::new(),
+            folded: None,
             cancel: Vec::new(),
             notes: Vec::new(),
             held_by: Vec::new(),
@@ -173,15 +190,15 @@ impl<'a> Draft<'a> {
         if self.status.number.is_none() {
             self.status.number = self.seen.number.and_then(|number| i64::try_from(number).ok());
         }
+        if self.status.policy.is_none() {
+            self.status.policy.clone_from(&self.seen.chosen);
+        }
         if self.status.epoch.is_some() {
             return;
         }
         let ticket = &self.seen.ticket;
-        self.status.priority.clone_from(&ticket.spec.priority);
         let Some(origin) = &ticket.spec.origin else { return };
         self.status.severity = Some(origin.severity);
-        self.status.priority =
-            self.status.priority.take().or_else(|| self.route.as_ref().map(|route| route.priority.clone()));
         if !origin.policy.is_empty() {
             self.status.policy = Some(PolicyInForce {
                 namespace: origin.policy_namespace.clone(),
@@ -241,6 +258,7 @@ impl<'a> Draft<'a> {
         Plan {
             status: self.status,
             changed,
+            creations: self.creations,
             events: self.events,
             cancel: self.cancel,
             notes: self.notes,

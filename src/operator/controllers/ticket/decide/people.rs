@@ -1,19 +1,16 @@
-//! What people did: their events are put in order, judged by the fold, and passed to the escalation once.
+//! What people did: their events are folded with the timeline, and passed to the escalation once.
 
-use api::{
-    TicketEvent,
-    ticket::{MessageLine, Messages, TicketState},
-    ticket_event::TicketEventStatus,
-};
+use api::ticket::{Link, MessageLine, Messages, Relation, TicketState};
 use domain::{
-    conditions::Standing,
     escalation::Event,
     message::MessageKind,
-    problem::Problem,
+    policy::NotifyTarget,
     ticket::{
-        self as tickets, CloseReason,
-        event::{self, Act},
-        fold::{self, Folded, Subject, Verdict},
+        CloseReason,
+        event::{self, Act, Hand, LinkTarget},
+        fold::{self, Folded, Side},
+        subject::{self, SpecFacts, Subject},
+        timeline::What,
     },
 };
 use kube::ResourceExt;
@@ -21,108 +18,72 @@ use kube::ResourceExt;
 use super::{Draft, alerts::is_over, cut};
 use crate::kube::meta;
 
-/// Remarks kept on the ticket, and characters of each.
-const REMARKS: usize = 10;
-const REMARK_LENGTH: usize = 280;
+/// Messages kept on the ticket, and characters of each.
+const MESSAGES: usize = 10;
+const MESSAGE_LENGTH: usize = 280;
 
 impl Draft<'_> {
     pub(super) fn take_people(&mut self) {
+        self.record_spec();
         let before = self.status.state;
         let events = self.events_in_order();
-        let folded = fold::fold(&self.subject(), &events, &self.timeline);
+        let folded = self.fold(&events);
         self.judge(&events, &folded);
         let last = self.status.last_sequence.unwrap_or(0);
         for (event, verdict) in events.iter().zip(&folded.verdicts) {
             let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
-            if sequence > last && *verdict == Verdict::Accepted {
+            if sequence > last && verdict.is_accepted() {
                 self.pass_on(event);
             }
         }
         self.status.last_sequence =
             events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max().or(self.status.last_sequence);
-        self.store(&folded);
+        self.store(folded);
         self.follow_state(before);
+        self.tell_queue_of_a_new_ticket();
     }
 
     /// Computes the state anew after the timeline got a line.
     pub(super) fn refold(&mut self) {
         let before = self.status.state;
-        let folded = fold::fold(&self.subject(), &self.events_in_order(), &self.timeline);
-        self.store(&folded);
+        let folded = self.fold(&self.events_in_order());
+        self.store(folded);
         self.follow_state(before);
+    }
+
+    fn fold(&self, events: &[event::TicketEvent]) -> Folded {
+        fold::fold(&self.subject(), events, &self.timeline, self.policy(), self.now)
     }
 
     fn subject(&self) -> Subject {
         let ticket = &self.seen.ticket;
+        let created = meta::created(ticket.as_ref());
         Subject {
             uid: meta::uid(ticket.as_ref()),
-            created: meta::created(ticket.as_ref()),
+            name: ticket.name_any(),
+            created,
+            began: subject::began(ticket.spec.origin.as_ref().map(|origin| origin.first_start), created),
             has_requester: ticket.spec.requester.is_some(),
-            pinned_assignee: ticket.spec.assignee.clone(),
+            firing: self.firing() > 0,
+            spec: SpecFacts::from(&ticket.spec),
         }
     }
 
-    /// All events with their sequences; those that have none get the next ones in the order of their arrival.
-    fn events_in_order(&self) -> Vec<event::TicketEvent> {
-        let mut all: Vec<&TicketEvent> = self.seen.events.iter().map(AsRef::as_ref).collect();
-        let known = |event: &TicketEvent| event.status.as_ref().and_then(|status| status.sequence);
-        all.sort_by_key(|event| (known(event).unwrap_or(i64::MAX), meta::version(*event)));
-        let mut next =
-            all.iter().filter_map(|event| known(event)).max().unwrap_or(0).max(self.status.last_sequence.unwrap_or(0));
-        all.into_iter()
-            .filter_map(|event| {
-                let sequence = known(event).unwrap_or_else(|| {
-                    next += 1;
-                    next
-                });
-                let read = read_event(event, sequence)?;
-                Some(event::TicketEvent { refused: self.refused(event, &read.act), ..read })
-            })
-            .collect()
-    }
-
-    /// The refusal on record; for an event that is judged now, whether the policy knows the person it names.
-    fn refused(&self, object: &TicketEvent, act: &Act) -> Option<String> {
-        match object.status.as_ref().and_then(|status| status.accepted) {
-            Some(true) => None,
-            Some(false) => Some(object.status.as_ref()?.reason.clone().unwrap_or_default()),
-            None => {
-                let (Act::Assign { to }, Some(policy)) = (act, self.live()) else { return None };
-                if policy.people.contains_key(to) {
-                    return None;
-                }
-                let problem = Problem::error(
-                    "",
-                    format!("no person of policy {}/{} is called `{to}`", policy.namespace, policy.name),
-                );
-                Some(problem.suggest_from(to, policy.people.keys().map(String::as_str)).to_string())
-            }
+    /// A change of the spec, and of the priority that the route gives, is a line before anything acts on it.
+    fn record_spec(&mut self) {
+        let mut known = SpecFacts::default();
+        let recorded = self.timeline.iter().filter(|line| line.what == What::SpecChanged);
+        recorded.for_each(|line| known.apply(&line.detail));
+        if let Some(change) = known.change_to(&SpecFacts::from(&self.seen.ticket.spec)) {
+            self.line(What::SpecChanged, self.now, change);
         }
-    }
-
-    fn judge(&mut self, events: &[event::TicketEvent], folded: &Folded) {
-        for (event, verdict) in events.iter().zip(&folded.verdicts) {
-            let Some(object) = self.seen.events.iter().find(|object| object.name_any() == event.name) else { continue };
-            if object.status.as_ref().is_some_and(|status| status.accepted.is_some()) {
-                continue;
-            }
-            let (accepted, reason, standing) = match verdict {
-                Verdict::Accepted => (true, None, Standing::Ready { reason: "Accepted", message: "counts".to_owned() }),
-                Verdict::Refused(why) => {
-                    let why = cut(why.clone(), 1_024);
-                    (false, Some(why.clone()), Standing::Stalled { reason: "Refused", message: why })
-                }
-            };
-            let generation = object.metadata.generation;
-            let status = TicketEventStatus {
-                observed_generation: generation.unwrap_or(0),
-                conditions: api::conditions::conditions(&[], &standing, &[], generation, self.now),
-                accepted: Some(accepted),
-                sequence: i64::try_from(event.sequence).ok(),
-                reason,
-                act: Some(cut(act_words(&event.act), 100)),
-            };
-            self.events.push((event.name.clone(), status));
+        let Some(route) = &self.route else { return };
+        let last = self.timeline.iter().rev().find(|line| line.what == What::PrioritySet);
+        if last.is_none_or(|line| line.detail.split(' ').next() != Some(route.priority.as_str())) {
+            let by =
+                if route.name.is_empty() { "the policy's default".to_owned() } else { format!("route {}", route.name) };
+            let detail = format!("{} by {by}", route.priority);
+            self.line(What::PrioritySet, self.now, detail);
         }
     }
 
@@ -134,41 +95,60 @@ impl Draft<'_> {
                 self.note(false, "Acknowledged", "Acknowledge", format!("{who} works on it"));
                 self.tell_chain(Event::Acknowledge { by: who, at: event.at });
             }
+            Act::Snooze { until } => {
+                self.note(false, "Snoozed", "Snooze", format!("{who} works on it, asleep until {until}"));
+                self.tell_chain(Event::Acknowledge { by: who, at: event.at });
+            }
             Act::Unacknowledge => {
                 self.note(true, "Unacknowledged", "Unacknowledge", format!("{who} gave the ticket back"));
                 self.tell_chain(Event::Unacknowledge { at: event.at });
             }
-            Act::Note { .. } | Act::Assign { .. } | Act::State { .. } => {
-                self.tell_chain(Event::Activity { at: event.at });
-            }
+            act if act.is_work() => self.tell_chain(Event::Activity { at: event.at }),
+            _ => {}
         }
     }
 
     /// The policy's name for a Kubernetes user, else the user.
-    fn person_of(&self, user: &str) -> String {
+    pub(super) fn person_of(&self, user: &str) -> String {
         self.live().and_then(|policy| policy.person_of_user(user)).unwrap_or(user).to_owned()
     }
 
-    fn store(&mut self, folded: &Folded) {
-        self.status.state = Some(state(folded.state));
+    fn store(&mut self, folded: Folded) {
+        self.status.state = Some(folded.state.into());
         self.status.reason = folded.reason.map(|reason| reason.as_str().to_owned());
         let recovered = self.status.recovered_at.filter(|_| folded.reason == Some(CloseReason::Recovered));
         self.status.resolved_at = folded.resolved_at.map(|at| recovered.unwrap_or(at));
+        self.status.waits_until = folded.waits_until;
+        self.status.priority = Some(folded.priority.clone());
+        self.status.queue.clone_from(&folded.queue);
         self.status.assignee = folded.assignee.as_deref().map(|who| self.person_of(who));
-        let remarks = &folded.remarks;
-        self.status.messages = (!remarks.is_empty()).then(|| Messages {
-            total: u32::try_from(remarks.len()).unwrap_or(u32::MAX),
-            last: remarks
-                .iter()
-                .skip(remarks.len().saturating_sub(REMARKS))
-                .map(|remark| MessageLine {
-                    at: remark.at,
-                    from: self.person_of(&remark.from),
-                    public: false,
-                    text: cut(remark.text.clone(), REMARK_LENGTH),
-                })
-                .collect(),
+        self.status.messages = self.messages(&folded);
+        self.status.links = folded.links.iter().filter_map(link).collect();
+        self.status.merged_into.clone_from(&folded.merged_into);
+        self.status.reopens = folded.reopens;
+        self.status.feedback = folded.feedback.as_ref().map(|feedback| api::ticket_event::Feedback {
+            score: feedback.score,
+            effort: feedback.effort,
+            comment: Some(feedback.comment.clone()).filter(|comment| !comment.is_empty()),
         });
+        self.folded = Some(folded);
+    }
+
+    fn messages(&self, folded: &Folded) -> Option<Messages> {
+        let all = &folded.messages;
+        let last = all.iter().skip(all.len().saturating_sub(MESSAGES)).map(|spoken| MessageLine {
+            at: spoken.at,
+            from: if spoken.side == Side::Requester {
+                cut(spoken.from.clone(), 256)
+            } else {
+                self.person_of(&spoken.from)
+            },
+            public: spoken.side != Side::Note,
+            automatic: spoken.hand == Hand::Automatic,
+            text: cut(spoken.text.clone(), MESSAGE_LENGTH),
+        });
+        (!all.is_empty())
+            .then(|| Messages { total: u32::try_from(all.len()).unwrap_or(u32::MAX), last: last.collect() })
     }
 
     /// A ticket that a person resolved has no running escalation; one that a person reopened while it fires has.
@@ -195,52 +175,27 @@ impl Draft<'_> {
             self.tell_chain(Event::Restart { at: self.now });
         }
     }
-}
 
-fn state(state: tickets::TicketState) -> TicketState {
-    match state {
-        tickets::TicketState::New => TicketState::New,
-        tickets::TicketState::Open => TicketState::Open,
-        tickets::TicketState::PendingRequester => TicketState::PendingRequester,
-        tickets::TicketState::PendingVendor => TicketState::PendingVendor,
-        tickets::TicketState::Resolved => TicketState::Resolved,
-        tickets::TicketState::Closed => TicketState::Closed,
+    /// A ticket that no alert opened is on a list from its beginning, and those who work it off hear of it once.
+    fn tell_queue_of_a_new_ticket(&mut self) {
+        if self.status.epoch.is_some() || self.seen.ticket.spec.origin.is_some() || self.is_over() {
+            return;
+        }
+        let queue = self.status.queue.as_ref().and_then(|name| self.policy()?.queues.get(name));
+        let Some(channel) = queue.and_then(|queue| queue.channel.clone()) else { return };
+        self.plan_notice(&NotifyTarget::Channel(channel), self.now);
     }
 }
 
-/// `None` for an event without an act, which the CRD refuses.
-fn read_event(object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent> {
-    let spec = &object.spec;
-    let act = if spec.acknowledge == Some(true) {
-        Act::Acknowledge
-    } else if spec.unacknowledge == Some(true) {
-        Act::Unacknowledge
-    } else if let Some(note) = &spec.note {
-        Act::Note { text: note.text.clone() }
-    } else if let Some(assign) = &spec.assign {
-        Act::Assign { to: assign.to.clone() }
-    } else {
-        let state = spec.state.as_ref()?;
-        let to = serde_json::to_value(state.to).ok()?;
-        Act::State { to: to.as_str()?.to_owned(), reason: state.reason.clone().unwrap_or_default() }
-    };
-    let created = domain::time::whole_seconds(meta::created(object));
-    Some(event::TicketEvent {
-        name: object.name_any(),
-        sequence: u64::try_from(sequence).ok()?,
-        at: domain::time::whole_seconds(spec.occurred_at.unwrap_or(created)),
-        created,
-        owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
-        author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
-        act,
-        refused: None,
+fn link(link: &event::Link) -> Option<Link> {
+    let relation = Relation::parse(&link.relation)?;
+    Some(match &link.target {
+        LinkTarget::Ticket(name) => Link { relation, ticket: Some(name.clone()), url: None, title: None },
+        LinkTarget::Page { url, title } => Link {
+            relation,
+            ticket: None,
+            url: Some(url.clone()),
+            title: Some(title.clone()).filter(|title| !title.is_empty()),
+        },
     })
-}
-
-fn act_words(act: &Act) -> String {
-    match act {
-        Act::Assign { to } => format!("assign to {to}"),
-        Act::State { to, .. } => format!("state {to}"),
-        other => other.word().to_owned(),
-    }
 }

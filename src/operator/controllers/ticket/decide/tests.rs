@@ -57,6 +57,8 @@ fn labels(severity: &str) -> Labels {
 struct Desk {
     ticket: Ticket,
     events: Vec<Arc<TicketEvent>>,
+    others: HashMap<String, Arc<Ticket>>,
+    chosen: Option<PolicyInForce>,
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
     silences: Vec<domain::suppression::Silence>,
@@ -100,6 +102,8 @@ impl Desk {
         Self {
             ticket,
             events: Vec::new(),
+            others: HashMap::new(),
+            chosen: None,
             frozen: Some(policy.clone()),
             live: Some(policy),
             silences: Vec::new(),
@@ -116,6 +120,8 @@ impl Desk {
         let seen = Seen {
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),
+            others: self.others.clone(),
+            chosen: self.chosen.clone(),
             frozen: self.frozen.clone(),
             live: self.live.clone(),
             policy_exists: self.live.is_some(),

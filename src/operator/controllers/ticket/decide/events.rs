@@ -1,0 +1,116 @@
+//! Events as the API keeps them, and as the fold reads them: put in order, numbered, judged once.
+
+use api::{TicketEvent, ticket_event::TicketEventStatus};
+use domain::{
+    conditions::Standing,
+    ticket::{
+        event::{self, Act},
+        fold::{Consequence, Folded, Verdict},
+        objection::{Other, Surroundings, objection, other_ticket},
+    },
+};
+use kube::ResourceExt;
+
+use super::{Draft, alerts::is_over, cut};
+use crate::kube::meta;
+
+impl Draft<'_> {
+    /// All events with their sequences; those that have none get the next ones in the order of their arrival.
+    pub(super) fn events_in_order(&self) -> Vec<event::TicketEvent> {
+        let mut all: Vec<&TicketEvent> = self.seen.events.iter().map(AsRef::as_ref).collect();
+        let known = |event: &TicketEvent| event.status.as_ref().and_then(|status| status.sequence);
+        all.sort_by_key(|event| (known(event).unwrap_or(i64::MAX), meta::version(*event)));
+        let mut next =
+            all.iter().filter_map(|event| known(event)).max().unwrap_or(0).max(self.status.last_sequence.unwrap_or(0));
+        all.into_iter()
+            .filter_map(|event| {
+                let sequence = known(event).unwrap_or_else(|| {
+                    next += 1;
+                    next
+                });
+                let read = read_event(event, sequence)?;
+                Some(event::TicketEvent { refused: self.refused(event, &read.act), ..read })
+            })
+            .collect()
+    }
+
+    /// The refusal on record; for an event that is judged now, what speaks against it outside the ticket.
+    fn refused(&self, object: &TicketEvent, act: &Act) -> Option<String> {
+        match object.status.as_ref().and_then(|status| status.accepted) {
+            Some(true) => None,
+            Some(false) => Some(object.status.as_ref()?.reason.clone().unwrap_or_default()),
+            None => objection(
+                act,
+                &Surroundings {
+                    policy: self.live(),
+                    steps: self.chain.as_ref().map(|_| self.escalation().steps.len()),
+                    has_requester: self.seen.ticket.spec.requester.is_some(),
+                    other: self.other(act),
+                },
+            ),
+        }
+    }
+
+    fn other(&self, act: &Act) -> Other {
+        let Some(other) = other_ticket(act).and_then(|name| self.seen.others.get(name)) else { return Other::Missing };
+        let state = other.status.as_ref().and_then(|status| status.state);
+        if state == Some(api::ticket::TicketState::Closed) {
+            return Other::Closed;
+        }
+        Other::Goes { has_requester: other.spec.requester.is_some() }
+    }
+
+    /// Writes the verdict of each event that has none.
+    pub(super) fn judge(&mut self, events: &[event::TicketEvent], folded: &Folded) {
+        for (event, verdict) in events.iter().zip(&folded.verdicts) {
+            let Some(object) = self.seen.events.iter().find(|object| object.name_any() == event.name) else { continue };
+            if object.status.as_ref().is_some_and(|status| status.accepted.is_some()) {
+                continue;
+            }
+            let (accepted, reason, standing) = match verdict {
+                Verdict::Accepted => (true, None, Standing::Ready { reason: "Accepted", message: "counts".to_owned() }),
+                Verdict::AcceptedWith(consequence) => {
+                    let words = self.follow(event, consequence);
+                    (true, Some(words.clone()), Standing::Ready { reason: "Accepted", message: words })
+                }
+                Verdict::Refused(why) => {
+                    let why = cut(why.clone(), 1_024);
+                    (false, Some(why.clone()), Standing::Stalled { reason: "Refused", message: why })
+                }
+            };
+            let generation = object.metadata.generation;
+            let status = TicketEventStatus {
+                observed_generation: generation.unwrap_or(0),
+                conditions: api::conditions::conditions(&[], &standing, &[], generation, self.now),
+                accepted: Some(accepted),
+                sequence: i64::try_from(event.sequence).ok(),
+                reason,
+                act: Some(cut(event.act.words(), 100)),
+            };
+            self.events.push((event.name.clone(), status));
+        }
+        let follows_up = folded.verdicts.iter().any(|verdict| *verdict == Verdict::AcceptedWith(Consequence::FollowUp));
+        self.status.follow_up = follows_up.then(|| self.follow_up_name());
+    }
+
+    /// Whether the ticket is over in the status so far.
+    pub(super) fn is_over(&self) -> bool {
+        self.status.state.is_some_and(is_over)
+    }
+}
+
+/// `None` for an event without an act, which the CRD refuses.
+fn read_event(object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent> {
+    let spec = &object.spec;
+    let created = domain::time::whole_seconds(meta::created(object));
+    Some(event::TicketEvent {
+        name: object.name_any(),
+        sequence: u64::try_from(sequence).ok()?,
+        at: domain::time::whole_seconds(spec.occurred_at.unwrap_or(created)),
+        created,
+        owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
+        author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
+        act: api::ticket_event::act(spec)?,
+        refused: None,
+    })
+}
