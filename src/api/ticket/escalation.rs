@@ -26,10 +26,18 @@ pub struct EscalationStatus {
     /// The planned start of the cycle.
     #[schemars(schema_with = "schema::instant")]
     pub cycle_start: Timestamp,
-    /// How many steps of this cycle have begun.
+    /// Every step of this cycle up to this one has begun.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub step: u32,
+    /// Later steps that have begun ahead of their turn.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), inner(range(min = 1, max = 1000)))]
+    pub early: Vec<u32>,
+    /// Steps that somebody called for and that something still holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub called: Vec<CalledStatus>,
     /// Counts the runs of a step within a cycle.
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
@@ -52,6 +60,10 @@ pub struct EscalationStatus {
     /// Whether they were asked since then if they are still on it.
     #[serde(default)]
     pub asked: bool,
+    /// The acknowledgement is a snooze: it ends here, and a new cycle starts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub snoozed_until: Option<Timestamp>,
     /// When the next step is due; absent when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
@@ -88,6 +100,29 @@ pub struct HeldStatus {
     /// The planned time of the earliest step or rule that waits.
     #[schemars(schema_with = "schema::instant")]
     pub since: Timestamp,
+    /// When what holds them ends, where that is known beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub until: Option<Timestamp>,
+    /// Whether they wait a minute more after that, because what recovers with its cause should page nobody.
+    #[serde(default)]
+    pub settle: bool,
+    /// What held them has ended: when that minute is over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub settled: Option<Timestamp>,
+}
+
+/// A step that somebody called for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CalledStatus {
+    /// From 1.
+    #[schemars(range(min = 1, max = 1000))]
+    pub step: u32,
+    /// Since when.
+    #[schemars(schema_with = "schema::instant")]
+    pub at: Timestamp,
 }
 
 /// A personal rule whose time has not come.
@@ -97,6 +132,10 @@ pub struct PendingStatus {
     /// When it is due.
     #[schemars(schema_with = "schema::instant")]
     pub at: Timestamp,
+    /// The cycle whose step planned it.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub cycle: u32,
     /// The step it belongs to.
     #[schemars(range(min = 0, max = 1000))]
     pub step: u32,

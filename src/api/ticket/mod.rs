@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-pub use escalation::{CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
+pub use escalation::{CalledStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
 pub use status::{
     AlertLine, AlertLineState, AlertsStatus, MessageLine, Messages, Notification, NotificationCounts, NotificationKind,
     NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,

@@ -15,12 +15,14 @@ pub(crate) fn minutes(count: u64) -> Duration {
     Duration::from_secs(count * 60)
 }
 
-fn channel() -> Channel {
+/// A webhook.
+pub(crate) fn channel() -> Channel {
     let url = WebhookUrl::Plain("http://chat.acme.example/hook".parse().unwrap());
     Channel::Webhook(WebhookChannel { url, signing_secret: None, ca: None, timeout: Duration::from_secs(10) })
 }
 
-fn person(rules: &[(u64, &str)]) -> Person {
+/// Somebody with these rules: minutes after the step, and the channel.
+pub(crate) fn person(rules: &[(u64, &str)]) -> Person {
     let rule = |(after, channel): &(u64, &str)| PersonalRule {
         after: minutes(*after),
         channel: (*channel).into(),

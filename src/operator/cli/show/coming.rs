@@ -2,7 +2,7 @@
 
 use api::ticket::TicketStatus;
 use domain::{
-    escalation::{Effect, Page, Situation, advance, without_escalation},
+    escalation::{Effect, Page, Situation, Withdrawn, advance, without_escalation},
     policy::{EscalationPolicy, Policy},
 };
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ fn foretell(seen: &Seen, status: &TicketStatus, at: Timestamp) -> Option<Vec<Str
     let live = seen.live.as_ref().or(seen.frozen.as_ref())?;
     let escalation = escalation(seen, &status.escalation.as_ref()?.chain)?;
     let severity = status.severity.or(seen.ticket.spec.origin.as_ref().map(|origin| origin.severity))?;
-    let situation = Situation { escalation: &escalation, live, severity: severity.into(), suppressed: None };
+    let situation = Situation { escalation: &escalation, live, overrides: &[], severity: severity.into(), hold: None };
     let mut chain = status.escalation.as_ref()?.chain();
     let effects = advance(&mut chain, None, situation, at);
     Some(effects.iter().filter_map(sentence).collect())
@@ -60,13 +60,18 @@ fn route_targets(seen: &Seen, policy: &Policy) -> Vec<domain::policy::NotifyTarg
 fn sentence(effect: &Effect) -> Option<String> {
     match effect {
         Effect::Page(page) => Some(who(page)),
-        Effect::StepBegan { .. } | Effect::Released { .. } => None,
-        Effect::Held { detail } => Some(detail.clone()),
+        Effect::StepBegan { .. } | Effect::Released { .. } | Effect::Held { .. } => None,
+        Effect::RuleMissed { step, missing } => Some(format!("step {step} cannot be completed: {missing}")),
         Effect::NobodyFound => Some("no step has reached anybody: the last resort is told".to_owned()),
+        Effect::LastResortFoundNobody => Some("the last resort reaches nobody either".to_owned()),
         Effect::Exhausted => Some("every cycle has passed: the last resort is told".to_owned()),
-        Effect::AcknowledgementWithdrawn { by } => Some(format!(
-            "the acknowledgement of {by} is withdrawn, as nothing has happened since, and a new cycle starts"
-        )),
+        Effect::AcknowledgementWithdrawn { by, why } => Some(match why {
+            Withdrawn::Silent => format!(
+                "the acknowledgement of {by} is withdrawn, as nothing has happened since, and a new cycle starts"
+            ),
+            Withdrawn::SnoozeEnded => format!("the snooze of {by} is over, and a new cycle starts"),
+            Withdrawn::Escalated => format!("{by} has to acknowledge anew, as somebody called for another step"),
+        }),
         Effect::AskStillOnIt { by } => Some(format!("{by} is asked whether they are still on it")),
         Effect::TellRefired { by } => Some(format!("{by} is told that it fires again")),
     }

@@ -2,10 +2,10 @@
 
 use domain::{
     alert::Severity,
-    escalation::{self, Chain, Effect, Event, Page, Situation},
+    escalation::{self, Chain, Effect, Event, Page, Situation, Withdrawn},
     message::MessageKind,
     policy::{EscalationPolicy, NotifyTarget},
-    suppression,
+    suppression::{self, Hold, HoldKind},
     ticket::timeline::What,
 };
 use jiff::Timestamp;
@@ -51,9 +51,9 @@ impl Draft<'_> {
     fn advance(&mut self, event: Option<Event>) {
         let (Some(mut chain), Some(live)) = (self.chain.take(), self.live()) else { return };
         let escalation = self.escalation();
-        let suppressed = self.suppressed().map(|(_, words)| words);
+        let hold = self.hold();
         let situation =
-            Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+            Situation { escalation: &escalation, live, overrides: &[], severity: self.severity(), hold: hold.as_ref() };
         let effects = escalation::advance(&mut chain, event, situation, self.now);
         let ended = !chain.waits_for_a_person();
         self.chain = Some(chain);
@@ -65,7 +65,7 @@ impl Draft<'_> {
         }
     }
 
-    /// The frozen escalation; a page without one tells the route's targets or the last resort.
+    /// The escalation as it stood when the ticket began; a page without one tells the route's targets or the last resort.
     pub(super) fn escalation(&self) -> EscalationPolicy {
         let name = self.status.escalation.as_ref().map_or("", |stored| stored.chain.as_str());
         let policy = self.policy();
@@ -78,8 +78,14 @@ impl Draft<'_> {
             .map_or_else(EscalationPolicy::empty, |policy| escalation::without_escalation(notify, policy))
     }
 
-    /// The silence that holds this ticket now, and how it is called.
-    pub(super) fn suppressed(&self) -> Option<(String, String)> {
+    /// Why nobody may be told now.
+    fn hold(&self) -> Option<Hold> {
+        let silence = self.silence()?;
+        Some(Hold { by: silence.sentence(), kind: HoldKind::Silence, until: Some(silence.ends_at) })
+    }
+
+    /// The silence that holds this ticket now.
+    fn silence(&self) -> Option<&suppression::Silence> {
         let alerts = self.status.alerts.as_ref()?;
         let namespace = self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default();
         let firing = || {
@@ -96,29 +102,41 @@ impl Draft<'_> {
         for line in firing() {
             held_by = Some(of(&line.labels)?);
         }
-        held_by.map(|silence| (format!("{}/{}", silence.namespace, silence.name), silence.sentence()))
+        held_by
     }
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Page(page) => self.plan_page(&page),
-            Effect::StepBegan { cycle, step, detail } => {
+            Effect::StepBegan { cycle, step, reached } => {
+                // Somebody is found again, but not by the last resort, which is told because nobody was.
+                self.nobody_found &= step == 0 || !reached.anybody();
                 let words = if step == 0 {
-                    format!("cycle {cycle}, last resort: {detail}")
+                    format!("cycle {cycle}, last resort: {reached}")
                 } else {
-                    format!("cycle {cycle}, step {step}: {detail}")
+                    format!("cycle {cycle}, step {step}: {reached}")
                 };
                 self.line(What::Step, self.now, words.clone());
                 self.note(true, "Escalated", "Escalate", words);
             }
-            Effect::Held { detail } => {
-                if let Some((silence, _)) = self.suppressed() {
+            Effect::RuleMissed { step, missing } => {
+                let words = format!("step {step} cannot be completed: {missing}");
+                self.line(What::Step, self.now, words.clone());
+                self.note(true, missing.reason(), "Escalate", words);
+            }
+            Effect::Held { at, step, person, by } => {
+                let whom = person.map(|person| format!(" {person}")).unwrap_or_default();
+                let detail = format!("would have paged{whom} at {at} ({}), {by}", step_words(step));
+                if let Some(silence) = self.silence().map(|silence| format!("{}/{}", silence.namespace, silence.name)) {
                     self.held_by.push((silence, detail.clone()));
                 }
                 self.note(false, "Held", "Hold", detail.clone());
                 self.line(What::Held, self.now, detail);
             }
-            Effect::Released { detail } => self.line(What::Released, self.now, detail),
+            Effect::Released { by, waited } => {
+                let waited = domain::time::format_duration(waited);
+                self.line(What::Released, self.now, format!("{by} ended; steps waited {waited}"));
+            }
             Effect::NobodyFound => {
                 self.nobody_found = true;
                 self.counts.nobody_found += 1;
@@ -129,6 +147,11 @@ impl Draft<'_> {
                     "Escalate",
                     "no step of the escalation reaches anybody; the last resort is told",
                 );
+            }
+            Effect::LastResortFoundNobody => {
+                let words = "the last resort reaches nobody either: mend spec.lastResort of the policy";
+                self.line(What::NobodyFound, self.now, words);
+                self.note(true, "LastResortFoundNobody", "Escalate", words);
             }
             Effect::Exhausted => {
                 self.counts.exhausted += 1;
@@ -144,18 +167,14 @@ impl Draft<'_> {
                     "nobody acknowledged in any cycle; the last resort is told",
                 );
             }
-            Effect::AcknowledgementWithdrawn { by } => {
-                self.line(
-                    What::AcknowledgementWithdrawn,
-                    self.now,
-                    format!("nothing happened after {by} acknowledged"),
-                );
-                self.note(
-                    true,
-                    "AcknowledgementWithdrawn",
-                    "Escalate",
-                    format!("nothing happened after {by} acknowledged; a new cycle starts"),
-                );
+            Effect::AcknowledgementWithdrawn { by, why } => {
+                let why = match why {
+                    Withdrawn::Silent => format!("nothing happened after {by} acknowledged"),
+                    Withdrawn::SnoozeEnded => format!("the snooze of {by} is over"),
+                    Withdrawn::Escalated => format!("{by} worked on it, and somebody called for another step"),
+                };
+                self.line(What::AcknowledgementWithdrawn, self.now, why.clone());
+                self.note(true, "AcknowledgementWithdrawn", "Escalate", format!("{why}; a new cycle starts"));
                 self.refold();
             }
             Effect::AskStillOnIt { by } => {
@@ -240,9 +259,9 @@ impl Draft<'_> {
     pub(super) fn chain_deadline(&self) -> Option<Timestamp> {
         let (chain, live) = (self.chain.as_ref()?, self.live()?);
         let escalation = self.escalation();
-        let suppressed = self.suppressed().map(|(_, words)| words);
+        let hold = self.hold();
         let situation =
-            Situation { escalation: &escalation, live, severity: self.severity(), suppressed: suppressed.as_deref() };
+            Situation { escalation: &escalation, live, overrides: &[], severity: self.severity(), hold: hold.as_ref() };
         escalation::next_deadline(chain, situation, self.now)
     }
 
@@ -265,4 +284,8 @@ impl Draft<'_> {
             .chain(notices)
             .min()
     }
+}
+
+fn step_words(step: u32) -> String {
+    if step == 0 { "last resort".to_owned() } else { format!("step {step}") }
 }
