@@ -8,6 +8,7 @@ mod escalations;
 mod inhibit;
 mod people;
 mod queues;
+mod reach;
 mod routes;
 mod schedules;
 mod sla;
@@ -62,6 +63,8 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         findings
             .error("spec.lastResort", "expected at least one target: who is told when everything else finds nobody");
     }
+    let escalations: Vec<&str> = spec.escalations.iter().map(|escalation| escalation.name.as_str()).collect();
+    reach::check(&mut findings, &valid, &escalations);
     warn_of_what_nothing_uses(&mut findings, spec);
     findings.finish(valid)
 }

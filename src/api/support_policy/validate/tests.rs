@@ -183,3 +183,54 @@ fn an_inhibition_whose_targets_are_all_sources_holds_little_and_is_said_to() {
     );
     assert_eq!(valid.value.inhibit[0].equal, ["service", "service"]);
 }
+
+#[test]
+fn a_target_whose_people_have_no_rule_for_the_severity_is_a_warning_with_what_to_write() {
+    let only_tickets = json!([{"channel": "chat", "severity": "ticket"}]);
+    let bob = "`bob` has rules only for other severities than page; give them a rule without `severity`";
+    assert_eq!(
+        said_of("/spec/people/1/notify", only_tickets),
+        [
+            "spec.people[1].notify: every rule names a severity, so other severities do not reach `bob`".to_owned(),
+            format!("spec.escalations[0].steps[0].notify[0]: {bob}"),
+            format!("spec.escalations[0].steps[1].notify[0]: {bob}"),
+        ]
+    );
+}
+
+#[test]
+fn a_step_that_reaches_nobody_for_the_severity_of_its_routes_is_a_warning() {
+    let mut value = right();
+    value["spec"]["people"][1]["notify"] = json!([{"channel": "chat", "severity": "ticket"}]);
+    value["spec"]["escalations"][0]["steps"][1]["notify"] = json!([{"person": "bob"}]);
+    let said = |value: &Value| {
+        let valid = validate(&serde_json::from_value(value.clone()).unwrap()).unwrap();
+        valid.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    assert!(
+        said(&value).contains(
+            &"spec.escalations[0].steps[1].notify: this step reaches nobody for severity page: `bob` has rules only for other \
+              severities than page; give them a rule without `severity`"
+                .to_owned()
+        ),
+        "{:#?}",
+        said(&value)
+    );
+    value["spec"]["routes"][0]["match"] = json!(["severity=\"ticket\""]);
+    assert!(said(&value).iter().all(|line| !line.contains("reaches nobody")), "{:#?}", said(&value));
+}
+
+#[test]
+fn a_last_resort_whom_no_page_reaches_is_an_error() {
+    let mut value = right();
+    value["spec"]["people"][1]["notify"] = json!([{"channel": "chat", "severity": "ticket"}]);
+    value["spec"]["lastResort"] = json!([{"person": "bob"}]);
+    let problems = validate(&serde_json::from_value(value).unwrap()).unwrap_err();
+    let said: Vec<String> = problems.iter().filter(|problem| problem.is_error()).map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "spec.lastResort: expected somebody whom a page reaches, but `bob` has rules only for other severities than page; name a channel, or give them a rule without `severity`"
+        ]
+    );
+}
