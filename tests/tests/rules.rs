@@ -9,5 +9,7 @@
 
 #[path = "rules/alertmanager.rs"]
 mod alertmanager;
+#[path = "rules/incidents.rs"]
+mod incidents;
 #[path = "rules/oncall.rs"]
 mod oncall;

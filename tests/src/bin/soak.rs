@@ -10,11 +10,11 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use tests::rules::Soak;
+use tests::rules::{Soak, incidents};
 
 fn main() -> Result<()> {
     println!("{:<64} {:>14} {:>12}", "what", "count", "has to be");
-    let subjects: [(&str, fn() -> Vec<Soak>); 0] = [];
+    let subjects: [(&str, fn() -> Vec<Soak>); 1] = [("incidents", incidents::soak)];
     let mut holds = true;
     for (subject, run) in subjects {
         let began = Instant::now();
