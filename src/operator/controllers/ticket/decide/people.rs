@@ -97,7 +97,11 @@ impl Draft<'_> {
             }
             Act::Snooze { until } => {
                 self.note(false, "Snoozed", "Snooze", format!("{who} works on it, asleep until {until}"));
-                self.tell_chain(Event::Acknowledge { by: who, at: event.at });
+                self.tell_chain(Event::Snooze { by: who, at: event.at, until: *until });
+            }
+            Act::Escalate { step } => {
+                self.note(true, "Called", "Escalate", format!("{who} calls for step {step}"));
+                self.tell_chain(Event::EscalateTo { step: *step, at: event.at });
             }
             Act::Unacknowledge => {
                 self.note(true, "Unacknowledged", "Unacknowledge", format!("{who} gave the ticket back"));

@@ -592,3 +592,25 @@ fn a_ticket_of_a_person_has_a_number_a_state_and_no_escalation() {
     );
     assert!(status.escalation.is_none() && status.policy.is_none());
 }
+
+#[test]
+fn a_snooze_ends_by_itself_and_the_escalation_begins_again() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.event("oidc:ada", &json!({"snooze": {"until": at(600)}}), 20);
+    desk.run(20, 599);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
+    assert_eq!(desk.status().escalation.unwrap().snoozed_until, Some(at(600)));
+    desk.run(600, 600);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "page ada by chat: Accepted"]);
+    assert!(desk.status().timeline.iter().any(|line| line.detail == "the snooze of ada is over"));
+}
+
+#[test]
+fn a_step_that_somebody_calls_for_runs_now() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.event("oidc:ada", &json!({"escalate": {"step": 2}}), 20);
+    desk.run(20, 21);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "page bob by chat: Accepted"]);
+}
