@@ -9,6 +9,8 @@
 
 #[path = "rules/alertmanager.rs"]
 mod alertmanager;
+#[path = "rules/calendars.rs"]
+mod calendars;
 #[path = "rules/incidents.rs"]
 mod incidents;
 #[path = "rules/oncall.rs"]

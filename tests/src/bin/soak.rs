@@ -10,11 +10,15 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use tests::rules::{Soak, incidents};
+use tests::rules::{self, Soak};
 
 fn main() -> Result<()> {
     println!("{:<64} {:>14} {:>12}", "what", "count", "has to be");
-    let subjects: [(&str, fn() -> Vec<Soak>); 1] = [("incidents", incidents::soak)];
+    let subjects: [(&str, fn() -> Vec<Soak>); 3] = [
+        ("calendars", rules::calendars::soak),
+        ("clocks", rules::clocks::soak),
+        ("incidents", rules::incidents::soak),
+    ];
     let mut holds = true;
     for (subject, run) in subjects {
         let began = Instant::now();

@@ -5,6 +5,8 @@
 //! without a line of the code that it judges, and gives its [`Bar`]s and its [`Soak`].
 
 pub mod bar;
+pub mod calendars;
+pub mod clocks;
 pub mod incidents;
 pub mod oncall;
 pub mod probe;
