@@ -45,6 +45,11 @@ impl Findings {
         self.add(Problem::warning(path, message));
     }
 
+    /// Whether nothing below this path stops the object from being used.
+    pub(crate) fn are_fine_under(&self, path: &str) -> bool {
+        !self.problems.iter().any(|problem| problem.is_error() && problem.path.starts_with(path))
+    }
+
     /// `value` with all warnings, or all problems when one of them is an error.
     pub(crate) fn finish<T>(self, value: T) -> Result<Validated<T>, Vec<Problem>> {
         if self.problems.iter().any(Problem::is_error) {

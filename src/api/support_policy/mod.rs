@@ -206,6 +206,10 @@ pub struct Schedule {
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))").message("expected layer names to be unique in the schedule"))]
     pub layers: Vec<Layer>,
+    /// The calendar during which somebody must be on call; when nobody is then, that is a gap.
+    #[serde(default = "always")]
+    #[schemars(schema_with = "schema::name")]
+    pub coverage: String,
 }
 
 /// A rotation.
@@ -231,6 +235,11 @@ pub struct Layer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time_zone")]
     pub time_zone: Option<String>,
+    /// A calendar outside which this layer is transparent: the layers below it decide. The order of turns runs on
+    /// meanwhile. Absent: it never is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub during: Option<String>,
 }
 
 /// Who is told one after the other until somebody acknowledges.
@@ -374,6 +383,10 @@ fn correlate() -> Vec<String> {
 
 fn warn_at() -> Vec<String> {
     vec!["50%".into(), "75%".into(), "90%".into()]
+}
+
+fn always() -> String {
+    domain::calendar::ALWAYS.into()
 }
 
 fn at_once() -> String {

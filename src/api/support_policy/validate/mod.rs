@@ -39,6 +39,7 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
     let namespace = policy.metadata.namespace.clone().unwrap_or_default();
     let channels = channels::read(&mut findings, &spec.channels);
     let names = Names::of(spec, &channels);
+    let calendars = calendars::read(&mut findings, &spec.calendars);
     let valid = Policy {
         matchers: findings.matchers("spec.match", &spec.matchers),
         order: spec.order,
@@ -47,11 +48,11 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         severities: severities(&mut findings, spec),
         correlate: spec.correlate.clone(),
         people: people::read(&mut findings, &spec.people, &names),
-        schedules: schedules::read(&mut findings, &spec.schedules, &names),
+        schedules: schedules::read(&mut findings, &spec.schedules, &names, &calendars),
         escalations: escalations::read(&mut findings, &spec.escalations, &names),
         routes: routes::read(&mut findings, &spec.routes, &names),
         inhibit: inhibit::read(&mut findings, &spec.inhibit),
-        calendars: calendars::read(&mut findings, &spec.calendars),
+        calendars,
         sla: sla::read(&mut findings, spec, &names),
         queues: queues::read(&mut findings, &spec.queues, &names),
         priorities: queues::matrix(&spec.priorities),

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    calendar::Calendar,
+    oncall::local,
     policy::{Layer as ValidLayer, NamedCalendar, Schedule as Valid},
     problem::Problem,
     time::{LocalTime, parse_duration},
@@ -15,7 +17,15 @@ use crate::{
     support_policy::{Layer, Schedule},
 };
 
-pub(super) fn read(findings: &mut Findings, schedules: &[Schedule], names: &Names<'_>) -> BTreeMap<String, Valid> {
+/// Handovers of a layer that are looked at for falling into its calendar: with shifts of a week more than a year.
+const HANDOVERS: usize = 60;
+
+pub(super) fn read(
+    findings: &mut Findings,
+    schedules: &[Schedule],
+    names: &Names<'_>,
+    calendars: &BTreeMap<String, Calendar>,
+) -> BTreeMap<String, Valid> {
     let mut valid = BTreeMap::new();
     for (i, schedule) in schedules.iter().enumerate() {
         let path = format!("spec.schedules[{i}]");
@@ -28,18 +38,37 @@ pub(super) fn read(findings: &mut Findings, schedules: &[Schedule], names: &Name
         if schedule.layers.is_empty() {
             findings.error(format!("{path}.layers"), "expected at least one layer, found none");
         }
-        let layers = schedule.layers.iter().enumerate();
-        let layers =
-            layers.map(|(j, written)| layer(findings, &format!("{path}.layers[{j}]"), written, &zone, names)).collect();
-        valid.insert(
-            schedule.name.clone(),
-            Valid { name: schedule.name.clone(), zone, layers, coverage: NamedCalendar::always() },
-        );
+        let calendar = |findings: &mut Findings, path: &str, name: &str| {
+            names.calendar(findings, path, name);
+            let calendar = calendars.get(name).cloned().unwrap_or_else(Calendar::always);
+            NamedCalendar { name: name.to_owned(), calendar }
+        };
+        let coverage = calendar(findings, &format!("{path}.coverage"), &schedule.coverage);
+        let mut layers = Vec::new();
+        for (j, written) in schedule.layers.iter().enumerate() {
+            let path = format!("{path}.layers[{j}]");
+            let during = written.during.as_ref().map(|name| calendar(findings, &format!("{path}.during"), name));
+            // A layer that always counts is one without a calendar.
+            let during = during.filter(|during| during.calendar != Calendar::always());
+            layers.push(layer(findings, &path, written, &zone, during, names));
+        }
+        let read = Valid { name: schedule.name.clone(), zone, layers, coverage };
+        if findings.are_fine_under(&path) {
+            warn_of_odd_layers(findings, &path, &read);
+        }
+        valid.insert(schedule.name.clone(), read);
     }
     valid
 }
 
-fn layer(findings: &mut Findings, path: &str, layer: &Layer, zone: &TimeZone, names: &Names<'_>) -> ValidLayer {
+fn layer(
+    findings: &mut Findings,
+    path: &str,
+    layer: &Layer,
+    zone: &TimeZone,
+    during: Option<NamedCalendar>,
+    names: &Names<'_>,
+) -> ValidLayer {
     for (i, person) in layer.people.iter().enumerate() {
         names.person(findings, &format!("{path}.people[{i}]"), person);
     }
@@ -52,11 +81,47 @@ fn layer(findings: &mut Findings, path: &str, layer: &Layer, zone: &TimeZone, na
         start: date(findings, &format!("{path}.start"), &layer.start),
         handover: local_time(findings, &format!("{path}.handover"), &layer.handover),
         every_days: days(findings, &format!("{path}.every"), &layer.every),
-        during: None,
+        during,
         zone: layer
             .time_zone
             .as_ref()
             .map_or_else(|| zone.clone(), |name| findings.zone(&format!("{path}.timeZone"), name)),
+    }
+}
+
+/// Layers that do what nobody would want: they never count, or change the person in the middle of their hours.
+fn warn_of_odd_layers(findings: &mut Findings, path: &str, schedule: &Valid) {
+    for (j, layer) in schedule.layers.iter().enumerate() {
+        let path = format!("{path}.layers[{j}]");
+        let above = schedule.layers.iter().skip(j + 1);
+        if let Some(above) = above.into_iter().find(|above| above.hides(layer)) {
+            findings.warning(
+                path,
+                format!(
+                    "never applies: the later layer `{}` begins no later and counts whenever this one does; later layers win",
+                    above.name
+                ),
+            );
+            continue;
+        }
+        let Some(during) = &layer.during else { continue };
+        if layer.first_handover().is_some_and(|start| during.calendar.next_open(start).is_none()) {
+            findings.warning(
+                format!("{path}.during"),
+                format!("never applies: `{}` has no working time within 400 days after the start", during.name),
+            );
+        }
+        if let Some(at) = layer.handover_within(HANDOVERS) {
+            let problem = Problem::warning(
+                format!("{path}.handover"),
+                format!(
+                    "the handover at {} falls into the hours of `{}`: the person on call changes in the middle of them",
+                    local(at, &layer.zone),
+                    during.name
+                ),
+            );
+            findings.add(problem.suggest("hand over when the calendar is closed, or when it opens"));
+        }
     }
 }
 

@@ -234,3 +234,58 @@ fn a_last_resort_whom_no_page_reaches_is_an_error() {
         ]
     );
 }
+
+/// The right policy with these layers, and a calendar `office` of weekdays from 09:00 to 17:00 in Berlin.
+fn said_of_layers(layers: &Value) -> Vec<String> {
+    let hours = json!(["09:00-17:00"]);
+    let week = json!({"monday": hours, "tuesday": hours, "wednesday": hours, "thursday": hours, "friday": hours});
+    let mut value = right();
+    value["spec"]["calendars"] = json!([{"name": "office", "timeZone": "Europe/Berlin", "week": week}]);
+    value["spec"]["schedules"][0]["layers"] = layers.clone();
+    let problems = match validate(&serde_json::from_value(value).unwrap()) {
+        Ok(valid) => valid.warnings,
+        Err(problems) => problems,
+    };
+    problems.iter().map(ToString::to_string).collect()
+}
+
+/// A layer of ada and bob from Monday 2 November 2026, 09:00, with these fields otherwise.
+fn layer(name: &str, otherwise: &Value) -> Value {
+    let mut layer =
+        json!({"name": name, "people": ["ada", "bob"], "start": "2026-11-02", "handover": "09:00", "every": "1d"});
+    for (field, value) in otherwise.as_object().unwrap() {
+        layer[field] = value.clone();
+    }
+    layer
+}
+
+#[rstest]
+#[case::right(&[json!({}), json!({"during": "office"})], &[])]
+#[case::handed_over_at_the_opening(&[json!({}), json!({"during": "office", "handover": "09:00"})], &[])]
+#[case::unknown(
+    &[json!({"during": "ofice"})],
+    &["spec.schedules[0].layers[0].during: no calendar is called `ofice`; did you mean `office`?"]
+)]
+#[case::in_the_middle(
+    &[json!({}), json!({"during": "office", "handover": "12:00"})],
+    &["spec.schedules[0].layers[1].handover: the handover at 2026-11-03 12:00 +01:00 falls into the hours of `office`: \
+       the person on call changes in the middle of them; hand over when the calendar is closed, or when it opens"]
+)]
+#[case::one_person_hands_over_to_nobody(&[json!({}), json!({"during": "office", "handover": "12:00", "people": ["ada"]})], &[])]
+#[case::hidden(
+    &[json!({"during": "office"}), json!({})],
+    &["spec.schedules[0].layers[0]: never applies: the later layer `layer-1` begins no later and counts whenever this one \
+       does; later layers win"]
+)]
+#[case::hidden_in_the_same_hours(
+    &[json!({}), json!({"during": "office"}), json!({"during": "office", "start": "2026-11-01"})],
+    &["spec.schedules[0].layers[1]: never applies: the later layer `layer-2` begins no later and counts whenever this one \
+       does; later layers win"]
+)]
+#[case::the_rotation_before_a_new_one(&[json!({}), json!({"start": "2027-01-04"})], &[])]
+#[case::twice_in_a_row(&[json!({"people": ["ada", "ada", "bob"]})], &[])]
+fn what_is_odd_about_layers_is_said(#[case] layers: &[Value], #[case] expected: &[&str]) {
+    let layers: Vec<Value> =
+        layers.iter().enumerate().map(|(i, otherwise)| layer(&format!("layer-{i}"), otherwise)).collect();
+    assert_eq!(said_of_layers(&json!(layers)), expected);
+}
