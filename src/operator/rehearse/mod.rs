@@ -45,19 +45,14 @@ pub struct Outcome {
     pub file: String,
     /// Its line, from 1.
     pub line: u32,
+    /// Whether everything was as expected.
+    pub passed: bool,
     /// What is other than expected; empty when the case passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub differences: Vec<Difference>,
     /// Why it is so, in the words of `explain`; only of a failed case.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub explanation: Vec<String>,
-}
-
-impl Outcome {
-    /// Whether everything was as expected.
-    pub fn passed(&self) -> bool {
-        self.differences.is_empty()
-    }
 }
 
 /// What came out of comparing: what differs, and why it is so.
@@ -74,9 +69,10 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
         match run_case(setting, case) {
             Ok((differences, explanation)) => {
                 let (line, _) = case.document.position(&case.path);
-                let explanation = if differences.is_empty() { Vec::new() } else { explanation };
+                let passed = differences.is_empty();
+                let explanation = if passed { Vec::new() } else { explanation };
                 let (name, file) = (case.form.name.clone(), case.document.file().to_owned());
-                outcomes.push(Outcome { name, file, line, differences, explanation });
+                outcomes.push(Outcome { name, file, line, passed, differences, explanation });
             }
             Err(problem) => errors.push(case.error(problem)),
         }

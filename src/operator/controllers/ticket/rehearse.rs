@@ -54,7 +54,7 @@ pub(crate) struct Sent {
 
 /// One ticket on simulated time.
 pub(crate) struct Rehearsal {
-    ticket: Ticket,
+    ticket: Arc<Ticket>,
     events: Vec<Arc<TicketEvent>>,
     policy: Option<Arc<Policy>>,
     silences: Vec<Silence>,
@@ -73,7 +73,7 @@ impl Rehearsal {
     pub(crate) fn new(ticket: Ticket, policy: Option<Arc<Policy>>, silences: Vec<Silence>) -> Self {
         let born = crate::kube::meta::created(&ticket);
         Self {
-            ticket,
+            ticket: Arc::new(ticket),
             events: Vec::new(),
             policy,
             silences,
@@ -131,7 +131,7 @@ impl Rehearsal {
     fn look(&mut self, now: Timestamp) {
         self.looks += 1;
         let seen = Seen {
-            ticket: Arc::new(self.ticket.clone()),
+            ticket: Arc::clone(&self.ticket),
             events: self.events.clone(),
             others: HashMap::new(),
             chosen: None,
@@ -146,10 +146,14 @@ impl Rehearsal {
             reports: std::mem::take(&mut self.reports),
         };
         let plan = decide(&seen, now);
+        // Given back, so that the ticket is changed in place.
+        drop(seen);
         self.next = plan.next.filter(|next| *next > now);
         self.judge(&plan);
-        self.ticket.status = Some(plan.status);
-        self.send(now);
+        if plan.changed {
+            Arc::make_mut(&mut self.ticket).status = Some(plan.status);
+            self.send(now);
+        }
         // What receivers say is taken in at once, so that nothing seems to be under way.
         if !self.reports.is_empty() {
             self.next = Some(now);
