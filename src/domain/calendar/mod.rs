@@ -14,7 +14,7 @@ mod tests;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 
 pub use hours::{Hours, LocalInterval};
 
@@ -49,6 +49,11 @@ impl Calendar {
     /// The calendar of these hours.
     pub fn new(hours: Hours) -> Self {
         Self(Some(Arc::new(Table::new(hours))))
+    }
+
+    /// The zone its hours are written in; `None` for [`Calendar::always`].
+    pub fn zone(&self) -> Option<&TimeZone> {
+        self.0.as_ref().map(|table| &table.hours.zone)
     }
 
     /// Whether `at` is working time.

@@ -79,7 +79,13 @@ pub fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> R
         starts_at: at,
         at,
     };
-    let met = Circumstances { silences: Vec::new(), events: Vec::new(), ends: None, until: after(at, args.until) };
+    let met = Circumstances {
+        silences: Vec::new(),
+        firing: Vec::new(),
+        events: Vec::new(),
+        ends: None,
+        until: after(at, args.until),
+    };
     let incident = incident::live(setting, alert, met);
     match args.output {
         Some(form) => output.value(&json!({"at": at, "explanation": incident.explain()}), form)?,

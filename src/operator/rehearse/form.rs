@@ -94,6 +94,9 @@ pub(super) struct EventForm {
     /// A person of the policy, else a Kubernetes user.
     #[serde(default)]
     pub(super) by: Option<String>,
+    /// A part of the reason why the rules refuse it; it has to be accepted when absent.
+    #[serde(default)]
+    pub(super) refused: Option<String>,
     /// One act in the words of a TicketEvent, or one of the short words of [`super::request`].
     #[serde(flatten)]
     pub(super) act: Map<String, Value>,

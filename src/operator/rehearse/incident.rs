@@ -5,11 +5,12 @@ use std::{sync::Arc, time::Duration};
 use api::{Ticket, TicketEvent, ticket::NotificationKind};
 use domain::{
     alert::{Alert, AlertState},
+    labels::Labels,
     matcher::Matcher,
     policy::Policy,
     problem::Problem,
-    routing,
-    suppression::{self, Silence},
+    routing::{self, RouteDecision},
+    suppression::{self, Hold, Silence, Surroundings, dependency::Standings},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
 use jiff::Timestamp;
@@ -49,6 +50,8 @@ pub(crate) struct Incident {
 pub(crate) struct Circumstances {
     /// The silences that exist.
     pub(crate) silences: Vec<Silence>,
+    /// The labels of other alerts that fire all the while.
+    pub(crate) firing: Vec<Labels>,
     /// What people do on its ticket.
     pub(crate) events: Vec<(Timestamp, TicketEvent)>,
     /// When the alert ends by itself.
@@ -81,12 +84,15 @@ impl Incident {
     fn open(&mut self, met: Circumstances) {
         let Some(case) = &mut self.case else { return };
         let mut now = case.alert.at;
-        while let Some(silence) =
-            suppression::silence_for(&met.silences, &case.alert.namespace, "", &case.alert.labels, now)
-        {
-            self.suppressed.push((now, silence.sentence()));
-            now = silence.ends_at;
-            if now > met.until || met.ends.is_some_and(|ends| ends <= now) {
+        let firing: Vec<Labels> = met.firing.iter().cloned().chain([case.alert.labels.clone()]).collect();
+        // Bounded: each look comes later than the one before, as suppressors end.
+        while let Some(hold) = held(case, self.policy.as_deref(), &met.silences, &firing, now) {
+            if self.suppressed.last().is_none_or(|(_, by)| *by != hold.by) {
+                self.suppressed.push((now, hold.by));
+            }
+            let Some(again) = hold.until.filter(|until| *until > now && *until <= met.until) else { return };
+            now = again;
+            if met.ends.is_some_and(|ends| ends <= now) {
                 return;
             }
         }
@@ -142,6 +148,20 @@ impl Incident {
     }
 }
 
+/// What keeps an alert from opening a ticket.
+fn held(case: &Case, policy: Option<&Policy>, silences: &[Silence], firing: &[Labels], now: Timestamp) -> Option<Hold> {
+    let around = Surroundings {
+        namespace: &case.alert.namespace,
+        operator_namespace: "",
+        policy,
+        silences,
+        firing,
+        monitors: &Standings::new(),
+    };
+    let branch = case.route.as_ref().and_then(RouteDecision::owner);
+    suppression::judge([&case.alert.labels], branch, &around, now).hold
+}
+
 fn target(sent: &Sent) -> String {
     match &sent.person {
         Some(person) => format!("to {person} through {}", sent.channel),
@@ -170,6 +190,7 @@ pub(super) fn compare(
     let span = expect.until.as_deref().and_then(|text| parse_duration(text).ok()).unwrap_or(UNTIL);
     let circumstances = Circumstances {
         silences: silences(&form.silences, &namespace)?,
+        firing: form.firing.clone(),
         events: events(form, policy.map(|choice| choice.policy))?,
         ends: written.ends.map(whole_seconds),
         // What nobody asks about is not lived through.

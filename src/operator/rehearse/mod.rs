@@ -12,12 +12,13 @@
 //! | [`incident`] | an alert: policy, route, ticket, pages |
 //! | [`request`] | a ticket: state and clocks |
 //! | [`duty`] | a schedule: who is on call |
-//! | [`difference`] | expected and got |
+//! | [`difference`], [`ledger`] | expected and got; how a clock came to its number |
 
 pub(crate) mod difference;
 mod duty;
 mod form;
 pub(crate) mod incident;
+mod ledger;
 mod read;
 pub(crate) mod request;
 #[cfg(test)]

@@ -1,16 +1,28 @@
 //! What happens to a ticket that somebody made: its state and its clocks, after what people did.
 
-use api::TicketEvent;
-use domain::{policy::Policy, problem::Problem};
-use jiff::Timestamp;
+use std::{sync::Arc, time::Duration};
+
+use api::{Ticket, TicketEvent, ticket::TicketStatus};
+use domain::{
+    calendar::Calendar,
+    policy::Policy,
+    problem::Problem,
+    sla::{Clock, ClockName, Clocks},
+    time::{format_duration, parse_duration, whole_seconds},
+};
+use jiff::{Timestamp, tz::TimeZone};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use serde_json::{Map, Value, json};
 
 use super::{
     Compared, Setting,
+    difference::{Differences, in_zone, or_none},
     form::{CaseForm, EventForm, TicketExpect, TicketForm},
+    ledger,
     read::typed,
     user_of,
 };
+use crate::controllers::ticket::rehearse::{Incoming, Rehearsal};
 
 /// The name of the ticket that is thought of; no object has it.
 const TICKET: &str = "rehearsed";
@@ -71,14 +83,14 @@ fn object(index: usize, at: Timestamp, author: &str, act: Map<String, Value>) ->
     spec.insert("author".to_owned(), author.into());
     let event = json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
-        "metadata": {"name": format!("event-{index}"), "namespace": "default"}, "spec": spec,
+        "metadata": {"name": event_name(index), "namespace": "default"}, "spec": spec,
     });
     if let Some(problem) = api::check(&event).into_iter().find(Problem::is_error) {
         let path = problem.path.strip_prefix("spec.").unwrap_or_default().to_owned();
         return Err(Problem { path, ..problem });
     }
     let mut event: TicketEvent = typed(&event)?;
-    event.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(at));
+    event.metadata.creation_timestamp = Some(Time(at));
     // Of one second, in the order they are written.
     event.metadata.resource_version = Some((index.saturating_add(1)).to_string());
     Ok(event)
@@ -91,6 +103,159 @@ pub(super) fn compare(
     written: &TicketForm,
     expect: &TicketExpect,
 ) -> Result<Compared, Problem> {
-    let _ = (setting, form, written, expect);
-    Ok(Compared::default())
+    let namespace = setting.namespace(form.namespace.as_deref())?;
+    let ticket = ticket(&form.name, written, &namespace)?;
+    let policy = policy_of(setting, &ticket, &namespace)?;
+    let mut rehearsal = Rehearsal::new(ticket, policy.clone(), Vec::new());
+    let events = events(&form.events, policy.as_deref())?;
+    let at = expect.at.or(events.iter().map(|(at, _)| *at).max()).unwrap_or(written.created);
+    for (at, event) in events {
+        rehearsal.expect(at, Incoming::Event(Box::new(event)));
+    }
+    rehearsal.run(whole_seconds(at));
+    let clocks = rehearsal.clocks(whole_seconds(at));
+    let zone = policy.as_deref().map_or(TimeZone::UTC, zone_of);
+    let mut found = Differences::default();
+    compare_status(rehearsal.status(), expect, &mut found);
+    compare_clocks(&clocks, expect, &zone, &mut found)?;
+    compare_refusals(&rehearsal, &form.events, &mut found);
+    let mut explanation = match &policy {
+        Some(policy) => vec![format!("policy {}", policy.name)],
+        None => vec!["no policy serves it: nothing is promised".to_owned()],
+    };
+    explanation.extend(ledger::lines(&clocks, &zone));
+    Ok((found.0, explanation))
+}
+
+/// The ticket as the server would hold it. Title and requester are filled in; `requester: null` makes one without.
+fn ticket(name: &str, written: &TicketForm, namespace: &str) -> Result<Ticket, Problem> {
+    let mut spec = written.spec.clone();
+    spec.entry("title").or_insert_with(|| name.chars().take(200).collect::<String>().into());
+    spec.entry("requester").or_insert_with(|| json!({"name": "requester"}));
+    spec.retain(|_, value| !value.is_null());
+    let ticket = json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+        "metadata": {"name": TICKET, "namespace": namespace, "labels": written.labels},
+        "spec": spec,
+    });
+    if let Some(problem) = api::check(&ticket).into_iter().find(Problem::is_error) {
+        let path = problem.path.trim_start_matches("metadata.").trim_start_matches("spec.");
+        return Err(Problem { path: format!("ticket.{path}"), ..problem });
+    }
+    let mut ticket: Ticket = typed(&ticket).map_err(|problem| problem.under("ticket"))?;
+    ticket.metadata.creation_timestamp = Some(Time(whole_seconds(written.created)));
+    ticket.metadata.uid = Some(TICKET.to_owned());
+    ticket.metadata.generation = Some(1);
+    Ok(ticket)
+}
+
+/// The zone in which times are shown: that of the policy's first calendar, else of its first schedule.
+fn zone_of(policy: &Policy) -> TimeZone {
+    let calendars = policy.calendars.values().filter_map(Calendar::zone);
+    let schedules = policy.schedules.values().map(|schedule| &schedule.zone);
+    calendars.chain(schedules).next().cloned().unwrap_or(TimeZone::UTC)
+}
+
+fn compare_status(status: &TicketStatus, expect: &TicketExpect, found: &mut Differences) {
+    if let Some(policy) = &expect.policy {
+        let got = status.policy.as_ref().map(|policy| policy.name.as_str());
+        found.compare_some("policy", policy.as_deref(), got);
+    }
+    if let Some(state) = &expect.state {
+        found.compare("state", state, or_none(status.state));
+    }
+    if let Some(reason) = &expect.reason {
+        found.compare_some("reason", reason.clone(), status.reason.map(|reason| reason.to_string()));
+    }
+    if let Some(priority) = &expect.priority {
+        found.compare_some("priority", priority.as_deref(), status.priority.as_deref());
+    }
+    if let Some(assignee) = &expect.assignee {
+        found.compare_some("assignee", assignee.as_deref(), status.assignee.as_deref());
+    }
+}
+
+fn compare_clocks(
+    clocks: &Clocks,
+    expect: &TicketExpect,
+    zone: &TimeZone,
+    found: &mut Differences,
+) -> Result<(), Problem> {
+    let local = |at: Timestamp| in_zone(at, zone);
+    for (word, due) in &expect.due {
+        let clock = clocks.of(clock_name("due", word)?);
+        found.compare_some(
+            format!("due.{word}"),
+            due.map(|due| local(whole_seconds(due))),
+            clock.and_then(|clock| clock.due).map(local),
+        );
+    }
+    for (word, remaining) in &expect.remaining {
+        let clock = clocks.of(clock_name("remaining", word)?);
+        let expected = remaining.as_deref().map(|text| format_duration(parse_duration(text).unwrap_or_default()));
+        found.compare_some(
+            format!("remaining.{word}"),
+            expected,
+            clock.and_then(left).map(format_duration),
+        );
+    }
+    for (word, result) in &expect.results {
+        let clock = clocks.of(clock_name("results", word)?);
+        found.compare(format!("results.{word}"), result, or_none(clock.map(|clock| clock.standing.as_str())));
+    }
+    let Some(breached) = &expect.breached_at else { return Ok(()) };
+    for (word, at) in breached {
+        let clock = clock_name("breachedAt", word)?;
+        found.compare_some(
+            format!("breachedAt.{word}"),
+            at.map(|at| local(whole_seconds(at))),
+            first_breach(clocks, clock).map(local),
+        );
+    }
+    for clock in ClockName::ALL.into_iter().filter(|clock| !breached.contains_key(clock.as_str())) {
+        found.compare_some(format!("breachedAt.{clock}"), None, first_breach(clocks, clock).map(local));
+    }
+    Ok(())
+}
+
+/// What is left of a clock's target: while it is paused as well as while it runs.
+fn left(clock: &Clock) -> Option<Duration> {
+    let counted = clock.elapsed + clock.present.as_ref().map_or(Duration::ZERO, |line| line.counted);
+    let open = clock.standing.is_open().then_some(clock.target?)?;
+    clock.remaining.or_else(|| Some(open.saturating_sub(counted)))
+}
+
+fn first_breach(clocks: &Clocks, name: ClockName) -> Option<Timestamp> {
+    clocks.breaches().find(|breach| breach.clock == name).map(|breach| breach.breached_at)
+}
+
+fn clock_name(field: &str, word: &str) -> Result<ClockName, Problem> {
+    ClockName::parse(word).ok_or_else(|| {
+        Problem::error(format!("expect.{field}.{word}"), format!("no clock is called `{word}`"))
+            .suggest_from(word, ClockName::ALL.map(ClockName::as_str))
+    })
+}
+
+/// An event that the rules refuse fails the case, unless that is what is expected.
+fn compare_refusals(rehearsal: &Rehearsal, written: &[EventForm], found: &mut Differences) {
+    for (index, form) in written.iter().enumerate() {
+        let name = event_name(index);
+        let got = rehearsal.refusals().find(|(event, _)| *event == name).map(|(_, reason)| reason);
+        let as_expected = match (&form.refused, got) {
+            (None, None) => true,
+            (Some(part), Some(reason)) => reason.contains(part.as_str()),
+            _ => false,
+        };
+        if !as_expected {
+            found.compare(
+                format!("events[{index}]"),
+                form.refused.as_ref().map_or_else(|| "accepted".to_owned(), |part| format!("refused: {part}")),
+                got.map_or_else(|| "accepted".to_owned(), |reason| format!("refused: {reason}")),
+            );
+        }
+    }
+}
+
+fn event_name(index: usize) -> String {
+    format!("event-{index}")
 }
