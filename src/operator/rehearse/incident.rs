@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     alerts::{self, Case},
-    controllers::ticket::rehearse::{Incoming, Rehearsal, Sent},
+    controllers::ticket::rehearse::{Incoming, REVISION, Rehearsal, Sent},
 };
 
 /// How long an alert is looked at where nothing else is said.
@@ -99,7 +99,7 @@ impl Incident {
         let (started, created) = (case.alert.starts_at, whole_seconds(now));
         case.alert.at = created;
         let name = case.ticket_name("");
-        let mut ticket: Ticket = alerts::wanted(case, &name, "rehearsed".to_owned(), String::new());
+        let mut ticket: Ticket = alerts::wanted(case, &name, REVISION.to_owned(), String::new());
         ticket.metadata.uid = Some(name);
         ticket.metadata.generation = Some(1);
         ticket.metadata.creation_timestamp = Some(Time(created));

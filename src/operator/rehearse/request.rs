@@ -4,7 +4,6 @@ use std::{sync::Arc, time::Duration};
 
 use api::{Ticket, TicketEvent, ticket::TicketStatus};
 use domain::{
-    calendar::Calendar,
     policy::Policy,
     problem::Problem,
     sla::{Clock, ClockName, Clocks},
@@ -22,7 +21,7 @@ use super::{
     read::typed,
     user_of,
 };
-use crate::controllers::ticket::rehearse::{Incoming, Rehearsal};
+use crate::controllers::ticket::rehearse::{self, Incoming, Rehearsal};
 
 /// The name of the ticket that is thought of; no object has it.
 const TICKET: &str = "rehearsed";
@@ -105,7 +104,12 @@ pub(super) fn compare(
 ) -> Result<Compared, Problem> {
     let namespace = setting.namespace(form.namespace.as_deref())?;
     let ticket = ticket(&form.name, written, &namespace)?;
-    let policy = policy_of(setting, &ticket, &namespace)?;
+    let policy = rehearse::policy_of(setting.policies, &namespace, &ticket).cloned();
+    if let Some(name) = ticket.spec.policy.as_ref().filter(|_| policy.is_none()) {
+        let known = setting.policies.iter().filter(|policy| policy.namespace == namespace);
+        return Err(Problem::error("ticket.policy", format!("no policy of namespace {namespace} is called `{name}`"))
+            .suggest_from(name, known.map(|policy| policy.name.as_str())));
+    }
     let mut rehearsal = Rehearsal::new(ticket, policy.clone(), Vec::new());
     let events = events(&form.events, policy.as_deref())?;
     let at = expect.at.or(events.iter().map(|(at, _)| *at).max()).unwrap_or(written.created);
@@ -151,9 +155,8 @@ fn ticket(name: &str, written: &TicketForm, namespace: &str) -> Result<Ticket, P
 
 /// The zone in which times are shown: that of the policy's first calendar, else of its first schedule.
 fn zone_of(policy: &Policy) -> TimeZone {
-    let calendars = policy.calendars.values().filter_map(Calendar::zone);
     let schedules = policy.schedules.values().map(|schedule| &schedule.zone);
-    calendars.chain(schedules).next().cloned().unwrap_or(TimeZone::UTC)
+    schedules.into_iter().next().cloned().unwrap_or(TimeZone::UTC)
 }
 
 fn compare_status(status: &TicketStatus, expect: &TicketExpect, found: &mut Differences) {
@@ -162,10 +165,10 @@ fn compare_status(status: &TicketStatus, expect: &TicketExpect, found: &mut Diff
         found.compare_some("policy", policy.as_deref(), got);
     }
     if let Some(state) = &expect.state {
-        found.compare("state", state, or_none(status.state));
+        found.compare("state", state, or_none(status.state.map(|state| format!("{state:?}"))));
     }
     if let Some(reason) = &expect.reason {
-        found.compare_some("reason", reason.clone(), status.reason.map(|reason| reason.to_string()));
+        found.compare_some("reason", reason.clone(), status.reason.clone());
     }
     if let Some(priority) = &expect.priority {
         found.compare_some("priority", priority.as_deref(), status.priority.as_deref());

@@ -90,7 +90,7 @@ async fn choose(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<Option<Poli
 }
 
 /// What a policy matches on: the object's labels, and queue, type, service and priority of its spec.
-fn labels(ticket: &Ticket) -> Labels {
+pub(super) fn labels(ticket: &Ticket) -> Labels {
     let spec = &ticket.spec;
     let type_ = serde_json::to_value(spec.type_).ok().and_then(|word| word.as_str().map(str::to_owned));
     let own = [

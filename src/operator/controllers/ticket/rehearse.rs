@@ -10,23 +10,41 @@ use std::{
 
 use api::{
     Ticket, TicketEvent,
-    ticket::{NotificationKind, TicketStatus},
+    ticket::{NotificationKind, PolicyInForce, TicketStatus},
 };
 use domain::{
     alert::Alert,
     message::{Delivery, NotificationId},
     policy::Policy,
+    routing,
+    sla::Clocks,
     suppression::Silence,
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
 use uuid::Uuid;
 
-use super::decide::{Plan, Seen, decide};
+use super::{
+    decide::{self, Plan, Seen, decide},
+    gather,
+};
 use crate::engine::outbox::Report;
 
 /// Looks at one ticket before its rehearsal is given up: a year of an exhausted escalation has 9,000.
 const MOST_LOOKS: usize = 50_000;
+
+/// What stands for the name of a revision.
+pub(crate) const REVISION: &str = "rehearsed";
+
+/// The policy that a ticket which no alert opened gets: the one it names, else the one that its labels choose.
+pub(crate) fn policy_of<'a>(policies: &'a [Arc<Policy>], namespace: &str, ticket: &Ticket) -> Option<&'a Arc<Policy>> {
+    if let Some(name) = &ticket.spec.policy {
+        return policies.iter().find(|policy| policy.namespace == namespace && policy.name == *name);
+    }
+    let labels = gather::labels(ticket);
+    let choice = routing::choose_policy(policies.iter().map(AsRef::as_ref), namespace, &labels)?;
+    policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy))
+}
 
 /// What comes to the ticket from outside.
 #[derive(Debug, Clone)]
@@ -120,6 +138,11 @@ impl Rehearsal {
         &self.sent
     }
 
+    /// Where its clocks stand at `now`, with their ledgers.
+    pub(crate) fn clocks(&self, now: Timestamp) -> Clocks {
+        decide::clocks(&self.seen(Vec::new(), Vec::new()), now)
+    }
+
     /// Why the events were refused that were, by name.
     pub(crate) fn refusals(&self) -> impl Iterator<Item = (&str, &str)> {
         self.events.iter().filter_map(|event| {
@@ -128,13 +151,13 @@ impl Rehearsal {
         })
     }
 
-    fn look(&mut self, now: Timestamp) {
-        self.looks += 1;
-        let seen = Seen {
+    /// What a decision rests on.
+    fn seen(&self, alerts: Vec<Alert>, reports: Vec<Report>) -> Seen {
+        Seen {
             ticket: Arc::clone(&self.ticket),
             events: self.events.clone(),
             others: HashMap::new(),
-            chosen: None,
+            chosen: self.chosen(),
             frozen: self.policy.clone(),
             live: self.policy.clone(),
             policy_exists: self.policy.is_some(),
@@ -142,9 +165,26 @@ impl Rehearsal {
             operator_namespace: String::new(),
             epoch: 1,
             number: self.status().number.is_none().then_some(1),
-            alerts: std::mem::take(&mut self.alerts),
-            reports: std::mem::take(&mut self.reports),
-        };
+            alerts,
+            reports,
+        }
+    }
+
+    /// A ticket that no alert opened gets its policy at the first look.
+    fn chosen(&self) -> Option<PolicyInForce> {
+        let policy = self.policy.as_ref()?;
+        let needs_one = self.ticket.spec.origin.is_none() && self.status().policy.is_none();
+        needs_one.then(|| PolicyInForce {
+            namespace: policy.namespace.clone(),
+            name: policy.name.clone(),
+            revision: REVISION.to_owned(),
+        })
+    }
+
+    fn look(&mut self, now: Timestamp) {
+        self.looks += 1;
+        let (alerts, reports) = (std::mem::take(&mut self.alerts), std::mem::take(&mut self.reports));
+        let seen = self.seen(alerts, reports);
         let plan = decide(&seen, now);
         // Given back, so that the ticket is changed in place.
         drop(seen);

@@ -25,6 +25,7 @@ use domain::{
     escalation::Chain,
     message::NotificationId,
     policy::Policy,
+    sla::Clocks,
     routing::{self, RouteDecision},
     suppression::Silence,
     ticket::{
@@ -116,6 +117,12 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.resolve_when_quiet();
     draft.run_chain();
     draft.close(seen)
+}
+
+/// Where the clocks of a ticket stand at `now`, with the ledgers that its status has no room for.
+pub(super) fn clocks(seen: &Seen, now: Timestamp) -> Clocks {
+    let draft = Draft::open(seen, now);
+    draft.fold(&draft.events_in_order()).clocks(draft.now)
 }
 
 /// A decision in the making.

@@ -51,7 +51,7 @@ impl Draft<'_> {
         self.follow_state(before);
     }
 
-    fn fold(&self, events: &[event::TicketEvent]) -> Folded {
+    pub(super) fn fold(&self, events: &[event::TicketEvent]) -> Folded {
         fold::fold(&self.subject(), events, &self.timeline, self.policy(), self.now)
     }
 
