@@ -1,6 +1,6 @@
 //! `firstline explain`: why something happens, or would. From files alone, with the operator's own rules.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use domain::{
@@ -8,6 +8,7 @@ use domain::{
     labels::Labels,
     time::{after, whole_seconds},
 };
+use gitops::yaml::{self, Limits};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -22,6 +23,7 @@ use crate::{
     rehearse::{
         Setting,
         incident::{self, Circumstances},
+        request,
     },
 };
 
@@ -33,14 +35,18 @@ pub struct ExplainArgs {
     pub file: Vec<PathBuf>,
 
     /// The labels of an alert: alertname=CheckoutDown,service=checkout,severity=page
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels)]
-    pub labels: Labels,
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels, required_unless_present = "ticket")]
+    pub labels: Option<Labels>,
 
-    /// When it fires; now when absent
+    /// A file with a Ticket and its TicketEvents, as `kubectl get tickets,ticketevents -o yaml` prints them
+    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    pub ticket: Option<PathBuf>,
+
+    /// When the alert fires, or the ticket is looked at; now when absent
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
 
-    /// How long to look at it
+    /// How long to look at an alert
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = some_span)]
     pub until: std::time::Duration,
 
@@ -53,32 +59,50 @@ pub struct ExplainArgs {
     pub output: Option<Form>,
 }
 
-/// Explains what would happen to an alert.
+/// Explains what would happen to an alert, or why a ticket stands where it does.
 ///
 /// # Errors
-/// When a path is not there or cannot be read, or several namespaces have policies and none is named.
+/// When a path is not there or cannot be read.
 pub fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let world = load::load(&args.file, args.namespace.as_deref().unwrap_or("default"), now)?;
     for problem in world.problems.iter().filter(|problem| problem.is_error()) {
         output.say(human(problem, &world, false, output.progress_colour).trim_end())?;
     }
     let setting = Setting { policies: &world.policies };
-    let namespace = match setting.namespace(args.namespace.as_deref()) {
-        Ok(namespace) => namespace,
-        Err(problem) => {
-            output.say(format!("--{problem}"))?;
+    let at = whole_seconds(args.at.unwrap_or(now));
+    let (answer, exit) = match (&args.ticket, &args.labels) {
+        (Some(file), _) => (of_ticket(setting, file, at), Exit::Done),
+        (None, Some(labels)) => of_alert(setting, args, labels, at),
+        (None, None) => return Ok(Exit::Usage),
+    };
+    match (answer, args.output) {
+        (Err(why), _) => {
+            output.say(why)?;
             return Ok(Exit::Usage);
         }
+        (Ok(lines), Some(form)) => output.value(&json!({"at": at, "explanation": lines}), form)?,
+        (Ok(lines), None) => {
+            for line in lines {
+                output.line(plain(&line))?;
+            }
+        }
+    }
+    Ok(exit)
+}
+
+/// The sentences, or what is wrong with the question; an alert that no policy takes is a no.
+fn of_alert(
+    setting: Setting<'_>,
+    args: &ExplainArgs,
+    labels: &Labels,
+    at: Timestamp,
+) -> (Result<Vec<String>, String>, Exit) {
+    let namespace = match setting.namespace(args.namespace.as_deref()) {
+        Ok(namespace) => namespace,
+        Err(problem) => return (Err(format!("--{problem}")), Exit::Usage),
     };
-    let at = whole_seconds(args.at.unwrap_or(now));
-    let alert = Alert {
-        namespace,
-        labels: args.labels.clone(),
-        annotations: Labels::new(),
-        state: AlertState::Firing,
-        starts_at: at,
-        at,
-    };
+    let (labels, annotations) = (labels.clone(), Labels::new());
+    let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
     let met = Circumstances {
         silences: Vec::new(),
         firing: Vec::new(),
@@ -87,15 +111,18 @@ pub fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> R
         until: after(at, args.until),
     };
     let incident = incident::live(setting, alert, met);
-    match args.output {
-        Some(form) => output.value(&json!({"at": at, "explanation": incident.explain()}), form)?,
-        None => {
-            for line in incident.explain() {
-                output.line(plain(&line))?;
-            }
-        }
+    let exit = if incident.policy.is_some() { Exit::Done } else { Exit::No };
+    (Ok(incident.explain()), exit)
+}
+
+fn of_ticket(setting: Setting<'_>, file: &Path, at: Timestamp) -> Result<Vec<String>, String> {
+    let shown = file.display();
+    let bytes = std::fs::read(file).map_err(|error| format!("{shown}: {error}"))?;
+    let (documents, errors) = yaml::read(&shown.to_string(), &bytes, Limits::default());
+    if let Some(error) = errors.first() {
+        return Err(error.to_string());
     }
-    Ok(if incident.policy.is_some() { Exit::Done } else { Exit::No })
+    request::explain(setting, &documents, at).map_err(|problem| format!("{shown}: {problem}"))
 }
 
 /// `a=b,c=d`; a value may be in quotes.

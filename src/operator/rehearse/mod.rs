@@ -66,8 +66,8 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
     let mut errors = Vec::new();
     let setting = Setting { policies: &world.policies };
     let mut outcomes = Vec::with_capacity(cases.len());
-    for case in &cases {
-        match run_case(setting, case) {
+    for (case, compared) in cases.iter().zip(run_all(setting, &cases)) {
+        match compared {
             Ok((differences, explanation)) => {
                 let (line, _) = case.document.position(&case.path);
                 let passed = differences.is_empty();
@@ -84,6 +84,18 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
 /// What is wrong with fixtures, as far as it shows without running them.
 pub fn check(fixtures: &[SourceFile]) -> Vec<FileError> {
     read::read(fixtures).1
+}
+
+/// Runs the cases on all processors, since none knows of another; the answers are in their order.
+fn run_all(setting: Setting<'_>, cases: &[Case]) -> Vec<Result<Compared, Problem>> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = cases.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let run = |part: &'_ [Case]| part.iter().map(|case| run_case(setting, case)).collect::<Vec<_>>();
+        let started: Vec<_> = cases.chunks(share).map(|part| (part, scope.spawn(move || run(part)))).collect();
+        // A thread that panicked is run again here, where the panic is its caller's.
+        started.into_iter().flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| run(part))).collect()
+    })
 }
 
 fn run_case(setting: Setting<'_>, case: &Case) -> Result<Compared, Problem> {

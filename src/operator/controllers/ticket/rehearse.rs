@@ -79,6 +79,7 @@ pub(crate) struct Rehearsal {
     /// What comes, by time.
     coming: VecDeque<(Timestamp, Incoming)>,
     alerts: Vec<Alert>,
+    /// What receivers said: each decision begins with it, so that it needs no look of its own.
     reports: Vec<Report>,
     known: BTreeSet<String>,
     sent: Vec<Sent>,
@@ -103,6 +104,12 @@ impl Rehearsal {
             next: Some(born),
             looks: 0,
         }
+    }
+
+    /// A ticket as it was read from a cluster, with its events: only to be asked, not to be lived on.
+    pub(crate) fn of_record(ticket: Ticket, events: Vec<TicketEvent>, policy: Option<Arc<Policy>>) -> Self {
+        let events = events.into_iter().map(Arc::new).collect();
+        Self { events, next: None, ..Self::new(ticket, policy, Vec::new()) }
     }
 
     /// Something that comes at a time; of equal times, in the order of the calls.
@@ -193,10 +200,6 @@ impl Rehearsal {
         if plan.changed {
             Arc::make_mut(&mut self.ticket).status = Some(plan.status);
             self.send(now);
-        }
-        // What receivers say is taken in at once, so that nothing seems to be under way.
-        if !self.reports.is_empty() {
-            self.next = Some(now);
         }
     }
 

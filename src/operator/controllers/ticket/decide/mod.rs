@@ -25,8 +25,8 @@ use domain::{
     escalation::Chain,
     message::NotificationId,
     policy::Policy,
-    sla::Clocks,
     routing::{self, RouteDecision},
+    sla::Clocks,
     suppression::Silence,
     ticket::{
         fold::Folded,
@@ -146,9 +146,9 @@ struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     fn open(seen: &'a Seen, now: Timestamp) -> Self {
-        let status = seen.ticket.status.clone().unwrap_or_default();
+        let mut status = seen.ticket.status.clone().unwrap_or_default();
         let chain = status.escalation.as_ref().map(EscalationStatus::chain);
-        let timeline = status.timeline.iter().filter_map(read_line).collect();
+        let timeline = std::mem::take(&mut status.timeline).into_iter().filter_map(read_line).collect();
         let nobody_found = api::conditions::is_true(&status.conditions, conditions::NOBODY_FOUND);
         let not_paged = api::conditions::is_true(&status.conditions, conditions::NOT_PAGED);
         let mut draft = Self {
@@ -249,11 +249,13 @@ impl<'a> Draft<'a> {
             let name = self.status.escalation.as_ref().map(|e| e.chain.clone()).unwrap_or_default();
             self.status.escalation = Some(EscalationStatus::new(&name, chain, self.chain_deadline()));
         }
-        self.status.timeline = self.timeline.iter().map(write_line).collect();
+        self.status.timeline = std::mem::take(&mut self.timeline).into_iter().map(write_line).collect();
         self.status.observed_generation = seen.ticket.metadata.generation.unwrap_or(0);
         self.status.conditions = self.conditions();
-        let before = seen.ticket.status.clone().unwrap_or_default();
-        let mut changed = self.status != before;
+        let mut changed = match &seen.ticket.status {
+            Some(before) => self.status != *before,
+            None => self.status != TicketStatus::default(),
+        };
         // A new leader marks the ticket before it sends what its predecessor planned, and with any other change.
         if self.status.epoch.unwrap_or(-1) < seen.epoch && (changed || self.has_unfinished()) {
             self.status.epoch = Some(seen.epoch);
@@ -276,12 +278,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn read_line(line: &api::ticket::TimelineLine) -> Option<Line> {
-    Some(Line { at: line.at, what: What::parse(&line.what)?, detail: line.detail.clone() })
+fn read_line(line: api::ticket::TimelineLine) -> Option<Line> {
+    Some(Line { at: line.at, what: What::parse(&line.what)?, detail: line.detail })
 }
 
-fn write_line(line: &Line) -> api::ticket::TimelineLine {
-    api::ticket::TimelineLine { at: line.at, what: line.what.as_str().to_owned(), detail: line.detail.clone() }
+fn write_line(line: Line) -> api::ticket::TimelineLine {
+    api::ticket::TimelineLine { at: line.at, what: line.what.as_str().to_owned(), detail: line.detail }
 }
 
 /// At most so many characters; what was cut is marked.
