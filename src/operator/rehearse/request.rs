@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use api::{Ticket, TicketEvent, ticket::TicketStatus};
 use domain::{
+    calendar::Calendar,
     policy::Policy,
     problem::Problem,
     sla::{Clock, ClockName, Clocks},
@@ -209,8 +210,9 @@ fn ticket(name: &str, written: &TicketForm, namespace: &str) -> Result<Ticket, P
 
 /// The zone in which times are shown: that of the policy's first calendar, else of its first schedule.
 fn zone_of(policy: &Policy) -> TimeZone {
+    let calendars = policy.calendars.values().filter_map(Calendar::zone);
     let schedules = policy.schedules.values().map(|schedule| &schedule.zone);
-    schedules.into_iter().next().cloned().unwrap_or(TimeZone::UTC)
+    calendars.chain(schedules).next().cloned().unwrap_or(TimeZone::UTC)
 }
 
 fn compare_status(status: &TicketStatus, expect: &TicketExpect, found: &mut Differences) {
