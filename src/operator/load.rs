@@ -85,6 +85,11 @@ impl World {
         self.texts.get(file)?.lines().nth(index)
     }
 
+    /// Whether a policy is among the files that cannot be used.
+    pub fn lacks_a_policy(&self) -> bool {
+        self.refused.iter().any(|key| key.kind == "SupportPolicy")
+    }
+
     /// How many objects the files hold, good and bad.
     pub fn object_count(&self) -> usize {
         self.objects.len() + self.refused.len()
@@ -177,7 +182,7 @@ impl World {
             }
         }
         // Whether a monitor has a policy is known only when all policies are.
-        let any_refused = self.refused.iter().any(|key| key.kind == "SupportPolicy");
+        let any_refused = self.lacks_a_policy();
         for (object, monitor) in monitors {
             if !any_refused {
                 self.problems.extend(unheard(&self.policies, &monitor).map(|problem| object.error(problem)));

@@ -90,6 +90,9 @@ pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<
         TestForm::Json => output.value(&report(&outcomes, &wrong), Form::Json)?,
         TestForm::Junit => output.text(&junit(&outcomes, &wrong))?,
     }
+    if world.lacks_a_policy() {
+        output.say("no case was run: a SupportPolicy among these files is wrong")?;
+    }
     if outcomes.is_empty() && wrong.is_empty() {
         output.say(nothing(&world, args))?;
         return Ok(Exit::No);

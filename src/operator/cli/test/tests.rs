@@ -87,3 +87,12 @@ fn a_folder_without_tests_is_no_green_light() {
     assert_eq!(exit, Exit::No);
     assert!(text.contains("expected cases with `no such words` in their name, found none"), "{text}");
 }
+
+#[test]
+fn no_case_is_run_without_a_policy_that_is_wrong() {
+    let wrong = POLICY.replace("page, steps", "pgae, steps");
+    let (exit, text) = run(&[("policy.yaml", &wrong), FILES[1]], TestForm::Human, None);
+    assert_eq!(exit, Exit::No);
+    assert!(text.contains("no escalation is called `page`"), "{text}");
+    assert!(text.contains("0 passed, 0 failed, 1 error in the files\nno case was run"), "{text}");
+}
