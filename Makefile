@@ -47,7 +47,7 @@ crds: ## Writes crds/ from the code
 bench: cluster build ## Start-up time, memory and API writes of the release binary
 	@cargo run --quiet --release -p tests --bin bench
 
-bench-rules: ## What each rule of support costs, one call, beside its bar
+bench-rules: build ## What each rule of support costs, one call, beside its bar
 	@cargo run --quiet --release -p tests --bin bench_rules
 
 soak: ## The rules of support over a million cases each

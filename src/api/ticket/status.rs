@@ -99,10 +99,10 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<253>")]
     pub follow_up: Option<String>,
-    /// How often it was reopened.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 2_147_483_647))]
-    pub reopens: u32,
+    /// How often it was reopened; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1, max = 2_147_483_647))]
+    pub reopens: Option<u32>,
     /// What the requester thinks of how it went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Feedback")]

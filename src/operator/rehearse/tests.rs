@@ -198,3 +198,84 @@ fn a_wrong_fixture_is_answered_with_the_place_and_what_to_write(#[case] fixture:
     }
     assert!(found.contains("policy.test.yaml:"), "{found}");
 }
+
+#[test]
+fn acmes_own_fixtures_pass() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/acme/production");
+    let world = load::load(&[folder], "default", "2026-11-23T00:00:00Z".parse().unwrap()).unwrap();
+    assert_eq!(world.problems.iter().filter(|problem| problem.is_error()).collect::<Vec<_>>(), [] as [&FileError; 0]);
+    let (outcomes, wrong) = run(&world);
+    assert_eq!(wrong, []);
+    assert!(outcomes.len() > 10, "{} cases were run", outcomes.len());
+    assert_eq!(outcomes.iter().filter(|outcome| !outcome.passed).collect::<Vec<_>>(), [] as [&Outcome; 0]);
+}
+
+const PROMISES: &str = "
+  calendars:
+    - name: office
+      timeZone: Europe/Berlin
+      week: {monday: ['09:00-17:00'], tuesday: ['09:00-17:00'], wednesday: ['09:00-17:00'], thursday: ['09:00-17:00'], friday: ['09:00-17:00']}
+  sla:
+    - {priority: P3, calendar: office, firstResponse: 4h, resolution: 8h}
+";
+
+fn of_ticket(text: &str) -> (Vec<String>, Vec<String>) {
+    let tree = Tree {
+        files: vec![file("policy.yaml", &format!("{}{PROMISES}", POLICY.trim_end()))],
+        fixtures: vec![file("policy.test.yaml", text)],
+        ..Tree::default()
+    };
+    let world = load::compile(tree, Namespaces::Any { default: "default" }, "2026-11-23T00:00:00Z".parse().unwrap());
+    let wrong = world.problems.iter().filter(|problem| problem.is_error());
+    let (outcomes, of_running) = run(&world);
+    let wrong: Vec<String> = wrong.chain(&of_running).map(ToString::to_string).collect();
+    let differences = outcomes.iter().flat_map(|outcome| &outcome.differences);
+    (differences.map(|d| format!("{}: expected {} got {}", d.field, d.expected, d.got)).collect(), wrong)
+}
+
+#[test]
+fn a_ticket_is_compared_by_state_clocks_and_refusals() {
+    let fixture = "
+tests:
+  - name: what differs is said in the zone of the policy
+    ticket: {created: '2026-06-01T10:00:00+02:00', priority: P3}
+    events:
+      - {at: '2026-06-01T11:00:00+02:00', by: ada, state: {to: PendingRequester}}
+      - {at: '2026-06-01T11:30:00+02:00', agentReply: true, refused: nonsense}
+    expect:
+      at: '2026-06-01T12:00:00+02:00'
+      policy: null
+      state: Closed
+      due: {resolution: null, firstResponse: null}
+      remaining: {resolution: 5h}
+      results: {firstResponse: Missed}
+      breachedAt: {resolution: '2026-06-01T11:00:00+02:00'}
+";
+    let (differences, wrong) = of_ticket(fixture);
+    assert_eq!(wrong, [] as [String; 0]);
+    let told = differences.join("\n");
+    for part in [
+        "policy: expected none got payments",
+        "state: expected Closed got Open",
+        "due.resolution: expected none got 2026-06-02T10:00:00+02:00",
+        "remaining.resolution: expected 5h got 6h",
+        "results.firstResponse: expected Missed got Met",
+        "breachedAt.resolution: expected 2026-06-01T11:00:00+02:00 got none",
+        // To ask the requester is the first response, so it comes with a reply.
+        "events[0]: expected accepted got refused:",
+        "events[1]: expected refused: nonsense got accepted",
+    ] {
+        assert!(told.contains(part), "{part}\nin\n{told}");
+    }
+    assert!(!told.contains("due.firstResponse"), "{told}");
+}
+
+#[rstest]
+#[case::clock("expect: {due: {resolve: null}}", "tests[0].expect.due.resolve: no clock is called `resolve`")]
+#[case::field("ticket: {created: '2026-06-01T10:00:00+02:00', prioritty: P3}\n    expect: {state: New}", "did you mean `priority`?")]
+#[case::policy("ticket: {created: '2026-06-01T10:00:00+02:00', policy: paymnts}\n    expect: {state: New}", "did you mean `payments`?")]
+fn a_wrong_ticket_is_answered_with_what_to_write(#[case] rest: &str, #[case] expected: &str) {
+    let given = if rest.starts_with("ticket") { "" } else { "    ticket: {created: '2026-06-01T10:00:00+02:00'}\n" };
+    let (_, wrong) = of_ticket(&format!("tests:\n  - name: a\n{given}    {rest}\n"));
+    assert!(wrong.join("\n").contains(expected), "{expected}\nin\n{}", wrong.join("\n"));
+}

@@ -7,6 +7,7 @@
 pub mod bar;
 pub mod calendars;
 pub mod clocks;
+pub mod fixtures;
 pub mod incidents;
 pub mod oncall;
 pub mod probe;

@@ -129,7 +129,7 @@ impl Draft<'_> {
         self.status.messages = self.messages(&folded);
         self.status.links = folded.links.iter().filter_map(link).collect();
         self.status.merged_into.clone_from(&folded.merged_into);
-        self.status.reopens = folded.reopens;
+        self.status.reopens = Some(folded.reopens).filter(|reopens| *reopens > 0);
         self.status.feedback = folded.feedback.as_ref().map(|feedback| api::ticket_event::Feedback {
             score: feedback.score,
             effort: feedback.effort,
