@@ -272,8 +272,14 @@ tests:
 
 #[rstest]
 #[case::clock("expect: {due: {resolve: null}}", "tests[0].expect.due.resolve: no clock is called `resolve`")]
-#[case::field("ticket: {created: '2026-06-01T10:00:00+02:00', prioritty: P3}\n    expect: {state: New}", "did you mean `priority`?")]
-#[case::policy("ticket: {created: '2026-06-01T10:00:00+02:00', policy: paymnts}\n    expect: {state: New}", "did you mean `payments`?")]
+#[case::field(
+    "ticket: {created: '2026-06-01T10:00:00+02:00', prioritty: P3}\n    expect: {state: New}",
+    "did you mean `priority`?"
+)]
+#[case::policy(
+    "ticket: {created: '2026-06-01T10:00:00+02:00', policy: paymnts}\n    expect: {state: New}",
+    "did you mean `payments`?"
+)]
 fn a_wrong_ticket_is_answered_with_what_to_write(#[case] rest: &str, #[case] expected: &str) {
     let given = if rest.starts_with("ticket") { "" } else { "    ticket: {created: '2026-06-01T10:00:00+02:00'}\n" };
     let (_, wrong) = of_ticket(&format!("tests:\n  - name: a\n{given}    {rest}\n"));

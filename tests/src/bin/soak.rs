@@ -14,11 +14,8 @@ use tests::rules::{self, Soak};
 
 fn main() -> Result<()> {
     println!("{:<64} {:>14} {:>12}", "what", "count", "has to be");
-    let subjects: [(&str, fn() -> Vec<Soak>); 3] = [
-        ("calendars", rules::calendars::soak),
-        ("clocks", rules::clocks::soak),
-        ("incidents", rules::incidents::soak),
-    ];
+    let subjects: [(&str, fn() -> Vec<Soak>); 3] =
+        [("calendars", rules::calendars::soak), ("clocks", rules::clocks::soak), ("incidents", rules::incidents::soak)];
     let mut holds = true;
     for (subject, run) in subjects {
         let began = Instant::now();

@@ -77,9 +77,8 @@ fn alert(case: usize, at: &str, first: &str, second: &str) -> String {
 
 /// Asked and answered within the day: what is left is known by arithmetic.
 fn ticket(case: usize, at: &str) -> String {
-    let later = |minutes: i64| {
-        at.parse::<jiff::Timestamp>().expect("a time") + jiff::SignedDuration::from_mins(minutes)
-    };
+    let later =
+        |minutes: i64| at.parse::<jiff::Timestamp>().expect("a time") + jiff::SignedDuration::from_mins(minutes);
     format!(
         "  - name: request {case}\n    ticket: {{created: '{at}', priority: P1}}\n    events:\n      \
          - {{at: '{}', agentReply: true}}\n      - {{at: '{}', state: {{to: PendingRequester}}}}\n      \
