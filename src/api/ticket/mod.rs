@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 pub use escalation::{CalledStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
 pub use status::{
-    AlertLine, AlertLineState, AlertsStatus, MessageLine, Messages, Notification, NotificationCounts, NotificationKind,
-    NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,
+    AlertLine, AlertLineState, AlertsStatus, BreachLine, ClockLine, MessageLine, Messages, Notification,
+    NotificationCounts, NotificationKind, NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,
 };
 
 pub use validate::validate;
@@ -47,6 +47,8 @@ pub use crate::service_monitor::Severity;
     printcolumn(name = "State", type_ = "string", json_path = ".status.state"),
     printcolumn(name = "Title", type_ = "string", json_path = ".spec.title"),
     printcolumn(name = "Assignee", type_ = "string", json_path = ".status.assignee"),
+    printcolumn(name = "Next due", type_ = "string", json_path = ".status.nextDue"),
+    printcolumn(name = "SLA", type_ = "string", json_path = ".status.sla"),
     printcolumn(name = "Queue", type_ = "string", json_path = ".status.queue", priority = 1),
     printcolumn(name = "Type", type_ = "string", json_path = ".spec.type", priority = 1),
     printcolumn(name = "Requester", type_ = "string", json_path = ".spec.requester.name", priority = 1),

@@ -83,6 +83,22 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 600))]
     pub timeline: Vec<TimelineLine>,
+    /// When the next clock runs out, RFC 3339 in UTC. Absent: none runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<64>")]
+    pub next_due: Option<String>,
+    /// Ok, AtRisk, Paused, Breached or None.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<16>")]
+    pub sla: Option<String>,
+    /// Where each clock stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub clocks: Vec<ClockLine>,
+    /// Promises that were broken, the last 50.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub breaches: Vec<BreachLine>,
     /// What was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Messages")]
@@ -411,6 +427,47 @@ pub struct TimelineLine {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     #[schemars(schema_with = "schema::text::<1024>")]
     pub detail: String,
+}
+
+/// Where a clock stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClockLine {
+    /// firstResponse, nextResponse, update or resolution.
+    #[schemars(schema_with = "schema::text::<32>")]
+    pub name: String,
+    /// Running, Paused, Met, Missed or Cancelled.
+    #[schemars(schema_with = "schema::text::<16>")]
+    pub state: String,
+    /// Since when.
+    #[schemars(schema_with = "schema::instant")]
+    pub since: Timestamp,
+    /// Working time used as of `since`.
+    #[schemars(schema_with = "schema::text::<32>")]
+    pub elapsed: String,
+    /// When it runs out; only while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub due: Option<Timestamp>,
+    /// Working time that is left; only while it is paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<32>")]
+    pub remaining: Option<String>,
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BreachLine {
+    /// Which clock.
+    #[schemars(schema_with = "schema::text::<32>")]
+    pub clock: String,
+    /// When it ran out.
+    #[schemars(schema_with = "schema::instant")]
+    pub breached_at: Timestamp,
+    /// When that was found; later than it was, where the operator was away.
+    #[schemars(schema_with = "schema::instant")]
+    pub detected_at: Timestamp,
 }
 
 /// What was said on a ticket.

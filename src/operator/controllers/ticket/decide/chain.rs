@@ -277,7 +277,7 @@ impl Draft<'_> {
             .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
-        [self.chain_deadline(), self.quiet_until(), by_itself]
+        [self.chain_deadline(), self.quiet_until(), by_itself, self.next_mark()]
             .into_iter()
             .flatten()
             .chain(silences)

@@ -13,6 +13,7 @@ pub(super) const NOT_PAGED: &str = "NotPaged";
 const EXHAUSTED: &str = "EscalationExhausted";
 const POLICY_DELETED: &str = "PolicyDeleted";
 const POLICY_INVALID: &str = "PolicyInvalid";
+const CALENDAR_EMPTY: &str = "CalendarEmpty";
 const NO_POLICY: &str = "NoPolicy";
 
 impl Draft<'_> {
@@ -50,6 +51,11 @@ impl Draft<'_> {
                 self.seen.ticket.spec.policy.is_some() && !has_policy,
                 NO_POLICY,
                 "the SupportPolicy that spec.policy names is not in this namespace, or is not valid; create or mend it",
+            ),
+            (
+                self.calendar_empty,
+                CALENDAR_EMPTY,
+                "a clock runs on a calendar without working time in the next 400 days, so it is never due; mend the calendar",
             ),
             (
                 self.not_paged,

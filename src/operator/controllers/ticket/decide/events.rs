@@ -39,16 +39,20 @@ impl Draft<'_> {
         match object.status.as_ref().and_then(|status| status.accepted) {
             Some(true) => None,
             Some(false) => Some(object.status.as_ref()?.reason.clone().unwrap_or_default()),
-            None => objection(
-                act,
-                &Surroundings {
-                    policy: self.live(),
-                    steps: self.chain.as_ref().map(|_| self.escalation().steps.len()),
-                    has_requester: self.seen.ticket.spec.requester.is_some(),
-                    other: self.other(act),
-                },
-            ),
+            None => self.object(act),
         }
+    }
+
+    fn object(&self, act: &Act) -> Option<String> {
+        objection(
+            act,
+            &Surroundings {
+                policy: self.live(),
+                steps: self.chain.as_ref().map(|_| self.escalation().steps.len()),
+                has_requester: self.seen.ticket.spec.requester.is_some(),
+                other: self.other(act),
+            },
+        )
     }
 
     fn other(&self, act: &Act) -> Other {

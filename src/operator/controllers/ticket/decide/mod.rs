@@ -6,6 +6,7 @@
 mod alerts;
 mod beyond;
 mod chain;
+mod clocks;
 mod conditions;
 mod deliveries;
 mod events;
@@ -135,6 +136,8 @@ struct Draft<'a> {
     events: Vec<(String, TicketEventStatus)>,
     creations: Vec<Creation>,
     folded: Option<Folded>,
+    next_mark: Option<Timestamp>,
+    calendar_empty: bool,
     cancel: Vec<NotificationId>,
     notes: Vec<Note>,
     held_by: Vec<(String, String)>,
@@ -160,6 +163,8 @@ impl<'a> Draft<'a> {
             events: Vec::new(),
             creations: Vec::new(),
             folded: None,
+            next_mark: None,
+            calendar_empty: false,
             cancel: Vec::new(),
             notes: Vec::new(),
             held_by: Vec::new(),

@@ -135,6 +135,7 @@ impl Draft<'_> {
             effort: feedback.effort,
             comment: Some(feedback.comment.clone()).filter(|comment| !comment.is_empty()),
         });
+        self.show_clocks(&folded);
         self.folded = Some(folded);
     }
 
