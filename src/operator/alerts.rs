@@ -1,7 +1,7 @@
 //! The one way in for everything that goes wrong: `accept(Alert)`, durable before it returns.
 //!
 //! It chooses policy, route and ticket; the ticket's own decision does the rest. An alert that a silence
-//! covers from its start opens no ticket; its source is asked again when the silence ends.
+//! or an inhibition holds from its start opens no ticket; its source is asked again.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -47,7 +47,7 @@ pub enum Accepted {
     OnTicket(Key),
     /// The ticket knows already; nothing was written.
     Known(Key),
-    /// A silence covers it; there is no ticket.
+    /// A silence or an inhibition holds it; there is no ticket.
     Silenced(String),
     /// It needs no ticket: info, or the end of something that never had one.
     NoTicket,
@@ -247,7 +247,7 @@ async fn place_firing(ctx: &Context, case: &Case) -> Result<Accepted, AcceptErro
     if let Some(ticket) = usable {
         return hand_in(ctx, Key::of(ticket), case.alert.clone()).await;
     }
-    if let Some(words) = silenced(ctx, case) {
+    if let Some(words) = suppressed(ctx, case) {
         return Ok(Accepted::Silenced(words));
     }
     create(ctx, case, newest.map(|ticket| ticket.name_any()).unwrap_or_default()).await
@@ -280,17 +280,30 @@ fn remembered(ticket: &Ticket) -> usize {
         .count()
 }
 
-fn silenced(ctx: &Context, case: &Case) -> Option<String> {
+/// What holds an alert from its start: it opens no ticket, and its source is asked again.
+fn suppressed(ctx: &Context, case: &Case) -> Option<String> {
     let now = ctx.clock.now();
     let world = ctx.world.read();
-    let silences = world.silences_for(&case.alert.namespace);
-    let silence =
-        suppression::silence_for(&silences, &case.alert.namespace, &world.operator_namespace, &case.alert.labels, now)?;
-    let key = format!("{}/{}", silence.namespace, silence.name);
+    let namespace = &case.alert.namespace;
+    let policy = case.policy.as_deref();
+    let silences = world.silences_for(namespace);
+    let firing = policy.map(|policy| world.inhibiting(policy, namespace, None)).unwrap_or_default();
+    let operator_namespace = world.operator_namespace.clone();
     drop(world);
-    let identity = format!("{} since {}", case.alert.fingerprint(), case.alert.starts_at);
-    ctx.held.record(&key, &identity, &case.alert.title(), "would have opened a ticket", now);
-    Some(silence.sentence())
+    let around = suppression::Surroundings {
+        namespace,
+        operator_namespace: &operator_namespace,
+        policy,
+        silences: &silences,
+        firing: &firing,
+        monitors: &suppression::dependency::Standings::new(),
+    };
+    let judged = suppression::judge([&case.alert.labels], &around, now);
+    if let Some(silence) = judged.silence {
+        let identity = format!("{} since {}", case.alert.fingerprint(), case.alert.starts_at);
+        ctx.held.record(&silence, &identity, &case.alert.title(), "would have opened a ticket", now);
+    }
+    judged.hold.map(|hold| hold.by)
 }
 
 async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, AcceptError> {

@@ -192,6 +192,9 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
             for monitor in monitors {
                 ctx.queues.monitors.add(Key::new(&*key.namespace, monitor));
             }
+            // What fired on it inhibits nothing any more.
+            let neighbours = gone.iter().flat_map(|ticket| ctx.world.read().neighbours(ticket)).collect::<Vec<_>>();
+            neighbours.into_iter().for_each(|key| ctx.queues.tickets.add(key));
             ctx.queues.tickets.add(key);
         }
         Seen::Unreadable(key, error) => unreadable("Ticket", &key, &error),

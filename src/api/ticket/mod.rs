@@ -3,6 +3,7 @@
 mod chain;
 mod escalation;
 mod facts;
+mod notices;
 mod status;
 mod validate;
 
@@ -13,6 +14,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 pub use escalation::{CalledStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
+pub use notices::{NoticeReason, NoticesStatus};
 pub use status::{
     AlertLine, AlertLineState, AlertsStatus, BreachLine, ClockLine, MessageLine, Messages, Notification,
     NotificationCounts, NotificationKind, NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,

@@ -75,6 +75,10 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]
     pub notifications: Vec<Notification>,
+    /// What those were told, and will be, whom routes notify without escalation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 201), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["route"]))]
+    pub notices: Vec<super::NoticesStatus>,
     /// How many finished notifications are no longer listed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "NotificationCounts")]

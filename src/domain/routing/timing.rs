@@ -160,7 +160,8 @@ pub fn next(state: &Notices, timing: Timing) -> Option<Timestamp> {
     }
 }
 
-fn take(state: &mut Notices, event: Event, timing: Timing) {
+/// Lets `event` happen and says nothing yet: for whoever decides later, once all that happened is known.
+pub fn take(state: &mut Notices, event: Event, timing: Timing) {
     match event {
         Event::Fired(at) => {
             state.over = false;

@@ -11,12 +11,7 @@ use super::{
     Hold, HoldKind, Silence, dependency,
     inhibition::{Source, sources},
 };
-use crate::{
-    alert::Severity,
-    labels::Labels,
-    policy::Policy,
-    routing::{self, Branch},
-};
+use crate::{alert::Severity, labels::Labels, policy::Policy, routing};
 
 /// What matters besides the ticket itself.
 #[derive(Debug, Clone, Copy)]
@@ -53,14 +48,9 @@ struct Found {
     silence: Option<String>,
 }
 
-/// Judges the firing alerts of one ticket, as their senders wrote them, on a route. An alert that opens a ticket is
+/// Judges the firing alerts of one ticket, as their senders wrote them. An alert that opens a ticket is
 /// judged alone.
-pub fn judge<'l>(
-    alerts: impl IntoIterator<Item = &'l Labels>,
-    route: Option<&Branch>,
-    around: &Surroundings<'_>,
-    now: Timestamp,
-) -> Judgement {
+pub fn judge<'l>(alerts: impl IntoIterator<Item = &'l Labels>, around: &Surroundings<'_>, now: Timestamp) -> Judgement {
     let rules = around.policy.map_or(&[][..], |policy| policy.inhibit.as_slice());
     let read = |labels: &Labels| around.policy.map(|policy| routing::normalise(policy, labels));
     let firing: Vec<Labels> = match rules {

@@ -85,7 +85,7 @@ impl Around {
             firing: &self.firing,
             monitors: &self.monitors,
         };
-        judge(&alerts, None, &surroundings, at(5))
+        judge(&alerts, &surroundings, at(5))
     }
 
     fn hold(&self, alert: &str) -> Option<(HoldKind, String)> {

@@ -87,6 +87,8 @@ pub struct World {
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
     /// Tickets by namespace, policy and group key.
     by_group: HashMap<tickets::GroupKey, Vec<Key>>,
+    /// Tickets on which something fires, by namespace and policy (as namespace/name).
+    by_policy: HashMap<(String, String), std::collections::BTreeSet<Key>>,
     /// Open tickets by namespace and fingerprint of an alert that fires on them.
     by_fingerprint: HashMap<(String, String), Key>,
 }

@@ -6,7 +6,7 @@ use api::{
     Ticket, TicketEvent,
     ticket::{AlertLineState, TicketState},
 };
-use domain::labels::Labels;
+use domain::{labels::Labels, policy::Policy};
 use kube::ResourceExt;
 
 use super::World;
@@ -48,6 +48,10 @@ impl World {
         }
         self.unindex(&key);
         if let Some(group) = GroupKey::of(&ticket) {
+            if !firing(&ticket).is_empty() {
+                let scope = (group.namespace.clone(), group.policy.clone());
+                self.by_policy.entry(scope).or_default().insert(key.clone());
+            }
             self.by_group.entry(group).or_default().push(key.clone());
         }
         for fingerprint in firing(&ticket) {
@@ -73,6 +77,15 @@ impl World {
                 self.by_group.remove(&group);
             }
         }
+        if let Some(GroupKey { namespace, policy, .. }) = GroupKey::of(&old) {
+            let scope = (namespace, policy);
+            if let Some(keys) = self.by_policy.get_mut(&scope) {
+                keys.remove(key);
+                if keys.is_empty() {
+                    self.by_policy.remove(&scope);
+                }
+            }
+        }
         self.by_fingerprint.retain(|_, ticket| ticket != key);
     }
 
@@ -94,6 +107,35 @@ impl World {
     /// The ticket on which this alert fires.
     pub fn ticket_of_alert(&self, namespace: &str, fingerprint: &str) -> Option<&Arc<Ticket>> {
         self.by_fingerprint.get(&(namespace.to_owned(), fingerprint.to_owned())).and_then(|key| self.tickets.get(key))
+    }
+
+    /// The labels of everything that fires in a namespace by this policy and is the source of one of its inhibitions, on
+    /// any ticket but the one to spare.
+    pub fn inhibiting(&self, policy: &Policy, namespace: &str, spare: Option<&Key>) -> Vec<Labels> {
+        if policy.inhibit.is_empty() {
+            return Vec::new();
+        }
+        let scope = (namespace.to_owned(), format!("{}/{}", policy.namespace, policy.name));
+        let keys = self.by_policy.get(&scope).into_iter().flatten().filter(|key| Some(*key) != spare);
+        let firing = keys.filter_map(|key| self.tickets.get(key)).flat_map(|ticket| firing_labels(ticket));
+        let is_source = |labels: &Labels| {
+            let (labels, _) = domain::routing::normalise(policy, labels);
+            policy.inhibit.iter().any(|rule| rule.is_source(&labels))
+        };
+        firing.filter(is_source).collect()
+    }
+
+    /// Tickets that what fires on this one may hold or let go: those on which something fires by the same policy, where
+    /// it has inhibitions.
+    pub fn neighbours(&self, ticket: &Ticket) -> Vec<Key> {
+        let Some(group) = GroupKey::of(ticket) else { return Vec::new() };
+        let policy = group.policy.split_once('/').and_then(|(namespace, name)| self.policy(&Key::new(namespace, name)));
+        if policy.and_then(|entry| entry.compiled.as_ref()).is_none_or(|policy| policy.inhibit.is_empty()) {
+            return Vec::new();
+        }
+        let own = Key::of(ticket);
+        let all = self.by_policy.get(&(group.namespace, group.policy)).into_iter().flatten();
+        all.filter(|key| **key != own).cloned().collect()
     }
 
     /// The labels of alerts that fire on open tickets of a namespace and that `is_meant` accepts.

@@ -353,7 +353,7 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
             inhibited: sources.iter().any(|source| source.inhibits(&labels)),
             silenced_by: muting.map(|silence| silence.name.clone()).collect(),
         };
-        let judged = suppression::judge([written], None, &surroundings, now);
+        let judged = suppression::judge([written], &surroundings, now);
         assert_eq!(
             judged.hold.is_some(),
             decision.inhibited || !decision.silenced_by.is_empty(),

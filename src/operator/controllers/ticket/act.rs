@@ -3,7 +3,11 @@
 
 use std::sync::Arc;
 
-use api::{Ticket, TicketEvent, ticket::TicketStatus, ticket_event::TicketEventStatus};
+use api::{
+    Ticket, TicketEvent,
+    ticket::{AlertLineState, TicketStatus},
+    ticket_event::TicketEventStatus,
+};
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -53,6 +57,11 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
         judge(ctx, key, name, status).await?;
     }
     let ticket = if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await? } else { seen.ticket.clone() };
+    if fires(&seen.ticket) != fires(&ticket) {
+        // What it inhibits, or no longer does, is decided anew.
+        let neighbours = ctx.world.read().neighbours(&ticket);
+        neighbours.into_iter().for_each(|key| ctx.queues.tickets.add(key));
+    }
     ctx.outbox.cancel(&plan.cancel);
     let now = ctx.clock.now();
     let policy = seen.live.as_deref().or(seen.frozen.as_deref());
@@ -68,6 +77,12 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
     ctx.metrics.nobody_found.inc_by(plan.counts.nobody_found);
     ctx.metrics.exhausted.inc_by(plan.counts.exhausted);
     Ok(())
+}
+
+/// The fingerprints that fire on a ticket.
+fn fires(ticket: &Ticket) -> Vec<&str> {
+    let lines = ticket.status.iter().filter_map(|status| status.alerts.as_ref()).flat_map(|alerts| &alerts.list);
+    lines.filter(|line| line.state == AlertLineState::Firing).map(|line| line.fingerprint.as_str()).collect()
 }
 
 /// Writes the status at the version that was read: a decision on an older one must not stand.

@@ -169,6 +169,7 @@ impl Rehearsal {
             live: self.policy.clone(),
             policy_exists: self.policy.is_some(),
             silences: self.silences.clone(),
+            firing: Vec::new(),
             operator_namespace: String::new(),
             epoch: 1,
             number: self.status().number.is_none().then_some(1),

@@ -6,7 +6,7 @@ use domain::{
     escalation::Event,
     labels::Labels,
     message::MessageKind,
-    routing,
+    routing::{self, timing},
     ticket::timeline::What,
 };
 use jiff::Timestamp;
@@ -45,6 +45,7 @@ impl Draft<'_> {
         } else {
             self.line(What::Fired, alert.starts_at, alert.label("alertname"));
             self.wake(&fingerprint, severity, alert.at);
+            self.tell_groups(timing::Event::Changed(alert.at));
             self.rise(severity, alert.at);
         }
     }
@@ -153,6 +154,7 @@ impl Draft<'_> {
             return self.ease(alert);
         }
         self.tell_chain(Event::Stop { at: alert.at });
+        self.tell_groups(timing::Event::Ended);
         match alert.state {
             AlertState::SourceRemoved => {
                 self.note(

@@ -5,7 +5,8 @@ use domain::{
     escalation::{self, Chain, Effect, Event, Page, Situation, Withdrawn},
     message::MessageKind,
     policy::{EscalationPolicy, NotifyTarget},
-    suppression::{self, Hold, HoldKind},
+    routing::timing,
+    suppression::Hold,
     ticket::timeline::What,
 };
 use jiff::Timestamp;
@@ -27,10 +28,7 @@ impl Draft<'_> {
         }
         // Without an escalation of its own, a page's chain tells those very targets.
         if route.escalation.is_some() || !is_page {
-            let due = domain::time::after(at, route.group_wait());
-            for target in &route.notify {
-                self.plan_notice(target, due);
-            }
+            self.tell_groups(timing::Event::Fired(at));
         }
     }
 
@@ -80,29 +78,7 @@ impl Draft<'_> {
 
     /// Why nobody may be told now.
     fn hold(&self) -> Option<Hold> {
-        let silence = self.silence()?;
-        Some(Hold { by: silence.sentence(), kind: HoldKind::Silence, until: Some(silence.ends_at) })
-    }
-
-    /// The silence that holds this ticket now.
-    fn silence(&self) -> Option<&suppression::Silence> {
-        let alerts = self.status.alerts.as_ref()?;
-        let namespace = self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default();
-        let firing = || {
-            alerts
-                .list
-                .iter()
-                .filter(|line| line.state == api::ticket::AlertLineState::Firing && !line.labels.is_empty())
-        };
-        let of = |labels| {
-            suppression::silence_for(&self.seen.silences, namespace, &self.seen.operator_namespace, labels, self.now)
-        };
-        // Held only when every firing alert is silenced: one that is not must page.
-        let mut held_by = None;
-        for line in firing() {
-            held_by = Some(of(&line.labels)?);
-        }
-        held_by
+        self.judged().hold
     }
 
     fn carry_out(&mut self, effect: Effect) {
@@ -127,7 +103,7 @@ impl Draft<'_> {
             Effect::Held { at, step, person, by } => {
                 let whom = person.map(|person| format!(" {person}")).unwrap_or_default();
                 let detail = format!("would have paged{whom} at {at} ({}), {by}", step_words(step));
-                if let Some(silence) = self.silence().map(|silence| format!("{}/{}", silence.namespace, silence.name)) {
+                if let Some(silence) = self.judged().silence {
                     self.held_by.push((silence, detail.clone()));
                 }
                 self.note(false, "Held", "Hold", detail.clone());
@@ -196,10 +172,8 @@ impl Draft<'_> {
         self.plan(MessageKind::Page, page, &why);
     }
 
-    pub(super) fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp) {
+    pub(super) fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp, sequence: u32, why: &str) {
         let Some(live) = self.live() else { return };
-        let why = "the route tells you of its tickets";
-        let sequence = self.fired_again();
         let page = |person: Option<String>, channel: String| Page {
             cycle: 0,
             step: 0,
@@ -225,16 +199,7 @@ impl Draft<'_> {
         }
     }
 
-    /// How often it fired again: makes each firing's notice a message of its own.
-    fn fired_again(&self) -> u32 {
-        let again = self
-            .timeline
-            .iter()
-            .filter(|line| matches!(line.what, What::Reopened | What::Refired | What::SeverityRose));
-        u32::try_from(again.count()).unwrap_or(u32::MAX)
-    }
-
-    fn plan_update(&mut self, person: &str, why: &str) {
+    pub(super) fn plan_update(&mut self, person: &str, why: &str) {
         let sequence = self.planned_so_far();
         self.plan_person(MessageKind::Update, person, self.now, sequence, why);
     }
@@ -277,7 +242,7 @@ impl Draft<'_> {
             .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
-        [self.chain_deadline(), self.quiet_until(), by_itself, self.next_mark()]
+        [self.chain_deadline(), self.quiet_until(), self.next_notice(), by_itself, self.next_mark()]
             .into_iter()
             .flatten()
             .chain(silences)

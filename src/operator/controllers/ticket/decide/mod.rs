@@ -10,7 +10,9 @@ mod clocks;
 mod conditions;
 mod deliveries;
 mod events;
+mod notices;
 mod people;
+mod suppression;
 #[cfg(test)]
 mod tests;
 
@@ -64,6 +66,8 @@ pub(super) struct Seen {
     pub policy_exists: bool,
     /// Silences that could matter, active or not.
     pub silences: Vec<Silence>,
+    /// The labels of alerts that fire on other tickets of this namespace by this policy and that inhibit some alert.
+    pub firing: Vec<domain::labels::Labels>,
     /// The operator's namespace, whose silences act everywhere.
     pub operator_namespace: String,
     /// Which leader in the row we are.
@@ -117,6 +121,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.take_people();
     draft.resolve_when_quiet();
     draft.run_chain();
+    draft.run_notices();
     draft.close(seen)
 }
 

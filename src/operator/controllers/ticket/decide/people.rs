@@ -188,7 +188,7 @@ impl Draft<'_> {
         }
         let queue = self.status.queue.as_ref().and_then(|name| self.policy()?.queues.get(name));
         let Some(channel) = queue.and_then(|queue| queue.channel.clone()) else { return };
-        self.plan_notice(&NotifyTarget::Channel(channel), self.now);
+        self.plan_notice(&NotifyTarget::Channel(channel), self.now, 0, "the queue tells you of its new tickets");
     }
 }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::*;
 
 mod eased;
+mod notices;
 
 const POLICY: &str = r#"
 apiVersion: firstline.dev/v1alpha1
@@ -62,6 +63,7 @@ struct Desk {
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
     silences: Vec<domain::suppression::Silence>,
+    firing: Vec<domain::labels::Labels>,
     epoch: i64,
     alerts: Vec<Alert>,
     reports: Vec<Report>,
@@ -107,6 +109,7 @@ impl Desk {
             frozen: Some(policy.clone()),
             live: Some(policy),
             silences: Vec::new(),
+            firing: Vec::new(),
             epoch: 1,
             alerts: Vec::new(),
             reports: Vec::new(),
@@ -126,6 +129,7 @@ impl Desk {
             live: self.live.clone(),
             policy_exists: self.live.is_some(),
             silences: self.silences.clone(),
+            firing: self.firing.clone(),
             operator_namespace: "firstline-system".into(),
             epoch: self.epoch,
             number: self.status().number.is_none().then_some(1042),

@@ -1,0 +1,32 @@
+//! What holds this ticket now: silences and inhibition, judged over the alerts that fire on it.
+
+use api::ticket::AlertLineState;
+use domain::{
+    labels::Labels,
+    suppression::{Judgement, Surroundings, dependency::Standings, judge},
+};
+
+use super::Draft;
+
+impl Draft<'_> {
+    /// The judgement over the firing alerts, with all reasons.
+    pub(super) fn judged(&self) -> Judgement {
+        let own: Vec<&Labels> = self.firing_labels().collect();
+        let firing: Vec<Labels> = self.seen.firing.iter().chain(own.iter().copied()).cloned().collect();
+        let monitors = Standings::new();
+        let around = Surroundings {
+            namespace: self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default(),
+            operator_namespace: &self.seen.operator_namespace,
+            policy: self.live(),
+            silences: &self.seen.silences,
+            firing: &firing,
+            monitors: &monitors,
+        };
+        judge(own, &around, self.now)
+    }
+
+    fn firing_labels(&self) -> impl Iterator<Item = &Labels> {
+        let lines = self.status.alerts.iter().flat_map(|alerts| &alerts.list);
+        lines.filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty()).map(|line| &line.labels)
+    }
+}
