@@ -9,7 +9,7 @@ use domain::{
     matcher::Matcher,
     policy::Policy,
     problem::Problem,
-    routing::{self, RouteDecision},
+    routing,
     suppression::{self, Hold, Silence, Surroundings, dependency::Standings},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
@@ -158,8 +158,7 @@ fn held(case: &Case, policy: Option<&Policy>, silences: &[Silence], firing: &[La
         firing,
         monitors: &Standings::new(),
     };
-    let branch = case.route.as_ref().and_then(RouteDecision::owner);
-    suppression::judge([&case.alert.labels], branch, &around, now).hold
+    suppression::judge([&case.alert.labels], &around, now).hold
 }
 
 fn target(sent: &Sent) -> String {

@@ -1,5 +1,11 @@
 //! Stories of one ticket on a clock of seconds, through the real parser of policies and without an API.
 
+mod clocks;
+mod eased;
+mod escalation;
+mod notices;
+mod people;
+
 use ::kube::ResourceExt;
 use api::{
     Silence, SupportPolicy,
@@ -12,9 +18,6 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::*;
-
-mod eased;
-mod notices;
 
 const POLICY: &str = r#"
 apiVersion: firstline.dev/v1alpha1
@@ -268,141 +271,6 @@ fn the_whole_story_takes_six_writes_of_the_ticket() {
 }
 
 #[test]
-fn unacknowledged_it_reaches_everybody_and_then_the_last_resort() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 4_800);
-    let told: Vec<_> = desk
-        .status()
-        .notifications
-        .iter()
-        .map(|n| format!("{} {}", n.planned_at.duration_since(at(0)).as_secs(), n.channel))
-        .collect();
-    assert_eq!(told, ["0 chat", "300 sms", "600 chat", "2400 chat", "2700 sms", "3000 chat", "4800 ops"]);
-    assert!(desk.condition("EscalationExhausted"));
-}
-
-#[test]
-fn an_acknowledgement_withdraws_what_was_planned_and_not_sent() {
-    let mut desk = Desk::open("page");
-    desk.look(1);
-    desk.event("oidc:ada", &json!({"acknowledge": true}), 2);
-    let cancelled = desk.look(2).cancel.len();
-    assert_eq!(cancelled, 1);
-    assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
-    assert_eq!(desk.last.as_ref().unwrap().next, None);
-    desk.alert("page", AlertState::Recovered, 60);
-    desk.look(60);
-    assert_eq!(desk.told().len(), 1, "nobody was paged, so nobody is told that it is over");
-}
-
-#[test]
-fn a_refused_event_says_why_and_changes_nothing() {
-    let mut desk = Desk::open("page");
-    desk.look(1);
-    desk.event("oidc:ada", &json!({"unacknowledge": true}), 2);
-    desk.look(2);
-    let verdict = desk.events[0].status.clone().unwrap();
-    assert_eq!((verdict.accepted, verdict.sequence), (Some(false), Some(1)));
-    assert_eq!(verdict.reason.as_deref(), Some("nobody has acknowledged the ticket"));
-    assert_eq!(desk.status().state, Some(TicketState::New));
-}
-
-#[test]
-fn a_ticket_is_not_given_to_a_stranger_and_the_refusal_outlives_the_policy() {
-    let mut desk = Desk::open("page");
-    desk.look(1);
-    desk.event("oidc:ada", &json!({"assign": {"to": "bib"}}), 2);
-    desk.look(2);
-    let reason = desk.events[0].status.clone().unwrap().reason.unwrap();
-    assert_eq!(reason, "no person of policy payments/payments is called `bib`; did you mean `bob`?");
-    let mut live = Policy::clone(desk.live.as_ref().unwrap());
-    live.people.insert("bib".into(), live.people["bob"].clone());
-    desk.live = Some(Arc::new(live));
-    desk.look(3);
-    assert_eq!(desk.status().assignee, None);
-    desk.event("oidc:ada", &json!({"assign": {"to": "bib"}}), 4);
-    desk.look(4);
-    assert_eq!(desk.status().assignee.as_deref(), Some("bib"));
-}
-
-#[test]
-fn firing_again_before_it_is_resolved_runs_the_current_step_again() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.alert("page", AlertState::Recovered, 20);
-    desk.run(20, 30);
-    desk.alert("page", AlertState::Firing, 40);
-    desk.run(40, 50);
-    assert_eq!(
-        desk.told(),
-        ["page ada by chat: Accepted", "resolved ada by chat: Accepted", "page ada by chat: Accepted"]
-    );
-    assert_eq!(desk.status().recovered_at, None);
-}
-
-#[test]
-fn firing_again_soon_after_it_was_resolved_reopens_the_same_ticket_in_a_new_cycle() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.event("oidc:ada", &json!({"acknowledge": true}), 11);
-    desk.look(11);
-    desk.alert("page", AlertState::Recovered, 20);
-    desk.run(20, 400);
-    assert_eq!(desk.status().state, Some(TicketState::Resolved));
-    desk.alert("page", AlertState::Firing, 500);
-    desk.run(500, 500);
-    let status = desk.status();
-    assert_eq!(status.state, Some(TicketState::Open));
-    let escalation = status.escalation.unwrap();
-    assert_eq!((escalation.cycle, escalation.acknowledged_by), (2, None));
-    assert_eq!(desk.told().last().unwrap(), "page ada by chat: Accepted");
-}
-
-#[test]
-fn a_ticket_that_a_person_reopens_after_it_recovered_stays_open_until_a_person_resolves_it() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.alert("page", AlertState::Recovered, 20);
-    desk.run(20, 400);
-    desk.event("oidc:ada", &json!({"state": {"to": "Open"}}), 500);
-    desk.run(500, 9_000);
-    assert_eq!(desk.status().state, Some(TicketState::Open));
-    let lines = desk.status().timeline.len();
-    desk.run(9_001, 20_000);
-    assert_eq!(desk.status().timeline.len(), lines, "nothing piles up");
-}
-
-#[test]
-fn what_people_did_between_recovery_and_resolution_keeps_counting() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.alert("page", AlertState::Recovered, 20);
-    desk.run(20, 30);
-    desk.event("oidc:ada", &json!({"acknowledge": true}), 40);
-    desk.event("oidc:ada", &json!({"state": {"to": "Open"}}), 50);
-    desk.run(50, 500);
-    let status = desk.status();
-    assert_eq!((status.state, status.assignee.as_deref()), (Some(TicketState::Resolved), Some("ada")));
-    assert_eq!(status.resolved_at, Some(at(20)), "dated at the end of the alert");
-    assert!(desk.events.iter().all(|event| event.status.as_ref().unwrap().accepted == Some(true)));
-}
-
-#[test]
-fn a_page_that_fires_on_a_resolved_ticket_of_lesser_severity_escalates_by_its_own_route() {
-    let mut desk = Desk::open("ticket");
-    desk.run(0, 60);
-    desk.alert("ticket", AlertState::Recovered, 61);
-    desk.run(61, 400);
-    assert_eq!(desk.status().state, Some(TicketState::Resolved));
-    desk.alert("page", AlertState::Firing, 500);
-    desk.run(500, 500);
-    let status = desk.status();
-    assert_eq!(status.priority.as_deref(), Some("P1"));
-    assert_eq!(status.escalation.unwrap().chain, "page");
-    assert_eq!(desk.told().last().unwrap(), "page ada by chat: Accepted");
-}
-
-#[test]
 fn a_notice_goes_out_again_when_its_ticket_fires_again() {
     let mut desk = Desk::open("ticket");
     desk.run(0, 60);
@@ -412,17 +280,6 @@ fn a_notice_goes_out_again_when_its_ticket_fires_again() {
     desk.run(500, 600);
     let notices = desk.told().iter().filter(|told| told.starts_with("notice")).count();
     assert_eq!(notices, 2);
-}
-
-#[test]
-fn those_paged_are_told_once_when_somebody_resolves_before_it_recovers() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 1);
-    desk.event("oidc:ada", &json!({"state": {"to": "Resolved"}}), 30);
-    desk.run(30, 31);
-    desk.alert("page", AlertState::Recovered, 60);
-    desk.run(60, 61);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
 }
 
 #[test]
@@ -456,25 +313,6 @@ fn sixty_alerts_on_one_ticket_all_end() {
 }
 
 #[test]
-fn a_silence_holds_the_steps_and_says_what_would_have_happened() {
-    let silence: Silence = serde_json::from_value(json!({
-        "apiVersion": "firstline.dev/v1alpha1", "kind": "Silence", "metadata": {"name": "deploy", "namespace": "payments"},
-        "spec": {"matchers": ["service=\"checkout\""], "startsAt": at(-10), "endsAt": at(900), "reason": "deploy 42", "author": "oidc:ada"}
-    })).unwrap();
-    let mut desk = Desk::open("page");
-    desk.silences = vec![api::silence::validate(&silence).unwrap().value];
-    desk.look(1);
-    assert_eq!(desk.told(), Vec::<String>::new());
-    let plan = desk.last.as_ref().unwrap();
-    assert_eq!(plan.next, Some(at(900)), "the end of the silence");
-    assert_eq!(plan.held_by[0].0, "payments/deploy");
-    assert!(desk.status().timeline.iter().any(|line| line.what == "Held" && line.detail.contains("deploy")));
-    desk.run(900, 900);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
-    assert_eq!(desk.last.as_ref().unwrap().next, Some(at(1_200)), "ada's second rule, five minutes after the end");
-}
-
-#[test]
 fn a_notice_waits_for_its_group_and_escalates_nothing() {
     let mut desk = Desk::open("ticket");
     desk.look(0);
@@ -483,19 +321,6 @@ fn a_notice_waits_for_its_group_and_escalates_nothing() {
     assert_eq!(desk.told(), ["notice - by chat: Accepted"]);
     assert_eq!(desk.status().escalation, None);
     assert_eq!(desk.status().priority.as_deref(), Some("P3"));
-}
-
-#[test]
-fn a_more_severe_alert_raises_priority_and_pages() {
-    let mut desk = Desk::open("ticket");
-    desk.run(0, 60);
-    desk.alert("page", AlertState::Firing, 61);
-    desk.run(61, 61);
-    assert_eq!(
-        (desk.status().priority.as_deref(), desk.status().severity),
-        (Some("P1"), Some(api::ticket::Severity::Page))
-    );
-    assert_eq!(desk.told(), ["notice - by chat: Accepted", "page ada by chat: Accepted"]);
 }
 
 #[test]
@@ -528,26 +353,6 @@ fn a_restored_backup_pages_nobody_and_says_so() {
 }
 
 #[test]
-fn the_end_of_the_source_stops_the_chain_and_leaves_the_ticket_open() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 1);
-    desk.alert("page", AlertState::SourceRemoved, 60);
-    desk.run(60, 4_000);
-    assert_eq!(desk.status().state, Some(TicketState::New));
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "update ada by chat: Accepted"]);
-}
-
-#[test]
-fn a_deleted_policy_does_not_stop_an_open_ticket() {
-    let mut desk = Desk::open("page");
-    desk.look(0);
-    desk.live = None;
-    desk.run(1, 600);
-    assert!(desk.condition("PolicyDeleted"));
-    assert_eq!(desk.told().last().unwrap(), "page bob by chat: Accepted");
-}
-
-#[test]
 fn a_channel_that_left_the_policy_fails_what_was_planned_for_it() {
     let mut desk = Desk::open("page");
     desk.look(0);
@@ -569,102 +374,4 @@ fn a_failed_attempt_stays_planned_and_says_why() {
     let notification = &desk.status().notifications[0];
     assert_eq!((notification.state, notification.attempts), (NotificationState::Planned, 1));
     assert_eq!(notification.error.as_deref(), Some("connect to 10.0.0.1:25: refused"));
-}
-
-#[test]
-fn a_person_who_resolves_stops_the_chain_and_tells_those_paged() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 1);
-    desk.event("oidc:ada", &json!({"state": {"to": "Resolved", "reason": "NotPlanned"}}), 30);
-    desk.run(30, 4_000);
-    assert_eq!(desk.status().reason.as_deref(), Some("NotPlanned"));
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
-}
-
-#[test]
-fn a_ticket_of_a_person_has_a_number_a_state_and_no_escalation() {
-    let mut desk = Desk::open("page");
-    desk.ticket.spec.origin = None;
-    desk.ticket.spec.priority = Some("P2".into());
-    desk.frozen = None;
-    desk.live = None;
-    desk.look(5);
-    let status = desk.status();
-    assert_eq!(
-        (status.number, status.state, status.priority.as_deref()),
-        (Some(1042), Some(TicketState::New), Some("P2"))
-    );
-    assert!(status.escalation.is_none() && status.policy.is_none());
-}
-
-#[test]
-fn a_snooze_ends_by_itself_and_the_escalation_begins_again() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.event("oidc:ada", &json!({"snooze": {"until": at(600)}}), 20);
-    desk.run(20, 599);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
-    assert_eq!(desk.status().escalation.unwrap().snoozed_until, Some(at(600)));
-    desk.run(600, 600);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "page ada by chat: Accepted"]);
-    assert!(desk.status().timeline.iter().any(|line| line.detail == "the snooze of ada is over"));
-}
-
-#[test]
-fn a_step_that_somebody_calls_for_runs_now() {
-    let mut desk = Desk::open("page");
-    desk.run(0, 10);
-    desk.event("oidc:ada", &json!({"escalate": {"step": 2}}), 20);
-    desk.run(20, 21);
-    assert_eq!(desk.told(), ["page ada by chat: Accepted", "page bob by chat: Accepted"]);
-}
-
-/// A ticket that Mia asked for by hand, with what the policy promises for it.
-fn asked_by_mia(sla: &str) -> Desk {
-    let mut desk = Desk::open("ticket");
-    let text = format!("{POLICY}  sla: [{sla}]\n");
-    let policy: SupportPolicy = serde_yaml::from_str(&text).unwrap();
-    let policy = Arc::new(api::support_policy::validate(&policy).unwrap().value);
-    desk.frozen = Some(policy.clone());
-    desk.live = Some(policy);
-    desk.chosen =
-        Some(PolicyInForce { namespace: "payments".into(), name: "payments".into(), revision: "payments-1".into() });
-    desk.ticket.spec.origin = None;
-    desk.ticket.spec.requester = Some(api::ticket::Requester { name: "Mia".into(), contact: None });
-    desk
-}
-
-#[test]
-fn a_ticket_by_hand_lives_by_the_policy_that_was_chosen_and_its_clocks_run() {
-    let mut desk = asked_by_mia("{priority: P3, calendar: always, firstResponse: 1h, resolution: 4h}");
-    let next = desk.look(1).next;
-    let status = desk.status();
-    assert_eq!(status.policy.unwrap().name, "payments");
-    assert_eq!((status.priority.as_deref(), status.sla.as_deref()), (Some("P3"), Some("Ok")));
-    assert_eq!(status.next_due, Some(at(3_600).to_string()));
-    assert!(next.is_some_and(|next| next <= at(3_600)));
-}
-
-#[test]
-fn a_breach_is_dated_when_it_was_and_found_when_somebody_looked_again() {
-    let mut desk = asked_by_mia("{priority: P3, calendar: always, firstResponse: 1h}");
-    desk.look(1);
-    desk.look(9_000);
-    desk.look(9_500);
-    let status = desk.status();
-    assert_eq!(status.sla.as_deref(), Some("Breached"));
-    assert_eq!((status.breaches[0].breached_at, status.breaches[0].detected_at), (at(3_600), at(9_000)));
-    assert_eq!(status.breaches.len(), 1);
-}
-
-#[test]
-fn a_pause_for_the_requester_stops_the_resolution_clock() {
-    let mut desk = asked_by_mia("{priority: P3, calendar: always, resolution: 4h}");
-    desk.look(1);
-    desk.event("oidc:ada", &json!({"reply": {"text": "Which browser?"}}), 3_600);
-    desk.event("oidc:ada", &json!({"state": {"to": "PendingRequester"}}), 3_600);
-    desk.look(3_600);
-    let status = desk.status();
-    assert_eq!((status.sla.as_deref(), status.next_due), (Some("Paused"), None));
-    assert_eq!(status.clocks[0].remaining.as_deref(), Some("3h"));
 }
