@@ -294,6 +294,7 @@ fn suppressed(ctx: &Context, case: &Case) -> Option<String> {
         namespace,
         operator_namespace: &operator_namespace,
         policy,
+        route: case.route.as_ref().and_then(routing::RouteDecision::owner),
         silences: &silences,
         firing: &firing,
         monitors: &suppression::dependency::Standings::new(),

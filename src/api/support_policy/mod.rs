@@ -347,6 +347,15 @@ pub struct Route {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::duration")]
     pub repeat_interval: Option<String>,
+    /// Calendars: while one of them is open nobody is told of what this route owns. An escalation that has paged
+    /// somebody goes on all the same. For this route alone, not for those under it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::names::<10>")]
+    pub mute: Vec<String>,
+    /// Calendars: outside all of them nobody is told, as with mute. Empty: always active.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::names::<10>")]
+    pub active: Vec<String>,
     /// The escalation to run. Absent: the parent's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::name")]

@@ -11,7 +11,13 @@ use super::{
     Hold, HoldKind, Silence, dependency,
     inhibition::{Source, sources},
 };
-use crate::{alert::Severity, labels::Labels, policy::Policy, routing};
+use crate::{
+    alert::Severity,
+    calendar::Calendar,
+    labels::Labels,
+    policy::Policy,
+    routing::{self, Branch},
+};
 
 /// What matters besides the ticket itself.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +28,8 @@ pub struct Surroundings<'a> {
     pub operator_namespace: &'a str,
     /// The policy that decides; `None`: no inhibition, no calendars.
     pub policy: Option<&'a Policy>,
+    /// The route that owns the ticket, with its calendars.
+    pub route: Option<&'a Branch>,
     /// Active or not.
     pub silences: &'a [Silence],
     /// The labels of everything that fires in this namespace by this policy, as their senders wrote them, the ticket's
@@ -58,11 +66,13 @@ pub fn judge<'l>(alerts: impl IntoIterator<Item = &'l Labels>, around: &Surround
         _ => around.firing.iter().filter_map(read).map(|(labels, _)| labels).collect(),
     };
     let sources = sources(rules, &firing);
+    let muted = around.policy.zip(around.route).and_then(|(policy, route)| muted(policy, route, now));
     let mut judgement = Judgement::default();
     let mut each = Vec::new();
     for written in alerts {
         let (labels, severity) = read(written).unwrap_or_else(|| (written.clone(), Severity::Page));
-        let found = all_that_hold(written, &labels, severity, &sources, around, now);
+        let mut found = all_that_hold(written, &labels, severity, &sources, around, now);
+        found.extend(muted.clone().map(|hold| Found { hold, silence: None }));
         let title = title(written);
         if found.is_empty() {
             judgement.reasons.push(format!("{title}: nothing holds it"));
@@ -75,6 +85,25 @@ pub fn judge<'l>(alerts: impl IntoIterator<Item = &'l Labels>, around: &Surround
         judgement.silence = found.silence;
     }
     judgement
+}
+
+/// Whether the calendars of a route say that nobody is told at `now`: one of `mute` is open, or all of `active` are closed.
+/// A calendar that the policy does not have says nothing.
+pub fn muted(policy: &Policy, route: &Branch, now: Timestamp) -> Option<Hold> {
+    let known = |names: &[String]| -> Vec<(String, &Calendar)> {
+        names.iter().filter_map(|name| Some((name.clone(), policy.calendar(name)?))).collect()
+    };
+    let hold = |by, until| Hold { by, kind: HoldKind::Calendar, until };
+    if let Some((name, calendar)) = known(&route.mute).into_iter().find(|(_, calendar)| calendar.is_open(now)) {
+        return Some(hold(format!("mute calendar {name} of route {}", route.route), calendar.next_change(now)));
+    }
+    let active = known(&route.active);
+    if active.is_empty() || active.iter().any(|(_, calendar)| calendar.is_open(now)) {
+        return None;
+    }
+    let names = active.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+    let opens = active.iter().filter_map(|(_, calendar)| calendar.next_open(now)).min();
+    Some(hold(format!("outside active calendar {names} of route {}", route.route), opens))
 }
 
 /// Of what holds each alert the one on record. Those that settle come first where they hold some of the alerts: what

@@ -16,7 +16,7 @@ use std::{fmt, time::Duration};
 use jiff::Timestamp;
 
 pub use inhibition::{Inhibition, Source, sources};
-pub use judge::{Judgement, Surroundings, judge};
+pub use judge::{Judgement, Surroundings, judge, muted};
 pub use silence::{Silence, silence_for};
 
 /// How long the trouble must go on after an inhibition or a dependency has ended before somebody is told: the cause is

@@ -1,5 +1,7 @@
 //! What holds whom.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
@@ -9,9 +11,12 @@ use super::{
 };
 use crate::{
     alert::Severity,
+    calendar::{Calendar, Hours, LocalInterval},
     labels::Labels,
     matcher::Matcher,
     policy::{Policy, example},
+    routing,
+    time::zone,
 };
 
 fn at(minutes: i64) -> Timestamp {
@@ -81,6 +86,7 @@ impl Around {
             namespace: "payments",
             operator_namespace: "firstline-system",
             policy: Some(&self.policy),
+            route: None,
             silences: &self.silences,
             firing: &self.firing,
             monitors: &self.monitors,
@@ -243,4 +249,38 @@ fn a_circle_of_dependencies_is_named_by_its_shortest_way_back() {
     };
     assert_eq!(circle("a", above).as_deref(), Some("a → b → c → a"));
     assert_eq!(circle("e", above), None, "it leads into a circle and is not part of it");
+}
+
+/// Office hours of one Monday, 2026-11-23, in Berlin; asked on that day.
+#[rstest]
+#[case::muted_while_it_is_open(&["office"], &[], "10:00", Some(("mute calendar office of route rest", "2026-11-23T17:00:00+01:00")))]
+#[case::not_before_it_opens(&["office"], &[], "08:59", None)]
+#[case::not_from_its_end_on(&["office"], &[], "17:00", None)]
+#[case::active_only_while_it_is_open(&[], &["office"], "10:00", None)]
+#[case::outside_of_it(&[], &["office"], "08:00", Some(("outside active calendar office of route rest", "2026-11-23T09:00:00+01:00")))]
+#[case::mute_counts_before_active(&["office"], &["office"], "10:00", Some(("mute calendar office of route rest", "2026-11-23T17:00:00+01:00")))]
+#[case::one_open_of_several_is_enough(&[], &["office", "always"], "03:00", None)]
+#[case::a_calendar_that_is_gone_says_nothing(&["gone"], &["gone"], "10:00", None)]
+fn calendars_of_a_route_say_when_nobody_is_told(
+    #[case] mute: &[&str],
+    #[case] active: &[&str],
+    #[case] time: &str,
+    #[case] expected: Option<(&str, &str)>,
+) {
+    let mut hours = Hours {
+        zone: zone("Europe/Berlin").unwrap(),
+        week: std::array::from_fn(|_| Vec::new()),
+        dates: BTreeMap::new(),
+    };
+    hours.week[0] = vec![LocalInterval::parse("09:00-17:00").unwrap()];
+    let mut policy = example::policy();
+    policy.calendars.insert("office".to_owned(), Calendar::new(hours));
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let (labels, severity) = routing::normalise(&policy, &Labels::new());
+    let mut branch = routing::route(&policy, &labels, severity).branches.remove(0);
+    (branch.route, branch.mute, branch.active) = ("rest".to_owned(), names(mute), names(active));
+    let now: Timestamp = format!("2026-11-23T{time}:00+01:00").parse().unwrap();
+    let held = muted(&policy, &branch, now);
+    let expected = expected.map(|(by, until)| (by.to_owned(), Some(until.parse::<Timestamp>().unwrap())));
+    assert_eq!(held.map(|hold| (hold.by, hold.until)), expected);
 }

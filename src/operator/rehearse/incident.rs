@@ -9,7 +9,7 @@ use domain::{
     matcher::Matcher,
     policy::Policy,
     problem::Problem,
-    routing,
+    routing::{self, RouteDecision},
     suppression::{self, Hold, Silence, Surroundings, dependency::Standings},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
@@ -154,6 +154,7 @@ fn held(case: &Case, policy: Option<&Policy>, silences: &[Silence], firing: &[La
         namespace: &case.alert.namespace,
         operator_namespace: "",
         policy,
+        route: case.route.as_ref().and_then(RouteDecision::owner),
         silences,
         firing,
         monitors: &Standings::new(),

@@ -333,6 +333,7 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
         namespace: "payments",
         operator_namespace: "firstline-system",
         policy: Some(&policy),
+        route: None,
         silences: &silences,
         firing: alerts,
         monitors: &monitors,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use domain::{alert::Severity, matcher::Matcher, policy::Route as Valid, problem::Problem, routing::Tree};
+use domain::{
+    alert::Severity, calendar::ALWAYS, matcher::Matcher, policy::Route as Valid, problem::Problem, routing::Tree,
+};
 
 use super::{DAY, Names, inhibit::covers};
 use crate::{
@@ -29,6 +31,17 @@ pub(super) fn read(findings: &mut Findings, routes: &[Route], names: &Names<'_>)
 fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) -> Valid {
     if let Some(escalation) = &route.escalation {
         names.escalation(findings, &format!("{path}.escalation"), escalation);
+    }
+    for (field, calendars) in [("mute", &route.mute), ("active", &route.active)] {
+        for (i, calendar) in calendars.iter().enumerate() {
+            names.calendar(findings, &format!("{path}.{field}[{i}]"), calendar);
+        }
+    }
+    if route.mute.iter().any(|name| name == ALWAYS) {
+        findings.add(
+            Problem::error(format!("{path}.mute"), "expected no `always`: it would mute the route for good")
+                .suggest("leave `notify` and `escalation` out instead"),
+        );
     }
     if let Some(group_by) = &route.group_by
         && group_by.len() > 1
@@ -68,8 +81,8 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
             route.repeat_interval.as_ref(),
             seconds(60)..=DAY * 30,
         ),
-        mute: Vec::new(),
-        active: Vec::new(),
+        mute: route.mute.clone(),
+        active: route.active.clone(),
         escalation: route.escalation.clone(),
         notify: names.targets(findings, &format!("{path}.notify"), &route.notify),
         ticket: route.ticket,

@@ -242,7 +242,8 @@ impl Draft<'_> {
             .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
-        [self.chain_deadline(), self.quiet_until(), self.next_notice(), by_itself, self.next_mark()]
+        let unmuted = self.unmuted().filter(|_| open);
+        [self.chain_deadline(), self.quiet_until(), self.next_notice(), by_itself, self.next_mark(), unmuted]
             .into_iter()
             .flatten()
             .chain(silences)

@@ -1,10 +1,12 @@
-//! What holds this ticket now: silences and inhibition, judged over the alerts that fire on it.
+//! What holds this ticket now: silences, inhibition and the calendars of its route, judged over the alerts that fire on it.
 
 use api::ticket::AlertLineState;
 use domain::{
     labels::Labels,
-    suppression::{Judgement, Surroundings, dependency::Standings, judge},
+    routing::RouteDecision,
+    suppression::{Judgement, Surroundings, dependency::Standings, judge, muted},
 };
+use jiff::Timestamp;
 
 use super::Draft;
 
@@ -17,12 +19,19 @@ impl Draft<'_> {
         let around = Surroundings {
             namespace: self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default(),
             operator_namespace: &self.seen.operator_namespace,
-            policy: self.live(),
+            policy: self.policy(),
+            route: self.route.as_ref().and_then(RouteDecision::owner),
             silences: &self.seen.silences,
             firing: &firing,
             monitors: &monitors,
         };
         judge(own, &around, self.now)
+    }
+
+    /// When the calendars of its route let go of it; `None` while they do not hold it.
+    pub(super) fn unmuted(&self) -> Option<Timestamp> {
+        let route = self.route.as_ref().and_then(RouteDecision::owner)?;
+        muted(self.policy()?, route, self.now)?.until
     }
 
     fn firing_labels(&self) -> impl Iterator<Item = &Labels> {
