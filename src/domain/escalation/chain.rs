@@ -161,12 +161,16 @@ impl Chain {
         }
     }
 
-    /// Moves on everything that is still to come.
+    /// What was called for runs as soon as nothing holds it: its rules count from then.
+    pub(super) fn answer_calls(&mut self, at: Timestamp) {
+        self.called.iter_mut().for_each(|called| called.at = at);
+    }
+
+    /// Moves on everything that is planned. Calls have no plan to keep their distance to.
     pub(super) fn shift(&mut self, wait: std::time::Duration) {
         let later = |at: &mut Timestamp| *at = crate::time::after(*at, wait);
         later(&mut self.cycle_start);
         self.exhausted_until.iter_mut().for_each(later);
-        self.called.iter_mut().map(|called| &mut called.at).for_each(later);
         self.pending.iter_mut().map(|pending| &mut pending.at).for_each(later);
     }
 }

@@ -64,5 +64,6 @@ pub(super) fn release(chain: &mut Chain, now: Timestamp, effects: &mut Vec<Effec
     effects.push(Effect::Released { by: std::mem::take(&mut held.by), waited });
     chain.held = None;
     chain.shift(waited);
+    chain.answer_calls(goes_on);
     true
 }

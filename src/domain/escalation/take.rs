@@ -115,6 +115,7 @@ fn refire(chain: &mut Chain, at: Timestamp, s: Situation<'_>, effects: &mut Vec<
         return new_cycle(chain, at);
     }
     chain.shift(between(stopped, at));
+    chain.answer_calls(at);
     if chain.step > 0 {
         call(chain, chain.step, at);
     }

@@ -113,3 +113,15 @@ fn a_call_during_a_silence_waits_for_its_end() {
     story.advance(None, 8);
     assert_eq!(story.told_from(1), ["8: carol by sms (step 3)"]);
 }
+
+#[test]
+fn a_call_during_a_silence_that_holds_something_older_runs_at_its_end_and_not_later() {
+    let mut story = Story::begin();
+    story.run(0, 1);
+    story.hold("silence deploy-42", HoldKind::Silence, Some(15));
+    story.run(2, 7);
+    story.happens(to(3, 8), 8);
+    story.suppressed = None;
+    story.advance(None, 15);
+    assert_eq!(story.told_from(1), ["15: ada by sms (step 1)", "15: carol by sms (step 3)"]);
+}

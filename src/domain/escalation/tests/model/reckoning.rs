@@ -164,7 +164,6 @@ impl Model {
     fn shift(&mut self, by: i64) {
         self.start += by;
         self.hour = self.hour.map(|at| at + by);
-        self.calls.iter_mut().for_each(|(_, at)| *at += by);
         self.rules.iter_mut().for_each(|rule| rule.at += by);
     }
 
@@ -194,6 +193,7 @@ impl Model {
             let by = goes_on - wait.due;
             self.wait = None;
             self.shift(by);
+            self.calls.iter_mut().for_each(|(_, at)| *at = goes_on);
         }
         self.hand_over();
         for minute in self.earliest()..=self.now {
@@ -367,6 +367,7 @@ impl Model {
                     _ if self.hour.is_some() => self.new_cycle(at),
                     _ => {
                         self.shift((at - stopped).max(0));
+                        self.calls.iter_mut().for_each(|(_, called)| *called = at);
                         // The latest step that has begun in its turn.
                         let current = self.begun.iter().take_while(|begun| **begun).count();
                         if current > 0 {
