@@ -50,10 +50,15 @@ impl Layer {
 
     /// When the run of turns of one person that `turn` belongs to began, at the earliest with the layer.
     pub(super) fn start_of_run(&self, turn: i64) -> Option<Timestamp> {
-        let has_length = |k: i64| self.handover_of(k) < self.handover_of(k + 1);
-        let other = |k: &i64| self.person_of(*k) != self.person_of(turn) && has_length(*k);
-        let last_other = (turn.saturating_sub(self.reach()).max(0)..turn).rev().find(other);
-        self.handover_of(last_other.map_or(0, |k| k + 1))
+        let person = self.person_of(turn);
+        let others = (turn.saturating_sub(self.reach()).max(0)..turn).rev().filter(|k| self.person_of(*k) != person);
+        for other in others {
+            let ends = self.handover_of(other + 1)?;
+            if self.handover_of(other)? < ends {
+                return Some(ends);
+            }
+        }
+        self.handover_of(0)
     }
 
     /// Turns to look at before it is certain that nobody else is in the rotation: everybody's twice, because a turn

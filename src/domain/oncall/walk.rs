@@ -27,35 +27,51 @@ fn renewed<T: Copy>(kept: &mut Option<Kept<T>>, at: Timestamp, look: impl FnOnce
 /// A layer, and what is known of it.
 struct Track<'a> {
     layer: &'a Layer,
-    /// Whose turn it is; `None` before the layer begins.
-    turn: Option<Kept<Option<&'a str>>>,
+    /// The turn at the instant asked about last; `None` before the layer begins.
+    turn: Option<i64>,
+    /// The first turn of the next run and when it begins, once somebody wanted to know.
+    next: Option<Option<(i64, Timestamp)>>,
     /// Whether the layer counts.
     opaque: Option<Kept<bool>>,
 }
 
 impl<'a> Track<'a> {
     fn of(layer: &'a Layer) -> Self {
-        Self { layer, turn: None, opaque: None }
+        Self { layer, turn: None, next: None, opaque: None }
     }
 
-    /// Who it puts on call at `at`, which never goes back, and until when it says so.
-    fn ask(&mut self, at: Timestamp) -> Kept<Option<&'a str>> {
+    /// Who it puts on call at `at`, which never goes back.
+    fn person_at(&mut self, at: Timestamp) -> Option<&'a str> {
         let layer = self.layer;
-        let turn = renewed(&mut self.turn, at, || match layer.turn_at(at) {
-            Some(turn) => {
-                Kept { value: Some(layer.person_of(turn)), until: layer.next_run(turn).map(|(_, begins)| begins) }
+        match self.next {
+            Some(None) => {}
+            Some(Some((_, begins))) if at < begins => {}
+            // Just where it was known to begin: nothing to compute.
+            Some(Some((turn, begins))) if at == begins => (self.turn, self.next) = (Some(turn), None),
+            _ => (self.turn, self.next) = (layer.turn_at(at), None),
+        }
+        let turn = self.turn?;
+        if layer.during.is_some() {
+            let look = || Kept { value: layer.is_opaque(at), until: layer.next_toggle(at) };
+            if !renewed(&mut self.opaque, at, look).value {
+                return None;
             }
-            None => Kept { value: None, until: layer.handover_of(0) },
+        }
+        Some(layer.person_of(turn))
+    }
+
+    /// Until when that is its answer.
+    fn until(&mut self) -> Option<Timestamp> {
+        let layer = self.layer;
+        if self.turn.is_some() && self.opaque.is_some_and(|opaque| !opaque.value) {
+            return self.opaque.and_then(|opaque| opaque.until);
+        }
+        let turn = self.turn;
+        let next = *self.next.get_or_insert_with(|| match turn {
+            Some(turn) => layer.next_run(turn),
+            None => layer.handover_of(0).and_then(|begins| Some((layer.turn_at(begins)?, begins))),
         });
-        if turn.value.is_none() {
-            return turn;
-        }
-        let opaque =
-            renewed(&mut self.opaque, at, || Kept { value: layer.is_opaque(at), until: layer.next_toggle(at) });
-        match opaque.value {
-            true => Kept { until: earlier(turn.until, opaque.until), ..turn },
-            false => Kept { value: None, until: opaque.until },
-        }
+        earlier(next.map(|(_, begins)| begins), self.opaque.and_then(|opaque| opaque.until))
     }
 }
 
@@ -67,8 +83,8 @@ pub(super) struct Walk<'a> {
     overrides: Vec<&'a Override>,
     at: Timestamp,
     person: Option<&'a str>,
-    /// The next instant at which the answer can change.
-    next: Option<Timestamp>,
+    /// How many tracks had to be asked for that: those below say nothing here.
+    asked: usize,
 }
 
 impl<'a> Walk<'a> {
@@ -77,7 +93,7 @@ impl<'a> Walk<'a> {
             overrides.iter().filter(|one| one.concerns(schedule) && at < one.until && one.from < one.until).collect();
         overrides::in_order_of_creation(&mut overrides);
         let tracks = schedule.layers.iter().rev().map(Track::of).collect();
-        let mut walk = Self { tracks, overrides, at, person: None, next: None };
+        let mut walk = Self { tracks, overrides, at, person: None, asked: 0 };
         walk.stand_at(at);
         walk
     }
@@ -87,42 +103,45 @@ impl<'a> Walk<'a> {
         self.person
     }
 
-    /// Goes to where somebody else is on call, or somebody instead of nobody, or nobody; says when that is. `None`,
-    /// and it stays, when there is no such place, or not within [`LOOKS`].
+    /// Goes to where somebody else is on call, or somebody instead of nobody, or nobody; says when that is. `None`
+    /// when there is no such place, or not within [`LOOKS`].
     pub(super) fn go_to_change(&mut self) -> Option<Timestamp> {
         let person = self.person;
         if self.stays_for_ever() {
             return None;
         }
         for _ in 0..LOOKS {
-            let next = self.next?;
+            let next = self.next()?;
             self.stand_at(next);
             if self.person != person {
                 return Some(next);
             }
         }
-        self.next = None;
         None
     }
 
     fn stand_at(&mut self, at: Timestamp) {
+        self.at = at;
+        self.overrides.retain(|one| at < one.until);
         let mut below = None;
-        let mut next: Option<Timestamp> = None;
+        self.asked = 0;
         for track in &mut self.tracks {
-            let said = track.ask(at);
-            next = earlier(next, said.until);
-            below = said.value;
+            self.asked += 1;
+            below = track.person_at(at);
             if below.is_some() {
                 break;
             }
         }
-        self.overrides.retain(|one| at < one.until);
-        for one in &self.overrides {
-            next = earlier(next, Some(if at < one.from { one.from } else { one.until }));
-        }
         let in_force = self.overrides.iter().copied().filter(|one| one.covers(at));
         self.person = overrides::person_above(below, in_force);
-        (self.at, self.next) = (at, next);
+    }
+
+    /// The next instant at which the answer can change.
+    fn next(&mut self) -> Option<Timestamp> {
+        let layers = self.tracks.iter_mut().take(self.asked).map(Track::until).fold(None, earlier);
+        let at = self.at;
+        let ends = self.overrides.iter().map(|one| Some(if at < one.from { one.from } else { one.until }));
+        ends.fold(layers, earlier)
     }
 
     /// Whether only this person is left in any layer or override, and a layer that is never transparent has begun.

@@ -1,8 +1,9 @@
 //! Rotations for tests and benches.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
+    calendar::{Calendar, Hours, LocalInterval},
     oncall::{self, Override},
     policy::{Layer, NamedCalendar, Schedule},
     time::{LocalTime, zone},
@@ -43,6 +44,12 @@ pub fn schedule(name: &str, layers: Vec<Layer>) -> Schedule {
     Schedule { name: name.into(), zone: layers[0].zone.clone(), layers, coverage: NamedCalendar::always() }
 }
 
+/// From 22:00 to 06:00 in Berlin.
+fn every_night() -> Hours {
+    let hours = vec![LocalInterval::parse("22:00-30:00").unwrap()];
+    Hours { zone: zone("Europe/Berlin").unwrap(), week: std::array::from_fn(|_| hours.clone()), dates: BTreeMap::new() }
+}
+
 /// What `make bench-rules` says of on-call answers.
 pub fn bars() -> Vec<Bar> {
     let micros = |count| Some(Duration::from_micros(count));
@@ -63,6 +70,11 @@ pub fn bars() -> Vec<Bar> {
         })
         .collect();
     let twenty = vec![layered.clone(); 20];
+    let nights = NamedCalendar { name: "nights".into(), calendar: Calendar::new(every_night()) };
+    let mut by_night = layered.clone();
+    by_night.layers[1].during = Some(nights.clone());
+    by_night.coverage = nights;
+    let twenty_by_night = vec![by_night.clone(); 20];
     let to = now + (90 * 24).hours();
     vec![
         Bar::measure("on call: who, of one weekly rotation ten years old", micros(2), || {
@@ -74,6 +86,12 @@ pub fn bars() -> Vec<Bar> {
         }),
         Bar::measure("on call: gaps of twenty daily rotations in 90 days", Some(Duration::from_millis(5)), || {
             twenty.iter().map(|one| oncall::gaps(one, &overrides, now, to).len()).sum::<usize>()
+        }),
+        Bar::measure("on call: who, since, until, of a layer that counts at night", micros(2), || {
+            oncall::on_call(&by_night, &[], now)
+        }),
+        Bar::measure("on call: gaps of twenty of those in 90 days", Some(Duration::from_millis(5)), || {
+            twenty_by_night.iter().map(|one| oncall::gaps(one, &[], now, to).len()).sum::<usize>()
         }),
     ]
 }
