@@ -8,12 +8,13 @@ use tests::rules::{self, Bar};
 
 fn main() -> Result<()> {
     println!("{:<64} {:>12} {:>10}", "one call", "median", "bar");
-    let subjects: [fn() -> Vec<Bar>; 6] = [
+    let subjects: [fn() -> Vec<Bar>; 7] = [
         rules::calendars::bars,
         rules::clocks::bars,
         rules::oncall::bars,
         rules::probe::bars,
         rules::routing::bars,
+        rules::tickets::bars,
         rules::fixtures::bars,
     ];
     let mut kept = true;

@@ -13,5 +13,6 @@ pub mod oncall;
 pub mod probe;
 pub mod random;
 pub mod routing;
+pub mod tickets;
 
 pub use bar::{Bar, Soak};

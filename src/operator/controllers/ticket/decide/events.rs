@@ -93,7 +93,7 @@ impl Draft<'_> {
             };
             self.events.push((event.name.clone(), status));
         }
-        let follows_up = folded.verdicts.iter().any(|verdict| *verdict == Verdict::AcceptedWith(Consequence::FollowUp));
+        let follows_up = folded.verdicts.contains(&Verdict::AcceptedWith(Consequence::FollowUp));
         self.status.follow_up = follows_up.then(|| self.follow_up_name());
     }
 
