@@ -28,7 +28,7 @@ fn end_of_gap(zone: &TimeZone, local: civil::DateTime, found: &AmbiguousTimestam
         return None;
     }
     // The earlier reading lies before the transition and the later one at or after it.
-    let (Ok(before), Ok(latest)) = (found.clone().earlier(), found.clone().later()) else { return Some(None) };
+    let (Ok(before), Ok(latest)) = (found.earlier(), found.later()) else { return Some(None) };
     let ends_gap = |at: &Timestamp| *at > latest || zone.to_datetime(*at) >= local;
     Some(zone.following(before).map(|transition| transition.timestamp()).find(ends_gap).map(|end| end.min(latest)))
 }

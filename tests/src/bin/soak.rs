@@ -12,9 +12,12 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 use tests::rules::{self, Soak};
 
+/// A subject's name, and what it counts.
+type Subject = (&'static str, fn() -> Vec<Soak>);
+
 fn main() -> Result<()> {
     println!("{:<64} {:>14} {:>12}", "what", "count", "has to be");
-    let subjects: [(&str, fn() -> Vec<Soak>); 3] =
+    let subjects: [Subject; 3] =
         [("calendars", rules::calendars::soak), ("clocks", rules::clocks::soak), ("incidents", rules::incidents::soak)];
     let mut holds = true;
     for (subject, run) in subjects {

@@ -25,7 +25,7 @@ pub fn policy(mut spec: Value) -> Policy {
     let object: SupportPolicy = serde_json::from_value(object).expect("the spec has the form of a policy");
     match api::support_policy::validate(&object) {
         Ok(valid) => valid.value,
-        Err(problems) => panic!("{}", problems.iter().map(|p| p.to_string()).collect::<Vec<_>>().join("\n")),
+        Err(problems) => panic!("{}", problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")),
     }
 }
 

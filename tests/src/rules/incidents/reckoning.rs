@@ -240,8 +240,8 @@ impl Paper<'_> {
                     self.hourly = Some(minute + 60);
                 }
             }
-            for step in 0..3 {
-                if !self.begun[step] && self.start + STEPS[step] <= minute {
+            for (step, after) in STEPS.into_iter().enumerate() {
+                if !self.begun[step] && self.start + after <= minute {
                     self.run(step, minute);
                 }
             }

@@ -311,8 +311,8 @@ impl Model {
             let mut changes = vec![];
             for (of, schedule, who) in &mut self.duty {
                 let now = on_duty(schedule, self.now);
-                if *of == step && now.is_some() && now != *who {
-                    changes.push((*who, now.unwrap()));
+                if let Some(person) = now.filter(|_| *of == step && now != *who) {
+                    changes.push((*who, person));
                     *who = now;
                 }
             }

@@ -1,3 +1,5 @@
+//! What is said on a ticket: replies, messages, notes, and what they start and stop.
+
 use rstest::rstest;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! How a ticket moves from state to state, by people and by time.
+
 use rstest::rstest;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Whose a ticket is: acknowledging, snoozing, assigning, queues, links and priorities.
+
 use rstest::rstest;
 
 use super::*;
