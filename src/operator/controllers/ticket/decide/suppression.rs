@@ -1,4 +1,7 @@
 //! What holds this ticket now: silences, inhibition and the calendars of its route, judged over the alerts that fire on it.
+//!
+//! Inhibition rules and the hours of calendars are those of the policy as it is now, so that a mistake in them can be mended
+//! for what is held already; which calendars a route names is frozen with the route.
 
 use api::ticket::AlertLineState;
 use domain::{
@@ -19,7 +22,7 @@ impl Draft<'_> {
         let around = Surroundings {
             namespace: self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default(),
             operator_namespace: &self.seen.operator_namespace,
-            policy: self.policy(),
+            policy: self.live(),
             route: self.route.as_ref().and_then(RouteDecision::owner),
             silences: &self.seen.silences,
             firing: &firing,
@@ -31,7 +34,7 @@ impl Draft<'_> {
     /// When the calendars of its route let go of it; `None` while they do not hold it.
     pub(super) fn unmuted(&self) -> Option<Timestamp> {
         let route = self.route.as_ref().and_then(RouteDecision::owner)?;
-        muted(self.policy()?, route, self.now)?.until
+        muted(self.live()?, route, self.now)?.until
     }
 
     fn firing_labels(&self) -> impl Iterator<Item = &Labels> {
