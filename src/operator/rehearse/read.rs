@@ -3,7 +3,7 @@
 //! A case that is wrong is left out; the others are run. Names of people, policies and schedules are looked up when a
 //! case runs, because that needs the world they live in.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use domain::{problem::Problem, time::parse_duration};
 use gitops::{
@@ -18,8 +18,8 @@ use super::form::{AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, Pa
 
 /// One case that can be run.
 pub(super) struct Case {
-    /// Where it stands: for the line, and for the place of what is found while it runs.
-    pub(super) document: Document,
+    /// Where it stands: for the line, and for the place of what is found while it runs. Shared by all cases of a file.
+    pub(super) document: Arc<Document>,
     /// `tests[3]`.
     pub(super) path: String,
     /// All that is common to the three.
@@ -50,7 +50,7 @@ pub(super) fn read(fixtures: &[SourceFile]) -> (Vec<Case>, Vec<FileError>) {
         let (documents, wrong) = yaml::read_keeping_nulls(&file.path, &file.bytes, Limits::default());
         errors.extend(wrong);
         let mut named: BTreeMap<String, u32> = BTreeMap::new();
-        for document in documents {
+        for document in documents.into_iter().map(Arc::new) {
             let (good, problems) = of_document(&document, &mut named);
             cases.extend(good);
             errors.extend(problems.into_iter().map(|problem| document.error(None, problem)));
@@ -59,7 +59,7 @@ pub(super) fn read(fixtures: &[SourceFile]) -> (Vec<Case>, Vec<FileError>) {
     (cases, errors)
 }
 
-fn of_document(document: &Document, named: &mut BTreeMap<String, u32>) -> (Vec<Case>, Vec<Problem>) {
+fn of_document(document: &Arc<Document>, named: &mut BTreeMap<String, u32>) -> (Vec<Case>, Vec<Problem>) {
     let mut problems = Vec::new();
     let members = document.value.as_object().into_iter().flatten();
     for (key, _) in members.filter(|(key, _)| *key != "tests") {
@@ -85,7 +85,7 @@ fn of_document(document: &Document, named: &mut BTreeMap<String, u32>) -> (Vec<C
                     let message = format!("another case of this file is called so, in line {first}");
                     problems.push(Problem::error(format!("{path}.name"), message));
                 }
-                cases.push(Case { document: document.clone(), path, form, question });
+                cases.push(Case { document: Arc::clone(document), path, form, question });
             }
             Err(found) => problems.extend(found.into_iter().map(|problem| problem.under(&path))),
         }
