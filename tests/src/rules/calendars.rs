@@ -226,6 +226,9 @@ fn question(minutes: &Minutes, calendar: &Calendar, from: i64, to: i64, target: 
 /// A million questions.
 pub fn soak() -> Vec<Soak> {
     let (asked, wrong) = compare(26, 1_000_000);
+    if let Some(first) = wrong.first() {
+        eprintln!("the first that differs: {first}");
+    }
     vec![
         Soak::done("working time asked of random calendars", asked),
         Soak::must_be("  answers unlike those counted minute by minute", wrong.len() as u64, 0),
