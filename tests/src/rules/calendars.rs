@@ -1,8 +1,9 @@
 //! Working time counted minute by minute, without a line of the code that it judges.
 //!
 //! All it asks of jiff is each minute's offset from UTC. Local times are plain numbers here: minutes since 1970 on the
-//! zone's clocks. An interval is open from the first minute whose clocks show its start or later, to the last minute whose
-//! clocks show less than its end; that is all there is to say of gaps and repeats.
+//! zone's clocks. An interval is open from the first minute whose clocks show its start or later, up to the last minute whose
+//! clocks show its end, or where they never do, through the last one that shows less; that is all there is to say of gaps
+//! and repeats.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -94,7 +95,9 @@ impl Plan {
                 let place = |minute: i64| usize::try_from((minute - first).clamp(0, last - first)).unwrap();
                 let near = |from: i64, to: i64| place(from - FAR)..place(to + FAR);
                 let opens = near(start, start).find(|place| local[*place] >= start);
-                let closes = near(end, end).rev().find(|place| local[*place] < end);
+                let less = near(end, end).rev().find(|place| local[*place] < end);
+                let shown = near(end, end).rev().find(|place| local[*place] == end);
+                let closes = less.max(shown.and_then(|place| place.checked_sub(1)));
                 if let (Some(opens), Some(closes)) = (opens, closes) {
                     open.get_mut(opens..=closes).into_iter().flatten().for_each(|open| *open = true);
                 }
