@@ -76,7 +76,12 @@ async fn every_kind_has_its_names_and_columns() -> Result<()> {
             "TARGET REASON CERT-EXPIRES SLO-LEFT",
         ),
         ("supportpolicies", "spol", "NAME READY ON-CALL NEXT ROUTES GAPS AGE", ""),
-        ("tickets", "tk", "NAME NUMBER PRIORITY STATE TITLE ASSIGNEE AGE", "QUEUE TYPE REQUESTER STEP POLICY UPDATED"),
+        (
+            "tickets",
+            "tk",
+            "NAME NUMBER PRIORITY STATE TITLE ASSIGNEE NEXT-DUE SLA AGE",
+            "QUEUE TYPE REQUESTER STEP POLICY UPDATED",
+        ),
         ("ticketevents", "tke", "NAME TICKET AUTHOR ACT ACCEPTED AGE", ""),
         ("silences", "sil", "NAME ACTIVE UNTIL AUTHOR REASON AGE", ""),
         ("compliancerules", "crule", "NAME SEVERITY TITLE READY AGE", ""),
