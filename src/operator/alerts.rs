@@ -202,11 +202,8 @@ impl Case {
         operator_namespace: &str,
         alert: Alert,
     ) -> Option<Self> {
-        let policies: Vec<&Arc<Policy>> = policies.into_iter().collect();
-        let choice = routing::choose_policy(policies.iter().map(|policy| &***policy), &alert.namespace, &alert.labels);
-        let policy =
-            choice.and_then(|choice| policies.into_iter().find(|policy| std::ptr::eq(&***policy, choice.policy)));
-        let Some(policy) = policy.cloned() else {
+        let choice = routing::choose_policy(policies, &alert.namespace, &alert.labels);
+        let Some(policy) = choice.map(|choice| Arc::clone(choice.policy)) else {
             let severity = Severity::parse(alert.label("severity")).unwrap_or_default();
             let group = GroupKey {
                 namespace: operator_namespace.to_owned(),

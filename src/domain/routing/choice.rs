@@ -1,13 +1,15 @@
 //! The policy that decides about an alert.
 
+use std::borrow::Borrow;
+
 use super::{SEVERITY, does_not_hold, severity_of, value};
 use crate::{labels::Labels, matcher, policy::Policy};
 
 /// The policy that decides, and why it and none of the others.
 #[derive(Debug, Clone)]
-pub struct PolicyChoice<'a> {
-    /// The policy.
-    pub policy: &'a Policy,
+pub struct PolicyChoice<'a, P = Policy> {
+    /// The policy, as it was given: itself, or what holds it.
+    pub policy: &'a P,
     /// Whether another one stands at the same place with the same `order`, so that only the name decided
     /// (condition `AmbiguousOrder`).
     pub ambiguous: bool,
@@ -28,24 +30,28 @@ enum Nearness {
 /// in its own words. The namespace's own policies that match come first, by `order`, then name; then its own with an
 /// empty `match`; then those shared with it, matching ones first again, of one name the lower namespace first. `None`
 /// when there is none of these.
-pub fn choose_policy<'a>(
-    policies: impl IntoIterator<Item = &'a Policy>,
+pub fn choose_policy<'a, P: Borrow<Policy>>(
+    policies: impl IntoIterator<Item = &'a P>,
     namespace: &str,
     labels: &Labels,
-) -> Option<PolicyChoice<'a>> {
+) -> Option<PolicyChoice<'a, P>> {
     let mut candidates = Vec::new();
     let mut reasons = Vec::new();
-    for policy in policies.into_iter().filter(|policy| policy.serves(namespace)) {
+    for given in policies {
+        let policy: &Policy = given.borrow();
+        if !policy.serves(namespace) {
+            continue;
+        }
         match nearness(policy, namespace, labels) {
-            Ok(near) => candidates.push((near, policy)),
+            Ok(near) => candidates.push((near, policy, given)),
             Err(why) => reasons.push(format!("{} skipped: {why}", title(policy, namespace))),
         }
     }
     // The order in which they arrive must not show.
     reasons.sort_unstable();
-    candidates.sort_unstable_by_key(|(near, policy)| (*near, policy.order, &policy.name, &policy.namespace));
-    let ((near, chosen), others) = candidates.split_first()?;
-    let ties = |(other_near, other): &(Nearness, &Policy)| (*other_near, other.order) == (*near, chosen.order);
+    candidates.sort_unstable_by_key(|(near, policy, _)| (*near, policy.order, &policy.name, &policy.namespace));
+    let ((near, chosen, given), others) = candidates.split_first()?;
+    let ties = |(other_near, other, _): &(Nearness, &Policy, &P)| (*other_near, other.order) == (*near, chosen.order);
     let later = others.iter().map(|other| {
         let why = if ties(other) { same_order(chosen, other.1) } else { comes_later(*near, chosen, other.0) };
         format!("{} skipped: {why}", title(other.1, namespace))
@@ -53,7 +59,7 @@ pub fn choose_policy<'a>(
     let mut all = vec![format!("{}: {}", title(chosen, namespace), why_chosen(*near, chosen))];
     all.extend(later);
     all.append(&mut reasons);
-    Some(PolicyChoice { policy: chosen, ambiguous: others.first().is_some_and(ties), reasons: all })
+    Some(PolicyChoice { policy: *given, ambiguous: others.first().is_some_and(ties), reasons: all })
 }
 
 fn nearness(policy: &Policy, namespace: &str, labels: &Labels) -> Result<Nearness, String> {

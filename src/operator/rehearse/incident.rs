@@ -63,10 +63,8 @@ pub(crate) struct Circumstances {
 /// Lets an alert happen.
 pub(crate) fn live(setting: Setting<'_>, alert: Alert, circumstances: Circumstances) -> Incident {
     let at = alert.at;
-    let choice = routing::choose_policy(setting.policies.iter().map(|p| &**p), &alert.namespace, &alert.labels);
-    let policy = choice
-        .as_ref()
-        .and_then(|choice| setting.policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy)).cloned());
+    let choice = routing::choose_policy(setting.policies, &alert.namespace, &alert.labels);
+    let policy = choice.as_ref().map(|choice| Arc::clone(choice.policy));
     let reasons = choice.map(|choice| choice.reasons).unwrap_or_default();
     let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None };
     if let Some(policy) = &incident.policy {
@@ -186,12 +184,12 @@ pub(super) fn compare(
         starts_at: at,
         at,
     };
-    let policy = routing::choose_policy(setting.policies.iter().map(|p| &**p), &namespace, &alert.labels);
+    let policy = routing::choose_policy(setting.policies, &namespace, &alert.labels);
     let span = expect.until.as_deref().and_then(|text| parse_duration(text).ok()).unwrap_or(UNTIL);
     let circumstances = Circumstances {
         silences: silences(&form.silences, &namespace)?,
         firing: form.firing.clone(),
-        events: events(form, policy.map(|choice| choice.policy))?,
+        events: events(form, policy.map(|choice| &**choice.policy))?,
         ends: written.ends.map(whole_seconds),
         // What nobody asks about is not lived through.
         until: if expect.pages.is_some() || expect.suppressed_by.is_some() { after(at, span) } else { at },

@@ -42,8 +42,7 @@ pub(crate) fn policy_of<'a>(policies: &'a [Arc<Policy>], namespace: &str, ticket
         return policies.iter().find(|policy| policy.namespace == namespace && policy.name == *name);
     }
     let labels = gather::labels(ticket);
-    let choice = routing::choose_policy(policies.iter().map(AsRef::as_ref), namespace, &labels)?;
-    policies.iter().find(|policy| std::ptr::eq(&***policy, choice.policy))
+    routing::choose_policy(policies, namespace, &labels).map(|choice| choice.policy)
 }
 
 /// What comes to the ticket from outside.
