@@ -64,6 +64,7 @@ mod tests {
             [
                 "ComplianceRule",
                 "GitSource",
+                "OnCallOverride",
                 "ServiceMonitor",
                 "Silence",
                 "SupportPolicy",

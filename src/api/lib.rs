@@ -22,6 +22,7 @@ mod findings;
 pub mod git_source;
 mod kinds;
 mod manifests;
+pub mod oncall_override;
 pub mod schema;
 pub mod secrets;
 pub mod service_monitor;
@@ -40,6 +41,7 @@ pub use defaults::with_defaults;
 pub use findings::Validated;
 pub use git_source::GitSource;
 pub use manifests::{ManifestError, manifests};
+pub use oncall_override::OnCallOverride;
 pub use service_monitor::ServiceMonitor;
 pub use silence::Silence;
 pub use support_policy::SupportPolicy;
@@ -63,6 +65,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     let derived = [
         ComplianceRule::crd(),
         GitSource::crd(),
+        OnCallOverride::crd(),
         ServiceMonitor::crd(),
         Silence::crd(),
         SupportPolicy::crd(),

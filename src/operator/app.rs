@@ -293,6 +293,13 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
     );
     control(
         &ctx,
+        "oncalloverride",
+        WORKERS,
+        |queues| &queues.overrides,
+        |ctx, key| async move { controllers::on_call_override::reconcile(&ctx, key).await },
+    );
+    control(
+        &ctx,
         "gitsource",
         WORKERS,
         |queues| &queues.sources,
@@ -357,6 +364,7 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
             ("servicemonitor", &ctx.queues.monitors),
             ("supportpolicy", &ctx.queues.policies),
             ("silence", &ctx.queues.silences),
+            ("oncalloverride", &ctx.queues.overrides),
             ("gitsource", &ctx.queues.sources),
         ];
         for (name, queue) in queues {

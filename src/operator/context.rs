@@ -31,6 +31,8 @@ pub struct Queues {
     pub policies: Queue<Key>,
     /// Silences.
     pub silences: Queue<Key>,
+    /// OnCallOverrides.
+    pub overrides: Queue<Key>,
     /// GitSources.
     pub sources: Queue<Key>,
 }
@@ -43,6 +45,12 @@ impl Queues {
         }
         for key in affected.monitors {
             self.monitors.add(key);
+        }
+        for key in affected.policies {
+            self.policies.add(key);
+        }
+        for key in affected.overrides {
+            self.overrides.add(key);
         }
     }
 }

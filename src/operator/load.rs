@@ -13,7 +13,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use api::{ServiceMonitor, SupportPolicy};
+use api::{OnCallOverride, ServiceMonitor, SupportPolicy};
 use domain::{labels::Labels, oncall, policy::Policy, probe::Monitor, problem::Problem, routing, time::after};
 use gitops::{
     FileError,
@@ -36,7 +36,7 @@ const GAPS: usize = 3;
 const OURS: &str = "firstline.dev/v1alpha1";
 
 /// Every kind that may stand in a file that is looked at without knowing its source.
-const KINDS: [AllowedKind<'static>; 10] = [
+const KINDS: [AllowedKind<'static>; 11] = [
     AllowedKind { api_version: OURS, kind: "SupportPolicy", namespaced: true },
     AllowedKind { api_version: OURS, kind: "ServiceMonitor", namespaced: true },
     AllowedKind { api_version: OURS, kind: "ComplianceRule", namespaced: true },
@@ -44,6 +44,7 @@ const KINDS: [AllowedKind<'static>; 10] = [
     AllowedKind { api_version: OURS, kind: "Ticket", namespaced: true },
     AllowedKind { api_version: OURS, kind: "GitSource", namespaced: true },
     AllowedKind { api_version: OURS, kind: "Silence", namespaced: true },
+    AllowedKind { api_version: OURS, kind: "OnCallOverride", namespaced: true },
     AllowedKind { api_version: OURS, kind: "TicketEvent", namespaced: true },
     AllowedKind { api_version: "v1", kind: "Namespace", namespaced: false },
     AllowedKind { api_version: "v1", kind: "ConfigMap", namespaced: true },
@@ -70,6 +71,8 @@ pub struct World {
     pub policies: Vec<Arc<Policy>>,
     /// What the prober would look at.
     pub monitors: Vec<Monitor>,
+    /// Shifts that somebody takes over.
+    pub overrides: Vec<OnCallOverride>,
     /// All findings, sorted by file, line and column.
     pub problems: Vec<FileError>,
     /// The fixtures beside the manifests, as they are written.
@@ -152,6 +155,9 @@ impl World {
     fn take(&mut self, objects: &[Object], now: Timestamp) {
         let mut monitors = Vec::new();
         for object in objects {
+            if object.key.kind == "OnCallOverride" {
+                self.overrides.extend(read(object));
+            }
             match object.key.kind.as_str() {
                 "SupportPolicy" => {
                     let policy =
@@ -171,11 +177,11 @@ impl World {
                     "kind",
                     "a GitSource is created with kubectl: below the path that a GitSource reads it is an error",
                 ))),
-                "Silence" | "TicketEvent" => self.problems.push(object.error(Problem::warning(
+                "Silence" | "TicketEvent" | "OnCallOverride" => self.problems.push(object.error(Problem::warning(
                     "kind",
                     format!(
-                        "a {} is made at night, not in review: below the path that a GitSource reads it is an error",
-                        object.key.kind
+                        "{} is made at night, not in review: below the path that a GitSource reads it is an error",
+                        with_article(&object.key.kind)
                     ),
                 ))),
                 _ => {}
@@ -190,6 +196,11 @@ impl World {
             self.monitors.push(monitor);
         }
     }
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['A', 'E', 'I', 'O', 'U']) { "an" } else { "a" };
+    format!("{article} {kind}")
 }
 
 fn read<T: serde::de::DeserializeOwned>(object: &Object) -> Option<T> {

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
 
-use api::{ComplianceRule, GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, VendorContact};
+use api::{
+    ComplianceRule, GitSource, OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent,
+    VendorContact,
+};
 
 use crate::{
     context::Context,
@@ -18,12 +21,13 @@ use crate::{
 };
 
 /// The gates of readiness, by the plural of each kind.
-pub(crate) const GATES: [&str; 8] = [
+pub(crate) const GATES: [&str; 9] = [
     "supportpolicies",
     "svcmonitors",
     "tickets",
     "ticketevents",
     "silences",
+    "oncalloverrides",
     "gitsources",
     "compliancerules",
     "vendorcontacts",
@@ -36,6 +40,7 @@ pub(crate) fn start(ctx: &Context, gates: &Gates) {
     spawn::<Ticket>(ctx, gates, "tickets", take_ticket);
     spawn::<TicketEvent>(ctx, gates, "ticketevents", take_event);
     spawn::<Silence>(ctx, gates, "silences", take_silence);
+    spawn::<OnCallOverride>(ctx, gates, "oncalloverrides", take_override);
     spawn::<GitSource>(ctx, gates, "gitsources", take_source);
     spawn::<ComplianceRule>(ctx, gates, "compliancerules", kept::take);
     spawn::<VendorContact>(ctx, gates, "vendorcontacts", kept::take);
@@ -74,6 +79,10 @@ pub(crate) async fn catch_up(ctx: &Context) -> bool {
     .await
         && list(ctx, take_silence, |world| {
             world.silences().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
+        })
+        .await
+        && list(ctx, take_override, |world| {
+            world.on_call_overrides().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
         })
         .await
         && list(ctx, take_ticket, |world| {
@@ -242,6 +251,31 @@ fn take_silence(ctx: &Context, seen: Seen<Silence>) {
     if let Some(affected) = affected {
         ctx.queues.add(affected);
         ctx.queues.silences.add(key);
+    }
+}
+
+fn take_override(ctx: &Context, seen: Seen<OnCallOverride>) {
+    let mut world = ctx.world.write();
+    let (key, affected) = match seen {
+        Seen::There(object) => {
+            let key = Key::of(object.as_ref());
+            let changed = world.on_call_override(&key).is_none_or(|known| {
+                known.object.metadata.generation != object.metadata.generation
+                    || known.object.metadata.uid != object.metadata.uid
+            });
+            let affected = world.apply_override(*object);
+            (key, changed.then_some(affected))
+        }
+        Seen::Gone(key) => {
+            let affected = world.delete_override(&key);
+            (key, Some(affected))
+        }
+        Seen::Unreadable(key, error) => return unreadable("OnCallOverride", &key, &error),
+    };
+    drop(world);
+    if let Some(affected) = affected {
+        ctx.queues.add(affected);
+        ctx.queues.overrides.add(key);
     }
 }
 

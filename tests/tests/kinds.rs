@@ -68,7 +68,7 @@ async fn room(plane: &ControlPlane, name: &str) -> Result<String> {
     let namespace = plane.namespace(name).await?;
     let all = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "everything", "namespace": namespace},
-        "rules": [{"apiGroups": ["firstline.dev"], "resources": ["tickets", "ticketevents", "silences"],
+        "rules": [{"apiGroups": ["firstline.dev"], "resources": ["tickets", "ticketevents", "silences", "oncalloverrides"],
             "verbs": ["get", "list", "create", "update", "patch", "delete"]}],
     });
     let bound = binding(&namespace, "Role", "everything", &json!({"kind": "User", "name": "ada"}));
@@ -126,4 +126,15 @@ fn silence(name: &str, spec: &Value) -> Value {
         whole[name] = value;
     }
     json!({"apiVersion": "firstline.dev/v1alpha1", "kind": "Silence", "metadata": {"name": name}, "spec": whole})
+}
+
+fn shift(name: &str, spec: &Value) -> Value {
+    let mut whole = json!({
+        "policy": "payments", "schedule": "primary", "person": "bob", "replaces": "ada", "reason": "swap",
+        "from": "2026-11-23T10:00:00Z", "until": "2026-11-23T11:00:00Z",
+    });
+    for (name, value) in spec.as_object().cloned().unwrap_or_default() {
+        whole[name] = value;
+    }
+    json!({"apiVersion": "firstline.dev/v1alpha1", "kind": "OnCallOverride", "metadata": {"name": name}, "spec": whole})
 }

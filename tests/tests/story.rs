@@ -20,6 +20,8 @@ mod git;
 mod git_servers;
 #[path = "story/nonsense.rs"]
 mod nonsense;
+#[path = "story/overrides.rs"]
+mod overrides;
 #[path = "story/scene.rs"]
 mod scene;
 #[path = "story/silences.rs"]

@@ -18,9 +18,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
-    ComplianceRule, GROUP, GitSource, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, VERSION, Validated,
-    VendorContact, compliance_rule, defaults, git_source, kinds, service_monitor, silence, support_policy, ticket,
-    ticket_event, vendor_contact,
+    ComplianceRule, GROUP, GitSource, OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent,
+    VERSION, Validated, VendorContact, compliance_rule, defaults, git_source, kinds, oncall_override, service_monitor,
+    silence, support_policy, ticket, ticket_event, vendor_contact,
 };
 
 /// All problems of an object, errors and warnings, sorted by path.
@@ -70,6 +70,7 @@ fn validate(kind: &str, mut object: Value) -> Vec<Problem> {
     match kind {
         "ComplianceRule" => run::<ComplianceRule, _>(object, compliance_rule::validate),
         "GitSource" => run::<GitSource, _>(object, git_source::validate),
+        "OnCallOverride" => run::<OnCallOverride, _>(object, oncall_override::validate),
         "ServiceMonitor" => run::<ServiceMonitor, _>(object, service_monitor::validate),
         "Silence" => run::<Silence, _>(object, silence::validate),
         "SupportPolicy" => run::<SupportPolicy, _>(object, support_policy::validate),

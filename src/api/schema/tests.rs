@@ -95,9 +95,10 @@ fn schema(kind: &str) -> Value {
     serde_json::to_value(&crd.spec.versions[0].schema.as_ref().unwrap().open_api_v3_schema).unwrap()
 }
 
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "ComplianceRule",
     "GitSource",
+    "OnCallOverride",
     "ServiceMonitor",
     "Silence",
     "SupportPolicy",
@@ -164,6 +165,7 @@ fn the_outline_of_a_kind_is_known(
     #[values(
         "ComplianceRule",
         "GitSource",
+        "OnCallOverride",
         "ServiceMonitor",
         "Silence",
         "SupportPolicy",

@@ -1,10 +1,13 @@
 //! Overrides: somebody takes over for a while, above all layers.
 //!
-//! Absent on purpose: who may create one, and whether its people exist. Both are known where it is read.
+//! Absent on purpose: who may create one. That is the API server's to say.
 
 use jiff::Timestamp;
 
-use crate::policy::Schedule;
+use crate::{
+    policy::{Policy, Schedule},
+    problem::Problem,
+};
 
 /// Somebody is on call in a schedule from … to …, whatever its layers say.
 ///
@@ -41,6 +44,26 @@ impl Override {
     /// Whether it is for this schedule.
     pub fn concerns(&self, schedule: &Schedule) -> bool {
         self.schedule == schedule.name
+    }
+
+    /// The names in it that the policy does not know, each with its field and what may be meant. An override with such a
+    /// name counts for nothing: a typing error must not take somebody off call and put nobody in their place.
+    pub fn unknown_names(&self, policy: &Policy) -> Vec<Problem> {
+        let people = [("person", Some(&self.person)), ("replaces", self.replaces.as_ref())];
+        let mut found: Vec<Problem> = people
+            .into_iter()
+            .filter_map(|(field, person)| Some((field, person.filter(|name| !policy.people.contains_key(*name))?)))
+            .map(|(field, name)| {
+                let message = format!("no person of policy {} is called `{name}`", policy.name);
+                Problem::error(field, message).suggest_from(name, policy.people.keys().map(String::as_str))
+            })
+            .collect();
+        if !policy.schedules.contains_key(&self.schedule) {
+            let message = format!("no schedule of policy {} is called `{}`", policy.name, self.schedule);
+            let known = policy.schedules.keys().map(String::as_str);
+            found.push(Problem::error("schedule", message).suggest_from(&self.schedule, known));
+        }
+        found
     }
 
     /// Whether its time includes `at`.

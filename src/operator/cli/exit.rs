@@ -5,7 +5,8 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, probe::ProbeError, silence::SilenceError,
+    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError,
+    silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
 
@@ -45,6 +46,9 @@ pub enum Failure {
     /// The silence cannot be made as it was asked for.
     #[error(transparent)]
     Silence(#[from] SilenceError),
+    /// The override cannot be made as it was asked for.
+    #[error(transparent)]
+    Override(#[from] OverrideError),
     /// No such policy or schedule, or an impossible range.
     #[error(transparent)]
     Oncall(#[from] OncallError),
@@ -76,7 +80,7 @@ impl Failure {
             Self::Lookup(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
-            Self::Load(_) | Self::Oncall(_) => Exit::Usage,
+            Self::Load(_) | Self::Oncall(_) | Self::Override(_) => Exit::Usage,
             Self::Crds(_) | Self::Run(_) => Exit::No,
             // `firstline tickets | head` is no error of ours.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,

@@ -105,6 +105,7 @@ fn of_alert(
     let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
     let met = Circumstances {
         silences: Vec::new(),
+        overrides: Vec::new(),
         firing: Vec::new(),
         events: Vec::new(),
         ends: None,

@@ -133,8 +133,9 @@ async fn create(
     object["status"] = match (objects.judge, kind.as_str()) {
         (Judge::Away, _) => json!({"observedGeneration": -1}),
         (Judge::Accept, "silences") => json!({"active": true}),
+        (Judge::Accept, "oncalloverrides") => json!({"active": true, "conditions": [ready()]}),
         (Judge::Accept, _) => json!({"accepted": true}),
-        (Judge::Refuse(why), "silences") => {
+        (Judge::Refuse(why), "silences" | "oncalloverrides") => {
             json!({"conditions": [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": why, "lastTransitionTime": "2026-11-23T03:12:00Z"}]})
         }
         (Judge::Refuse(why), _) => json!({"accepted": false, "reason": why}),
@@ -145,8 +146,17 @@ async fn create(
     (StatusCode::CREATED, Json(object)).into_response()
 }
 
-async fn list_created(State(objects): State<Arc<Objects>>) -> Json<Value> {
-    let created = objects.created.lock().clone();
+fn ready() -> Value {
+    json!({"type": "Ready", "status": "True", "reason": "Accepted", "message": "", "lastTransitionTime": "2026-11-23T03:12:00Z"})
+}
+
+async fn list_created(State(objects): State<Arc<Objects>>, Path((_, kind)): Path<(String, String)>) -> Json<Value> {
+    // "supportpolicies" begins with "supportpolic", as every plural begins with all but the last letter of its kind.
+    let is_meant = |object: &&Value| {
+        let name = object["kind"].as_str().unwrap_or_default().to_lowercase();
+        name.get(..name.len().saturating_sub(1)).is_some_and(|stem| kind.starts_with(stem))
+    };
+    let created: Vec<Value> = objects.created.lock().iter().filter(is_meant).cloned().collect();
     Json(json!({"kind": "List", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": created}))
 }
 
@@ -158,7 +168,7 @@ async fn get_created(
     found.map_or_else(|| not_found(&kind, &name), |object| Json(object).into_response())
 }
 
-/// Only what `silence --expire` patches: the end. The operator then says that it is over.
+/// Only what `silence --expire` and `override --expire` patch: the end. The operator then says that it is over.
 async fn patch_created(
     State(objects): State<Arc<Objects>>,
     Path((_, kind, name)): Path<(String, String, String)>,
@@ -168,7 +178,9 @@ async fn patch_created(
     let Some(object) = created.iter_mut().find(|object| object["metadata"]["name"] == name) else {
         return not_found(&kind, &name);
     };
-    object["spec"]["endsAt"] = patch["spec"]["endsAt"].clone();
+    for (field, value) in patch["spec"].as_object().into_iter().flatten() {
+        object["spec"][field] = value.clone();
+    }
     object["status"]["active"] = json!(false);
     Json(object.clone()).into_response()
 }

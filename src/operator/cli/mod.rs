@@ -23,6 +23,7 @@ pub mod fixtures;
 pub mod lookup;
 pub mod oncall;
 pub mod output;
+pub mod overrides;
 pub mod probe;
 pub mod sample;
 pub mod show;
@@ -174,6 +175,9 @@ pub enum Verb {
 
     /// Mute what matches for a while, or end such a silence
     Silence(silence::SilenceArgs),
+
+    /// Take a shift over from … to …, list such overrides, or end one
+    Override(overrides::OverrideArgs),
 }
 
 /// Flags of kubectl that people are used to write anywhere, and whether a value follows.
@@ -263,6 +267,7 @@ impl Verb {
             }
             Self::Reopen { tickets, args } => act::act(&args, &tickets, &[Act::Reopen], output).await,
             Self::Silence(args) => silence::silence(&args, program, now, output).await,
+            Self::Override(args) => overrides::take_over(&args, program, now, output).await,
         }
     }
 }

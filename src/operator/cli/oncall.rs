@@ -12,7 +12,7 @@ use std::{path::PathBuf, time::Duration};
 use api::SupportPolicy;
 use clap::{Args, ValueEnum};
 use domain::{
-    oncall::{self, Feed},
+    oncall::{self, Feed, Override},
     policy::{Policy, Schedule},
     problem::Problem,
     time::{after, whole_seconds},
@@ -28,9 +28,10 @@ use super::{
     cluster::{Asked, ClusterArgs, ask},
     exit::{Exit, Failure},
     output::{Form, Output, plain},
+    overrides,
     validate::human,
 };
-use crate::load;
+use crate::{index::overrides_of_policy, load};
 
 /// The longest range that is listed; a shift a day is 1,100 lines then.
 const LONGEST: Duration = Duration::from_secs(3 * 366 * 86_400);
@@ -96,6 +97,12 @@ pub enum OncallError {
     Range(&'static str),
 }
 
+/// A policy, and who takes over which of its shifts.
+struct Duty {
+    policy: Policy,
+    overrides: Vec<Override>,
+}
+
 /// Says who is on call.
 ///
 /// # Errors
@@ -119,7 +126,7 @@ pub async fn oncall(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) 
         let until = until.unwrap_or(at);
         let listed: Vec<_> = meant
             .iter()
-            .map(|(policy, schedule)| (*policy, *schedule, oncall::shifts(schedule, &[], at, until)))
+            .map(|(duty, schedule)| (&duty.policy, *schedule, oncall::shifts(schedule, &duty.overrides, at, until)))
             .collect();
         let feeds: Vec<Feed<'_>> = listed
             .iter()
@@ -135,7 +142,12 @@ pub async fn oncall(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) 
     }
     let rows: Vec<Row<'_>> = meant
         .into_iter()
-        .map(|(policy, schedule)| Row { policy, schedule, answer: Answer::of(schedule, at, until) })
+        .map(|(duty, schedule)| Row {
+            policy: &duty.policy,
+            schedule,
+            overrides: &duty.overrides,
+            answer: Answer::of(schedule, &duty.overrides, at, until),
+        })
         .collect();
     let report = Report { at, until, several: policies.len() > 1, rows };
     match args.output {
@@ -146,7 +158,7 @@ pub async fn oncall(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) 
     Ok(if report.has_gap() { Exit::No } else { Exit::Done })
 }
 
-fn from_files(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Vec<Policy>, Failure> {
+fn from_files(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Vec<Duty>, Failure> {
     let world = load::load(&args.file, args.cluster.namespace.as_deref().unwrap_or("default"), now)?;
     // A policy that is there but wrong is the likelier cause of a missing answer than one that is not there.
     let refused: Vec<String> =
@@ -157,20 +169,31 @@ fn from_files(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) -> Res
     for problem in world.problems.iter().filter(is_why) {
         output.say(human(problem, &world, false, output.progress_colour).trim_end())?;
     }
-    Ok(world.policies.iter().map(|policy| (**policy).clone()).collect())
+    let duty =
+        |policy: &Policy| Duty { overrides: overrides_of_policy(policy, &world.overrides), policy: policy.clone() };
+    Ok(world.policies.iter().map(|policy| duty(policy)).collect())
 }
 
-async fn from_cluster(args: &OncallArgs, output: &mut Output<'_>) -> Result<Vec<Policy>, Failure> {
+async fn from_cluster(args: &OncallArgs, output: &mut Output<'_>) -> Result<Vec<Duty>, Failure> {
     let session = args.cluster.connect().await?;
     let namespace = args.policy.as_deref().and_then(|policy| policy.split_once('/')).map(|(namespace, _)| namespace);
     let namespace = namespace.unwrap_or(&session.namespace);
     let api: Api<SupportPolicy> = Api::namespaced(session.client.clone(), namespace);
     let asked = Asked::new("list", "supportpolicies.firstline.dev", namespace);
     let found = ask(&asked, api.list(&ListParams::default())).await?;
+    let overrides = match overrides::all_of(&session, namespace).await {
+        Ok(overrides) => overrides,
+        Err(trouble) => {
+            output.say(format!("warning: overrides are not taken into account: {trouble}"))?;
+            Vec::new()
+        }
+    };
     let mut policies = Vec::new();
     for policy in &found.items {
         match api::support_policy::validate(policy) {
-            Ok(valid) => policies.push(valid.value),
+            Ok(valid) => {
+                policies.push(Duty { overrides: overrides_of_policy(&valid.value, &overrides), policy: valid.value })
+            }
             Err(problems) => {
                 let first = problems.iter().find(|problem| problem.is_error()).map(ToString::to_string);
                 let first = plain(&first.unwrap_or_default());
@@ -185,26 +208,30 @@ async fn from_cluster(args: &OncallArgs, output: &mut Output<'_>) -> Result<Vec<
 }
 
 /// The schedules that are meant, in the order of their policies.
-fn meant<'a>(policies: &'a [Policy], args: &OncallArgs) -> Result<Vec<(&'a Policy, &'a Schedule)>, OncallError> {
-    let chosen: Vec<&Policy> =
-        policies.iter().filter(|policy| args.policy.as_deref().is_none_or(|name| is_called(policy, name))).collect();
+fn meant<'a>(all: &'a [Duty], args: &OncallArgs) -> Result<Vec<(&'a Duty, &'a Schedule)>, OncallError> {
+    let is_meant = |duty: &&Duty| args.policy.as_deref().is_none_or(|name| is_called(&duty.policy, name));
+    let chosen: Vec<&Duty> = all.iter().filter(is_meant).collect();
     if chosen.is_empty() {
         let problem = match &args.policy {
             Some(name) => {
-                let known = policies.iter().map(|policy| policy.name.as_str());
+                let known = all.iter().map(|duty| duty.policy.name.as_str());
                 Problem::error("", format!("no valid policy is called `{name}` there")).suggest_from(name, known)
             }
             None => Problem::error("", "there is no valid SupportPolicy there"),
         };
         return Err(OncallError::Unknown(problem));
     }
-    let schedules = chosen.iter().flat_map(|policy| policy.schedules.values().map(move |schedule| (*policy, schedule)));
+    let of = |duty: &&'a Duty| {
+        let duty = *duty;
+        duty.policy.schedules.values().map(move |schedule| (duty, schedule))
+    };
+    let schedules = chosen.iter().flat_map(of);
     let found: Vec<_> =
         schedules.filter(|(_, schedule)| args.schedule.as_ref().is_none_or(|name| schedule.name == *name)).collect();
     if found.is_empty() {
         let problem = match &args.schedule {
             Some(name) => {
-                let known = chosen.iter().flat_map(|policy| policy.schedules.keys().map(String::as_str));
+                let known = chosen.iter().flat_map(|duty| duty.policy.schedules.keys().map(String::as_str));
                 Problem::error("", format!("no schedule is called `{name}` there")).suggest_from(name, known)
             }
             None => Problem::error("", "no policy there has a schedule"),

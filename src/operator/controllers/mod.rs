@@ -2,6 +2,7 @@
 
 pub mod kept;
 pub mod monitor;
+pub mod on_call_override;
 pub mod policy;
 pub mod silence;
 pub mod source;

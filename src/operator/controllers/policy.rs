@@ -8,7 +8,7 @@ use api::{
 };
 use domain::{
     conditions::Standing,
-    oncall,
+    oncall::{self, Override},
     policy::{Policy, Schedule},
     problem::Problem,
     time::{after, between},
@@ -47,8 +47,9 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let missing = missing_secrets(ctx, &entry).await;
     let now = ctx.clock.now();
-    let status = status(&entry, &missing, now);
-    let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, now));
+    let overrides = entry.compiled.as_deref().map(|policy| ctx.world.read().overrides_of(policy)).unwrap_or_default();
+    let status = status(&entry, &missing, &overrides, now);
+    let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, &overrides, now));
     let again = change.map(|at| between(now, at));
     let again = if missing.is_empty() { again } else { Some(again.unwrap_or(SECRETS_AGAIN).min(SECRETS_AGAIN)) };
     if entry.object.status.as_ref() == Some(&status) {
@@ -88,7 +89,7 @@ async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
     missing
 }
 
-fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPolicyStatus {
+fn status(entry: &PolicyEntry, missing: &[String], overrides: &[Override], now: Timestamp) -> SupportPolicyStatus {
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
     let standing = standing(entry, missing);
@@ -98,13 +99,13 @@ fn status(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> SupportPol
         ..SupportPolicyStatus::default()
     };
     let Some(policy) = entry.compiled.as_deref() else { return status };
-    status.on_call = policy.schedules.keys().take(50).map(|name| on_call(policy, name, now)).collect();
+    status.on_call = policy.schedules.keys().take(50).map(|name| on_call(policy, name, overrides, now)).collect();
     let line = |one: &OnCall| format!("{}: {}", one.schedule, one.now.as_deref().unwrap_or("nobody"));
     let summary: String = status.on_call.iter().map(line).collect::<Vec<_>>().join(", ").chars().take(1_024).collect();
     status.on_call_summary = (!summary.is_empty()).then_some(summary);
     let mut gaps = Vec::new();
     for (name, schedule) in &policy.schedules {
-        let found = oncall::gaps(schedule, &[], now, after(now, HORIZON));
+        let found = oncall::gaps(schedule, overrides, now, after(now, HORIZON));
         gaps.extend(found.into_iter().map(|(from, to)| Gap {
             schedule: name.clone(),
             from: domain::time::whole_seconds(from),
@@ -158,26 +159,26 @@ fn standing(entry: &PolicyEntry, missing: &[String]) -> Standing {
     }
 }
 
-fn on_call(policy: &Policy, name: &str, now: Timestamp) -> OnCall {
+fn on_call(policy: &Policy, name: &str, overrides: &[Override], now: Timestamp) -> OnCall {
     let Some(schedule) = policy.schedules.get(name) else { return OnCall::default() };
-    let shift = oncall::on_call(schedule, &[], now);
-    let next = shift.until.and_then(|at| oncall::who(schedule, &[], at)).map(str::to_owned);
+    let shift = oncall::on_call(schedule, overrides, now);
+    let next = shift.until.and_then(|at| oncall::who(schedule, overrides, at)).map(str::to_owned);
     OnCall { schedule: name.to_owned(), now: shift.person.map(str::to_owned), until: shift.until, next }
 }
 
 /// When the status is next another one: somebody else is on call, a gap has passed, or one comes within the horizon.
-fn next_change(policy: &Policy, now: Timestamp) -> Option<Timestamp> {
+fn next_change(policy: &Policy, overrides: &[Override], now: Timestamp) -> Option<Timestamp> {
     let horizon = after(now, HORIZON);
     let of_schedule = |schedule: &Schedule| {
-        let gaps = oncall::gaps(schedule, &[], now, horizon);
+        let gaps = oncall::gaps(schedule, overrides, now, horizon);
         let ends = gaps.into_iter().map(|(_, to)| to).find(|to| *to < horizon);
         // One that reaches over the horizon is listed already.
-        let beyond = oncall::gaps(schedule, &[], horizon, after(horizon, HORIZON));
+        let beyond = oncall::gaps(schedule, overrides, horizon, after(horizon, HORIZON));
         let comes = beyond.into_iter().map(|(from, _)| from).find(|from| *from > horizon);
         let comes = comes.map(|from| after(now, between(horizon, from)));
         // Whether there is a later one is looked at when this horizon is reached.
         let look = comes.unwrap_or(horizon);
-        [oncall::next_change(schedule, &[], now), ends, Some(look)].into_iter().flatten().min()
+        [oncall::next_change(schedule, overrides, now), ends, Some(look)].into_iter().flatten().min()
     };
     policy.schedules.values().filter_map(of_schedule).min()
 }

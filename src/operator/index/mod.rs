@@ -2,6 +2,7 @@
 //!
 //! Each call says whose decisions it may change. Nothing here talks to the API; tests need no server.
 
+mod overrides;
 mod sources;
 mod tickets;
 
@@ -10,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
+use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
 use domain::{policy::Policy, probe::Monitor, problem::Problem};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
@@ -24,6 +25,10 @@ pub struct Affected {
     pub tickets: Vec<Key>,
     /// Monitors to look at again.
     pub monitors: Vec<Key>,
+    /// Policies whose status may be another one.
+    pub policies: Vec<Key>,
+    /// Overrides that may count now, or no longer.
+    pub overrides: Vec<Key>,
 }
 
 /// A policy as it was seen, and what it means.
@@ -81,6 +86,7 @@ pub struct World {
     policies: BTreeMap<Key, PolicyEntry>,
     monitors: HashMap<Key, MonitorEntry>,
     silences: BTreeMap<Key, SilenceEntry>,
+    overrides: BTreeMap<Key, OverrideEntry>,
     sources: BTreeMap<Key, SourceEntry>,
     tickets: HashMap<Key, Arc<Ticket>>,
     /// By ticket, then by the event's name.
@@ -93,6 +99,7 @@ pub struct World {
     by_fingerprint: HashMap<(String, String), Key>,
 }
 
+pub use overrides::{OverrideEntry, of_policy as overrides_of_policy};
 pub use sources::SourceEntry;
 pub use tickets::GroupKey;
 
@@ -146,17 +153,25 @@ impl World {
     }
 
     fn affected_by_policy(&self, key: &Key) -> Affected {
-        let lives_by = |ticket: &Ticket| {
-            let policy = ticket.status.as_ref().and_then(|status| status.policy.as_ref());
-            policy.is_some_and(|policy| policy.namespace == key.namespace && policy.name == key.name)
-        };
-        let tickets = self.tickets.iter().filter(|(_, ticket)| lives_by(ticket)).map(|(key, _)| key.clone()).collect();
+        let tickets = self.tickets_by(key);
         let serves = |namespace: &str| {
             self.policy(key).and_then(|entry| entry.compiled.as_ref()).is_some_and(|policy| policy.serves(namespace))
         };
         // A monitor that is down without a policy gets its ticket by this one.
         let monitors = self.monitors.keys().filter(|monitor| serves(&monitor.namespace)).cloned().collect();
-        Affected { tickets, monitors }
+        let of_policy = |object: &OnCallOverride| object.spec.policy == key.name;
+        let overrides = self.overrides.iter().filter(|(other, _)| other.namespace == key.namespace);
+        let overrides = overrides.filter(|(_, entry)| of_policy(&entry.object)).map(|(key, _)| key.clone()).collect();
+        Affected { tickets, monitors, overrides, policies: Vec::new() }
+    }
+
+    /// Tickets that live by a policy.
+    fn tickets_by(&self, policy: &Key) -> Vec<Key> {
+        let lives_by = |ticket: &Ticket| {
+            let known = ticket.status.as_ref().and_then(|status| status.policy.as_ref());
+            known.is_some_and(|known| known.namespace == policy.namespace && known.name == policy.name)
+        };
+        self.tickets.iter().filter(|(_, ticket)| lives_by(ticket)).map(|(key, _)| key.clone()).collect()
     }
 
     /// One policy.
@@ -260,6 +275,7 @@ impl World {
         Affected {
             tickets: self.open_tickets().filter(|other| reaches(other)).cloned().collect(),
             monitors: self.monitors.keys().filter(|other| reaches(other)).cloned().collect(),
+            ..Affected::default()
         }
     }
 }

@@ -77,27 +77,10 @@ fn policy_of<'a>(setting: Setting<'a>, form: &CaseForm, written: &OncallForm) ->
 }
 
 /// The overrides that are assumed; of two that overlap the later one in the list counts, as if it was made later.
-fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec<Override>, Problem> {
+pub(super) fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec<Override>, Problem> {
     let one = |(index, form): (usize, &OverrideForm)| {
-        let path = |field: &str| format!("overrides[{index}].{field}");
-        let people = [("person", Some(&form.person)), ("replaces", form.replaces.as_ref())];
-        for (field, person) in people {
-            if let Some(person) = person.filter(|person| !policy.people.contains_key(*person)) {
-                let known = policy.people.keys().map(String::as_str);
-                return Err(
-                    Problem::error(path(field), format!("no person is called `{person}`")).suggest_from(person, known)
-                );
-            }
-        }
-        if !policy.schedules.contains_key(&form.schedule) {
-            let known = policy.schedules.keys().map(String::as_str);
-            return Err(Problem::error(path("schedule"), format!("no schedule is called `{}`", form.schedule))
-                .suggest_from(&form.schedule, known));
-        }
-        if form.from >= form.until {
-            return Err(Problem::error(path("until"), "expected a time after `from`"));
-        }
-        Ok(Override {
+        let path = format!("overrides[{index}]");
+        let one = Override {
             name: format!("override {index:04}"),
             schedule: form.schedule.clone(),
             person: form.person.clone(),
@@ -105,7 +88,14 @@ fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec<Override>,
             from: whole_seconds(form.from),
             until: whole_seconds(form.until),
             created: Timestamp::UNIX_EPOCH,
-        })
+        };
+        if let Some(problem) = one.unknown_names(policy).into_iter().next() {
+            return Err(problem.under(&path));
+        }
+        if form.from >= form.until {
+            return Err(Problem::error("until", "expected a time after `from`").under(&path));
+        }
+        Ok(one)
     };
     written.iter().enumerate().map(one).collect()
 }

@@ -7,6 +7,7 @@ use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
     matcher::Matcher,
+    oncall::Override,
     policy::Policy,
     problem::Problem,
     routing::{self, RouteDecision},
@@ -19,6 +20,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::{
     Compared, Setting,
     difference::{Differences, or_none},
+    duty,
     form::{AcknowledgeForm, AlertExpect, AlertForm, CaseForm, PageExpect, SilenceForm},
     request, user_of,
 };
@@ -50,6 +52,8 @@ pub(crate) struct Incident {
 pub(crate) struct Circumstances {
     /// The silences that exist.
     pub(crate) silences: Vec<Silence>,
+    /// The shifts that somebody takes over.
+    pub(crate) overrides: Vec<Override>,
     /// The labels of other alerts that fire all the while.
     pub(crate) firing: Vec<Labels>,
     /// What people do on its ticket.
@@ -101,7 +105,7 @@ impl Incident {
         ticket.metadata.uid = Some(name);
         ticket.metadata.generation = Some(1);
         ticket.metadata.creation_timestamp = Some(Time(created));
-        let mut rehearsal = Rehearsal::new(ticket, self.policy.clone(), met.silences);
+        let mut rehearsal = Rehearsal::new(ticket, self.policy.clone(), met.silences, met.overrides);
         for (at, event) in met.events {
             rehearsal.expect(at, Incoming::Event(Box::new(event)));
         }
@@ -188,14 +192,24 @@ pub(super) fn compare(
     let span = expect.until.as_deref().and_then(|text| parse_duration(text).ok()).unwrap_or(UNTIL);
     let circumstances = Circumstances {
         silences: silences(&form.silences, &namespace)?,
+        overrides: overrides(form, policy.as_ref().map(|choice| &**choice.policy))?,
         firing: form.firing.clone(),
-        events: events(form, policy.map(|choice| &**choice.policy))?,
+        events: events(form, policy.as_ref().map(|choice| &**choice.policy))?,
         ends: written.ends.map(whole_seconds),
         // What nobody asks about is not lived through.
         until: if expect.pages.is_some() || expect.suppressed_by.is_some() { after(at, span) } else { at },
     };
     let incident = live(setting, alert, circumstances);
     Ok((differences(&incident, expect), incident.explain()))
+}
+
+/// Whoever takes over belongs to the policy that takes the alert.
+pub(super) fn overrides(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<Override>, Problem> {
+    match policy {
+        _ if form.overrides.is_empty() => Ok(Vec::new()),
+        Some(policy) => duty::overrides(&form.overrides, policy),
+        None => Err(Problem::error("overrides", "no policy serves it, so that there is no schedule to take over")),
+    }
 }
 
 fn events(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<(Timestamp, TicketEvent)>, Problem> {

@@ -20,7 +20,7 @@ use super::{
     Compared, Setting,
     difference::{Differences, in_zone, or_none},
     form::{CaseForm, EventForm, TicketExpect, TicketForm},
-    ledger,
+    incident, ledger,
     read::typed,
     user_of,
 };
@@ -165,7 +165,8 @@ pub(super) fn compare(
         return Err(Problem::error("ticket.policy", format!("no policy of namespace {namespace} is called `{name}`"))
             .suggest_from(name, known.map(|policy| policy.name.as_str())));
     }
-    let mut rehearsal = Rehearsal::new(ticket, policy.clone(), Vec::new());
+    let overrides = incident::overrides(form, policy.as_deref())?;
+    let mut rehearsal = Rehearsal::new(ticket, policy.clone(), Vec::new(), overrides);
     let events = events(&form.events, policy.as_deref())?;
     let at = expect.at.or(events.iter().map(|(at, _)| *at).max()).unwrap_or(written.created);
     for (at, event) in events {

@@ -285,3 +285,33 @@ fn a_wrong_ticket_is_answered_with_what_to_write(#[case] rest: &str, #[case] exp
     let (_, wrong) = of_ticket(&format!("tests:\n  - name: a\n{given}    {rest}\n"));
     assert!(wrong.join("\n").contains(expected), "{expected}\nin\n{}", wrong.join("\n"));
 }
+
+#[test]
+fn who_takes_over_is_paged_in_place_of_the_one_on_call_and_at_once_when_it_begins() {
+    let fixture = "
+tests:
+  - name: bob has taken the night
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {service: checkout, severity: critical}}
+    overrides:
+      - {schedule: primary, person: bob, replaces: ada, from: '2026-11-22T18:00:00+01:00', until: '2026-11-23T09:00:00+01:00'}
+    expect: {pages: [{after: 0s, to: bob, channel: ops}], until: 5m}
+  - name: bob takes over while nobody has answered
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {service: checkout, severity: critical}}
+    overrides:
+      - {schedule: primary, person: bob, from: '2026-11-23T03:02:00+01:00', until: '2026-11-23T09:00:00+01:00'}
+    expect: {pages: [{after: 0s, to: ada, channel: ops}, {after: 2m, to: bob, channel: ops}], until: 5m}
+";
+    assert_eq!(differences(fixture), [] as [String; 0]);
+}
+
+#[test]
+fn an_override_of_nobody_is_a_mistake_of_the_fixture() {
+    let fixture = format!(
+        "{PAGE}    overrides: [{{schedule: primary, person: bop, from: '2026-11-22T18:00:00Z', until: '2026-11-23T09:00:00Z'}}]
+    expect: {{ticket: true}}
+"
+    );
+    let found = problems(&fixture);
+    let words = "overrides[0].person: no person of policy payments is called `bop`; did you mean `bob`?";
+    assert!(found.iter().any(|problem| problem.contains(words)), "{found:?}");
+}

@@ -60,6 +60,7 @@ async fn the_operator_may_do_its_work_everywhere_and_nothing_else() -> Result<()
         "tickets",
         "ticketevents",
         "silences",
+        "oncalloverrides",
         "compliancerules",
         "vendorcontacts",
     ];
@@ -93,6 +94,8 @@ async fn the_operator_may_do_its_work_everywhere_and_nothing_else() -> Result<()
         "create firstline.dev/silences",
         "patch firstline.dev/silences",
         "delete firstline.dev/silences",
+        "create firstline.dev/oncalloverrides",
+        "patch firstline.dev/oncalloverrides",
         "patch firstline.dev/gitsources",
         "delete firstline.dev/gitsources",
         "impersonate core/serviceaccounts",
@@ -157,6 +160,8 @@ async fn a_responder_acts_on_tickets_and_a_viewer_looks() -> Result<()> {
         "create firstline.dev/ticketevents",
         "create firstline.dev/silences",
         "patch firstline.dev/silences",
+        "create firstline.dev/oncalloverrides",
+        "patch firstline.dev/oncalloverrides",
     ];
     let neither = [
         "patch firstline.dev/tickets/status",

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tests::{control_plane::ControlPlane, eventually};
 
-use crate::{SOON, as_person, binding, cluster, event, room, silence};
+use crate::{SOON, as_person, binding, cluster, event, room, shift, silence};
 
 async fn create(plane: &ControlPlane, user: &str, namespace: &str, object: &Value) -> Result<Value> {
     let text = as_person(plane, user, &["-n", namespace, "create", "-o", "json", "-f", "-"], object).await?.ok()?;
@@ -19,7 +19,7 @@ async fn refused(plane: &ControlPlane, user: &str, namespace: &str, object: &Val
 async fn who_acts_is_who_asks() -> Result<()> {
     let plane = cluster().await?;
     let namespace = room(plane, "author").await?;
-    for make in [event_by, silence_by] {
+    for make in [event_by, silence_by, shift_by] {
         let stamped = create(plane, "ada", &namespace, &make(None)).await?;
         assert_eq!(stamped["spec"]["author"], "ada", "an author that is left out is filled in");
         let own = create(plane, "ada", &namespace, &make(Some("ada"))).await?;
@@ -43,6 +43,14 @@ fn event_by(author: Option<&str>) -> Value {
 
 fn silence_by(author: Option<&str>) -> Value {
     let mut object = silence(&tests::unique_name("quiet"), &json!({}));
+    if let Some(author) = author {
+        object["spec"]["author"] = json!(author);
+    }
+    object
+}
+
+fn shift_by(author: Option<&str>) -> Value {
+    let mut object = shift(&tests::unique_name("swap"), &json!({}));
     if let Some(author) = author {
         object["spec"]["author"] = json!(author);
     }

@@ -61,6 +61,7 @@ async fn every_kind_has_its_names_and_columns() -> Result<()> {
         "ticket-least",
         "ticketevent-note",
         "silence-deploy",
+        "oncalloverride-swap",
         "compliancerule-least",
         "vendorcontact-all",
     ] {
@@ -84,6 +85,7 @@ async fn every_kind_has_its_names_and_columns() -> Result<()> {
         ),
         ("ticketevents", "tke", "NAME TICKET AUTHOR ACT ACCEPTED AGE", ""),
         ("silences", "sil", "NAME ACTIVE UNTIL AUTHOR REASON AGE", ""),
+        ("oncalloverrides", "oco", "NAME SCHEDULE PERSON ACTIVE UNTIL AUTHOR REASON AGE", "FROM REPLACES POLICY"),
         ("compliancerules", "crule", "NAME SEVERITY TITLE READY AGE", ""),
         ("vendorcontacts", "vendor", "NAME VENDOR READY AGE", "URL"),
     ] {

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tests::control_plane::ControlPlane;
 
-use crate::{as_person, cluster, event, room, silence};
+use crate::{as_person, cluster, event, room, shift, silence};
 
 async fn patch(
     plane: &ControlPlane,
@@ -55,6 +55,28 @@ async fn a_silence_changes_only_its_end() -> Result<()> {
         .await?
         .refused()?;
     assert!(long.contains("expected at most 30 days"), "{long}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_override_changes_only_its_end() -> Result<()> {
+    let plane = cluster().await?;
+    let namespace = room(plane, "override").await?;
+    as_person(plane, "ada", &["-n", &namespace, "create", "-f", "-"], &shift("swap", &json!({}))).await?.ok()?;
+    for change in [
+        json!({"spec": {"policy": "shop"}}),
+        json!({"spec": {"schedule": "secondary"}}),
+        json!({"spec": {"person": "carol"}}),
+        json!({"spec": {"replaces": "carol"}}),
+        json!({"spec": {"replaces": null}}),
+        json!({"spec": {"from": "2026-11-23T09:00:00Z"}}),
+        json!({"spec": {"reason": "another"}}),
+        json!({"spec": {"author": "bob"}}),
+    ] {
+        let refusal = patch(plane, &namespace, "oncalloverride/swap", &change).await?.refused()?;
+        assert!(refusal.contains("only until may change; end this override and create another"), "{change}: {refusal}");
+    }
+    patch(plane, &namespace, "oncalloverride/swap", &json!({"spec": {"until": "2026-11-23T10:30:00Z"}})).await?.ok()?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! How the answer reads: a line a schedule, a line a shift, or one object for machines.
 
 use domain::{
-    oncall::{self, Shift, local},
+    oncall::{self, Override, Shift, local},
     policy::{Policy, Schedule},
 };
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub(super) struct Report<'a> {
 pub(super) struct Row<'a> {
     pub(super) policy: &'a Policy,
     pub(super) schedule: &'a Schedule,
+    /// Of the policy.
+    pub(super) overrides: &'a [Override],
     pub(super) answer: Answer<'a>,
 }
 
@@ -40,16 +42,21 @@ pub(super) struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    pub(super) fn of(schedule: &'a Schedule, at: Timestamp, until: Option<Timestamp>) -> Self {
-        let now = oncall::on_call(schedule, &[], at);
-        let why = oncall::explain(schedule, &[], at);
+    pub(super) fn of(
+        schedule: &'a Schedule,
+        overrides: &'a [Override],
+        at: Timestamp,
+        until: Option<Timestamp>,
+    ) -> Self {
+        let now = oncall::on_call(schedule, overrides, at);
+        let why = oncall::explain(schedule, overrides, at);
         Self {
             now,
-            next: now.until.and_then(|until| oncall::who(schedule, &[], until)),
+            next: now.until.and_then(|until| oncall::who(schedule, overrides, until)),
             is_gap: why.person.is_none() && why.uncovered.is_none(),
             why: why.sentences(&schedule.zone),
-            shifts: until.map(|until| oncall::shifts(schedule, &[], at, until)).unwrap_or_default(),
-            gaps: until.map(|until| oncall::gaps(schedule, &[], at, until)).unwrap_or_default(),
+            shifts: until.map(|until| oncall::shifts(schedule, overrides, at, until)).unwrap_or_default(),
+            gaps: until.map(|until| oncall::gaps(schedule, overrides, at, until)).unwrap_or_default(),
         }
     }
 }
@@ -123,7 +130,7 @@ impl Row<'_> {
         let line = |shift: &Shift<'_>| {
             let mut cells = self.of_range(person(shift.person, true), shift.from, shift.until);
             if wide {
-                let why = oncall::explain(self.schedule, &[], shift.from.map_or(at, |from| from.max(at)));
+                let why = oncall::explain(self.schedule, self.overrides, shift.from.map_or(at, |from| from.max(at)));
                 cells.push(why.sentences(&self.schedule.zone).join("; ").into());
             }
             cells

@@ -31,7 +31,8 @@ fn foretell(seen: &Seen, status: &TicketStatus, at: Timestamp) -> Option<Vec<Str
     let live = seen.live.as_ref().or(seen.frozen.as_ref())?;
     let escalation = escalation(seen, &status.escalation.as_ref()?.chain)?;
     let severity = status.severity.or(seen.ticket.spec.origin.as_ref().map(|origin| origin.severity))?;
-    let situation = Situation { escalation: &escalation, live, overrides: &[], severity: severity.into(), hold: None };
+    let overrides = seen.overrides.as_slice();
+    let situation = Situation { escalation: &escalation, live, overrides, severity: severity.into(), hold: None };
     let mut chain = status.escalation.as_ref()?.chain();
     let effects = advance(&mut chain, None, situation, at);
     Some(effects.iter().filter_map(sentence).collect())

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use api::{SupportPolicy, Ticket, TicketEvent};
 use clap::Args;
-use domain::policy::Policy;
+use domain::{oncall::Override, policy::Policy};
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{Api, ResourceExt, api::ListParams, core::DeserializeGuard};
@@ -23,7 +23,9 @@ use super::{
     exit::{Exit, Failure},
     lookup::TicketRef,
     output::{Form, Output},
+    overrides,
 };
+use crate::index::overrides_of_policy;
 
 /// Flags of `firstline show`.
 #[derive(Debug, Clone, Args)]
@@ -53,6 +55,9 @@ pub struct Seen {
     /// Its policy as it is now.
     #[serde(skip)]
     pub live: Option<Policy>,
+    /// Who takes over which of its shifts.
+    #[serde(skip)]
+    pub overrides: Vec<Override>,
 }
 
 impl Seen {
@@ -97,7 +102,15 @@ async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> 
     let events = ask(&Asked::new("list", EVENTS, &namespace), api.list(&of_ticket)).await?;
     let events = events.items.into_iter().filter_map(|event| event.0.ok()).map(bare).collect();
     let (frozen, live) = tokio::join!(frozen(session, &ticket, &namespace), live(session, &ticket));
-    Ok(Seen { ticket: bare(ticket), events, frozen, live })
+    let overrides = match live.as_ref().or(frozen.as_ref()) {
+        Some(policy) => {
+            // Who may read tickets may not be allowed to read these: the page then shows the layers only.
+            let all = overrides::all_of(session, &policy.namespace).await.unwrap_or_default();
+            overrides_of_policy(policy, &all)
+        }
+        None => Vec::new(),
+    };
+    Ok(Seen { ticket: bare(ticket), events, frozen, live, overrides })
 }
 
 /// The revision of the policy. Who may read tickets may not be allowed to read this: the page then says less.

@@ -70,7 +70,7 @@ fn seen(more: &Value, events: Vec<TicketEvent>) -> Seen {
         },
         "status": status
     }));
-    Seen { ticket, events, frozen: Some(policy()), live: Some(policy()) }
+    Seen { ticket, events, frozen: Some(policy()), live: Some(policy()), overrides: Vec::new() }
 }
 
 fn event(second: &str, name: &str, act: &Value, status: &Value) -> TicketEvent {
@@ -188,7 +188,13 @@ fn a_ticket_that_no_operator_has_seen_still_has_a_page() {
         "metadata": {"name": "req-1", "namespace": "payments", "creationTimestamp": "2026-11-23T03:00:00Z"},
         "spec": {"title": "Please add a user", "requester": {"name": "Mia", "contact": "mia@acme.example"}}
     }));
-    insta::assert_snapshot!(page(&Seen { ticket, events: Vec::new(), frozen: None, live: None }));
+    insta::assert_snapshot!(page(&Seen {
+        ticket,
+        events: Vec::new(),
+        frozen: None,
+        live: None,
+        overrides: Vec::new()
+    }));
 }
 
 #[tokio::test]

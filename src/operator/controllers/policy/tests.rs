@@ -26,7 +26,7 @@ fn policy() -> Policy {
 #[case::when_a_gap_ends("2026-11-01T00:00:00Z", "2026-11-02T09:00:00Z")]
 #[case::when_the_horizon_is_reached("2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z")]
 fn the_status_is_looked_at_again_when_it_changes(#[case] now: &str, #[case] again: &str) {
-    assert_eq!(next_change(&policy(), now.parse().unwrap()), Some(again.parse().unwrap()));
+    assert_eq!(next_change(&policy(), &[], now.parse().unwrap()), Some(again.parse().unwrap()));
 }
 
 #[test]
@@ -38,5 +38,23 @@ fn who_is_on_call_is_told_with_the_next_one() {
         until: Some("2026-11-09T09:00:00Z".parse().unwrap()),
         next: Some("bob".into()),
     };
-    assert_eq!(on_call(&policy(), "primary", now), expected);
+    assert_eq!(on_call(&policy(), "primary", &[], now), expected);
+}
+
+#[test]
+fn an_override_is_shown_and_its_end_is_when_the_status_changes_next() {
+    let now = "2026-11-05T00:00:00Z".parse().unwrap();
+    let until: Timestamp = "2026-11-05T06:00:00Z".parse().unwrap();
+    let swap = Override {
+        name: "swap".into(),
+        schedule: "primary".into(),
+        person: "bob".into(),
+        replaces: Some("ada".into()),
+        from: "2026-11-04T18:00:00Z".parse().unwrap(),
+        until,
+        created: now,
+    };
+    let shown = on_call(&policy(), "primary", std::slice::from_ref(&swap), now);
+    assert_eq!((shown.now.as_deref(), shown.until, shown.next.as_deref()), (Some("bob"), Some(until), Some("ada")));
+    assert_eq!(next_change(&policy(), &[swap], now), Some(until));
 }

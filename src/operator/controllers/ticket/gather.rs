@@ -32,6 +32,7 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
     let live = entry.and_then(|entry| entry.compiled.clone());
     let events = world.events_of(key);
     let seen = Seen {
+        overrides: live.as_deref().or(frozen.as_deref()).map(|it| world.overrides_of(it)).unwrap_or_default(),
         others: others(&world, key, &events),
         events,
         chosen,

@@ -15,6 +15,7 @@ use api::{
 use domain::{
     alert::Alert,
     message::{Delivery, NotificationId},
+    oncall::Override,
     policy::Policy,
     routing,
     sla::Clocks,
@@ -75,6 +76,7 @@ pub(crate) struct Rehearsal {
     events: Vec<Arc<TicketEvent>>,
     policy: Option<Arc<Policy>>,
     silences: Vec<Silence>,
+    overrides: Vec<Override>,
     /// What comes, by time.
     coming: VecDeque<(Timestamp, Incoming)>,
     alerts: Vec<Alert>,
@@ -88,13 +90,19 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     /// A ticket that is first looked at when it is created.
-    pub(crate) fn new(ticket: Ticket, policy: Option<Arc<Policy>>, silences: Vec<Silence>) -> Self {
+    pub(crate) fn new(
+        ticket: Ticket,
+        policy: Option<Arc<Policy>>,
+        silences: Vec<Silence>,
+        overrides: Vec<Override>,
+    ) -> Self {
         let born = crate::kube::meta::created(&ticket);
         Self {
             ticket: Arc::new(ticket),
             events: Vec::new(),
             policy,
             silences,
+            overrides,
             coming: VecDeque::new(),
             alerts: Vec::new(),
             reports: Vec::new(),
@@ -108,7 +116,7 @@ impl Rehearsal {
     /// A ticket as it was read from a cluster, with its events: only to be asked, not to be lived on.
     pub(crate) fn of_record(ticket: Ticket, events: Vec<TicketEvent>, policy: Option<Arc<Policy>>) -> Self {
         let events = events.into_iter().map(Arc::new).collect();
-        Self { events, next: None, ..Self::new(ticket, policy, Vec::new()) }
+        Self { events, next: None, ..Self::new(ticket, policy, Vec::new(), Vec::new()) }
     }
 
     /// Something that comes at a time; of equal times, in the order of the calls.
@@ -168,6 +176,7 @@ impl Rehearsal {
             live: self.policy.clone(),
             policy_exists: self.policy.is_some(),
             silences: self.silences.clone(),
+            overrides: self.overrides.clone(),
             firing: Vec::new(),
             operator_namespace: String::new(),
             epoch: 1,

@@ -50,8 +50,8 @@ impl Draft<'_> {
         let (Some(mut chain), Some(live)) = (self.chain.take(), self.live()) else { return };
         let escalation = self.escalation();
         let hold = self.hold();
-        let situation =
-            Situation { escalation: &escalation, live, overrides: &[], severity: self.severity(), hold: hold.as_ref() };
+        let (overrides, severity) = (self.seen.overrides.as_slice(), self.severity());
+        let situation = Situation { escalation: &escalation, live, overrides, severity, hold: hold.as_ref() };
         let effects = escalation::advance(&mut chain, event, situation, self.now);
         let ended = !chain.waits_for_a_person();
         self.chain = Some(chain);
@@ -187,8 +187,8 @@ impl Draft<'_> {
             NotifyTarget::Channel(channel) => self.plan(MessageKind::Notice, &page(None, channel.clone()), why),
             NotifyTarget::Person(person) => self.plan_person(MessageKind::Notice, person, due, sequence, why),
             NotifyTarget::Schedule(schedule) => {
-                let person =
-                    live.schedules.get(schedule).and_then(|schedule| domain::oncall::who(schedule, &[], self.now));
+                let schedule_now = live.schedules.get(schedule);
+                let person = schedule_now.and_then(|it| domain::oncall::who(it, &self.seen.overrides, self.now));
                 match person {
                     Some(person) => self.plan_person(MessageKind::Notice, person, due, sequence, why),
                     None => {
@@ -225,8 +225,8 @@ impl Draft<'_> {
         let (chain, live) = (self.chain.as_ref()?, self.live()?);
         let escalation = self.escalation();
         let hold = self.hold();
-        let situation =
-            Situation { escalation: &escalation, live, overrides: &[], severity: self.severity(), hold: hold.as_ref() };
+        let (overrides, severity) = (self.seen.overrides.as_slice(), self.severity());
+        let situation = Situation { escalation: &escalation, live, overrides, severity, hold: hold.as_ref() };
         escalation::next_deadline(chain, situation, self.now)
     }
 

@@ -27,6 +27,7 @@ use domain::{
     alert::Alert,
     escalation::Chain,
     message::NotificationId,
+    oncall::Override,
     policy::Policy,
     routing::{self, RouteDecision},
     sla::Clocks,
@@ -66,6 +67,8 @@ pub(super) struct Seen {
     pub policy_exists: bool,
     /// Silences that could matter, active or not.
     pub silences: Vec<Silence>,
+    /// Who takes over which shift of the live policy's schedules, whenever.
+    pub overrides: Vec<Override>,
     /// The labels of alerts that fire on other tickets of this namespace by this policy and that inhibit some alert.
     pub firing: Vec<domain::labels::Labels>,
     /// The operator's namespace, whose silences act everywhere.

@@ -4,6 +4,7 @@ mod clocks;
 mod eased;
 mod escalation;
 mod notices;
+mod overrides;
 mod people;
 
 use ::kube::ResourceExt;
@@ -66,6 +67,7 @@ struct Desk {
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
     silences: Vec<domain::suppression::Silence>,
+    overrides: Vec<Override>,
     firing: Vec<domain::labels::Labels>,
     epoch: i64,
     alerts: Vec<Alert>,
@@ -112,6 +114,7 @@ impl Desk {
             frozen: Some(policy.clone()),
             live: Some(policy),
             silences: Vec::new(),
+            overrides: Vec::new(),
             firing: Vec::new(),
             epoch: 1,
             alerts: Vec::new(),
@@ -132,6 +135,7 @@ impl Desk {
             live: self.live.clone(),
             policy_exists: self.live.is_some(),
             silences: self.silences.clone(),
+            overrides: self.overrides.clone(),
             firing: self.firing.clone(),
             operator_namespace: "firstline-system".into(),
             epoch: self.epoch,
