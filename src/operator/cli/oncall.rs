@@ -192,7 +192,7 @@ async fn from_cluster(args: &OncallArgs, output: &mut Output<'_>) -> Result<Vec<
     for policy in &found.items {
         match api::support_policy::validate(policy) {
             Ok(valid) => {
-                policies.push(Duty { overrides: overrides_of_policy(&valid.value, &overrides), policy: valid.value })
+                policies.push(Duty { overrides: overrides_of_policy(&valid.value, &overrides), policy: valid.value });
             }
             Err(problems) => {
                 let first = problems.iter().find(|problem| problem.is_error()).map(ToString::to_string);

@@ -8,7 +8,7 @@ use tests::{
     stage::{PATIENCE, TEAM},
 };
 
-use crate::scene::{ADA, BOB, Scene, condition, lines, page_of};
+use crate::scene::{ADA, BOB, Scene, condition, lines, now, page_of};
 
 /// Bob takes ada's shift with the plugin, for an hour; gives the override's name.
 async fn bob_takes_over(scene: &Scene) -> Result<String> {
@@ -17,6 +17,11 @@ async fn bob_takes_over(scene: &Scene) -> Result<String> {
     let name = said.split(':').next().context("no name")?.to_owned();
     assert!(said.contains(": bob is on call in primary whenever ada would be from "), "{said}");
     Ok(name)
+}
+
+/// So many seconds from now, as Kubernetes writes it.
+fn time(seconds: i64) -> Result<String> {
+    Ok(jiff::Timestamp::from_second(i64::try_from(now()?.as_secs())? + seconds)?.to_string())
 }
 
 /// The policy's summary of who is on call, once it says this.
@@ -64,10 +69,11 @@ async fn what_breaks_while_bob_has_the_shift_is_bobs_and_a_wrong_name_takes_nobo
     let scene = Scene::running("swap", &[("after: 20s", "after: 120s")]).await?;
     // Newer than bob's and without `replaces`, it would win; but the policy knows no such person.
     bob_takes_over(&scene).await?;
+    let (from, until) = (time(-60)?, time(3_600)?);
     let wrong = json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "OnCallOverride", "metadata": {"name": "typo", "namespace": TEAM},
         "spec": {"policy": "payments", "schedule": "primary", "person": "bop", "reason": "swap",
-            "from": "2026-01-01T00:00:00Z", "until": "2026-12-31T00:00:00Z"},
+            "from": from, "until": until},
     });
     scene.ada.run_with_input(&["-n", TEAM, "create", "-f", "-"], &wrong.to_string()).await?.ok()?;
     let ready = eventually(PATIENCE, "the override to be refused", || async {

@@ -1,6 +1,6 @@
 //! Which kinds come out of Git, in the order in which they are written.
 //!
-//! What is decided at night (TicketEvent, Silence) is never among them, nor a GitSource: it is what reads the repository.
+//! What is decided at night (TicketEvent, Silence, OnCallOverride) is never among them, nor a GitSource: it is what reads the repository.
 
 use api::{ComplianceRule, ServiceMonitor, SupportPolicy, Ticket, VendorContact};
 use gitops::load::AllowedKind;
