@@ -1,7 +1,7 @@
 //! The one way in for everything that goes wrong: `accept(Alert)`, durable before it returns.
 //!
-//! It chooses policy, route and ticket; the ticket's own decision does the rest. An alert that a silence
-//! or an inhibition holds from its start opens no ticket; its source is asked again.
+//! It chooses policy, route and ticket; the ticket's own decision does the rest. An alert that something holds from its
+//! start opens no ticket; its source is asked again.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -17,8 +17,11 @@ use domain::{
     alert::{Alert, AlertState, Severity},
     labels::Labels,
     policy::Policy,
-    routing, suppression, ticket,
+    routing,
+    suppression::{self, HoldKind, dependency},
+    ticket,
 };
+use jiff::Timestamp;
 use kube::{Api, ResourceExt, api::PostParams};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -30,6 +33,7 @@ use crate::{
     kube::{events::Note, meta::Key},
     revisions::RevisionError,
     telemetry::metrics::ResultLabel,
+    waiting::Waiting,
 };
 
 /// How long a ticket may take to become durable before the sender is told to try again; also in the message of `NotDurable`.
@@ -47,10 +51,21 @@ pub enum Accepted {
     OnTicket(Key),
     /// The ticket knows already; nothing was written.
     Known(Key),
-    /// A silence or an inhibition holds it; there is no ticket.
-    Silenced(String),
+    /// Something holds it; there is no ticket.
+    Held(HeldBack),
     /// It needs no ticket: info, or the end of something that never had one.
     NoTicket,
+}
+
+/// An alert that fires and has no ticket yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldBack {
+    /// Why, for people.
+    pub by: String,
+    /// What holds it; `None` while a look at what it depends on is waited for.
+    pub kind: Option<HoldKind>,
+    /// When to ask again; `None`: when something happens.
+    pub until: Option<Timestamp>,
 }
 
 impl Accepted {
@@ -58,7 +73,7 @@ impl Accepted {
     pub fn ticket(&self) -> Option<&Key> {
         match self {
             Self::Opened(key) | Self::OnTicket(key) | Self::Known(key) => Some(key),
-            Self::Silenced(_) | Self::NoTicket => None,
+            Self::Held(_) | Self::NoTicket => None,
         }
     }
 
@@ -67,7 +82,7 @@ impl Accepted {
             Self::Opened(_) => "opened",
             Self::OnTicket(_) => "joined",
             Self::Known(_) => "known",
-            Self::Silenced(_) => "silenced",
+            Self::Held(_) => "held",
             Self::NoTicket => "no_ticket",
         }
     }
@@ -96,9 +111,12 @@ pub enum AcceptError {
     NotDurable(Key),
 }
 
-/// Locks that serialise the creation of tickets of one group.
+/// What is remembered between alerts.
 #[derive(Default)]
 pub struct Alerts {
+    /// Alerts that wait for a ticket.
+    pub waiting: Waiting,
+    /// Locks that serialise the creation of tickets of one group.
     groups: Mutex<HashMap<GroupKey, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -152,6 +170,7 @@ async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
         hand_in(ctx, holder, left).await?;
     }
     if alert.state != AlertState::Firing {
+        ctx.alerts.waiting.forget(&alert);
         return Ok(Accepted::NoTicket);
     }
     let Some(case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
@@ -241,11 +260,16 @@ impl Case {
 async fn place_firing(ctx: &Context, case: &Case) -> Result<Accepted, AcceptError> {
     let newest = ctx.world.read().newest_of_group(&case.group).cloned();
     let usable = newest.as_deref().filter(|ticket| still_the_same_trouble(case, ticket));
+    let held = match usable {
+        // What holds an alert of a ticket is judged with the ticket.
+        Some(_) => None,
+        None => suppressed(ctx, case),
+    };
+    if let Some(held) = held.or_else(|| waits_for_a_look(ctx, case)) {
+        return Ok(Accepted::Held(held));
+    }
     if let Some(ticket) = usable {
         return hand_in(ctx, Key::of(ticket), case.alert.clone()).await;
-    }
-    if let Some(words) = suppressed(ctx, case) {
-        return Ok(Accepted::Silenced(words));
     }
     create(ctx, case, newest.map(|ticket| ticket.name_any()).unwrap_or_default()).await
 }
@@ -278,13 +302,14 @@ fn remembered(ticket: &Ticket) -> usize {
 }
 
 /// What holds an alert from its start: it opens no ticket, and its source is asked again.
-fn suppressed(ctx: &Context, case: &Case) -> Option<String> {
+fn suppressed(ctx: &Context, case: &Case) -> Option<HeldBack> {
     let now = ctx.clock.now();
     let world = ctx.world.read();
     let namespace = &case.alert.namespace;
     let policy = case.policy.as_deref();
     let silences = world.silences_for(namespace);
     let firing = policy.map(|policy| world.inhibiting(policy, namespace, None)).unwrap_or_default();
+    let monitors = world.standings(namespace, monitor_of(&case.alert), |key| ctx.probed.down_since(key));
     let operator_namespace = world.operator_namespace.clone();
     drop(world);
     let around = suppression::Surroundings {
@@ -293,15 +318,44 @@ fn suppressed(ctx: &Context, case: &Case) -> Option<String> {
         policy,
         route: case.route.as_ref().and_then(routing::RouteDecision::owner),
         silences: &silences,
-        firing: &firing,
-        monitors: &suppression::dependency::Standings::new(),
+        firing: &firing.iter().collect::<Vec<_>>(),
+        monitors: &monitors,
     };
-    let judged = suppression::judge([&case.alert.labels], &around, now);
+    let judged = suppression::judge([(&case.alert.labels, now)], &around, now);
     if let Some(silence) = judged.silence {
         let identity = format!("{} since {}", case.alert.fingerprint(), case.alert.starts_at);
         ctx.held.record(&silence, &identity, &case.alert.title(), "would have opened a ticket", now);
     }
-    judged.hold.map(|hold| hold.by)
+    match judged.hold {
+        Some(suppression::Hold { by, kind, until }) => {
+            ctx.alerts.waiting.held(&case.alert, kind);
+            Some(HeldBack { by, kind: Some(kind), until })
+        }
+        None => ctx.alerts.waiting.free(&case.alert, now).map(|until| HeldBack {
+            by: format!("its cause has ended; what still fires at {until} opens a ticket"),
+            kind: None,
+            until: Some(until),
+        }),
+    }
+}
+
+/// Whether the alert waits for a look at what its monitor depends on: for seconds only, so that where both break together
+/// the cause is told of, not this.
+fn waits_for_a_look(ctx: &Context, case: &Case) -> Option<HeldBack> {
+    let alert = &case.alert;
+    let monitor = Key::new(&*alert.namespace, monitor_of(alert)?);
+    let until = domain::time::after(alert.starts_at, dependency::PATIENCE);
+    if until <= ctx.clock.now() {
+        return None;
+    }
+    let parents = ctx.world.read().parents(&monitor);
+    let open = parents.into_iter().find(|parent| ctx.probed.may_go_down(parent, alert.starts_at))?;
+    Some(HeldBack { by: format!("waits for a look at {}", open.name), kind: None, until: Some(until) })
+}
+
+/// The monitor whose alert it is.
+fn monitor_of(alert: &Alert) -> Option<&str> {
+    Some(alert.label("monitor")).filter(|name| !name.is_empty())
 }
 
 async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, AcceptError> {

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use thiserror::Error;
 
-use crate::rehearse;
+use crate::{dependencies, rehearse};
 
 /// How far ahead gaps on call are looked for.
 const HORIZON: Duration = Duration::from_secs(90 * 86_400);
@@ -133,6 +133,7 @@ pub fn compile(tree: Tree, namespaces: Namespaces<'_>, now: Timestamp) -> World 
     let text = |file: &SourceFile| (file.path.clone(), String::from_utf8_lossy(&file.bytes).into_owned());
     world.texts = tree.files.iter().chain(&tree.fixtures).map(text).collect();
     world.fixtures = tree.fixtures;
+    world.problems.extend(dependencies::check(&loaded.objects, &world.refused));
     world.take(&loaded.objects, now);
     world.problems.extend(rehearse::check(&world.fixtures));
     world.objects = loaded.objects;

@@ -12,7 +12,7 @@ use api::{
 use crate::{
     context::Context,
     controllers::{kept, monitor},
-    index::World,
+    index::{World, monitors_of},
     kube::{
         gates::Gates,
         meta::{Key, version},
@@ -165,6 +165,7 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
                 }
                 return;
             }
+            wake_below(ctx, &key);
             match compiled {
                 Some(compiled) => ctx.probed.watch(&key, &compiled, before, ctx.clock.now()),
                 None => ctx.probed.forget(&key),
@@ -174,10 +175,17 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
         Seen::Gone(key) => {
             ctx.world.write().delete_monitor(&key);
             ctx.probed.forget(&key);
+            wake_below(ctx, &key);
             ctx.queues.monitors.add(key);
         }
         Seen::Unreadable(key, error) => unreadable("ServiceMonitor", &key, &error),
     }
+}
+
+/// A monitor came, went or has other dependencies: those that depend on it may be right now, or wrong.
+fn wake_below(ctx: &Context, monitor: &Key) {
+    let below = ctx.world.read().below(&monitor.namespace, [monitor.name.as_str()]);
+    ctx.queues.add(below);
 }
 
 fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
@@ -201,13 +209,24 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
             for monitor in monitors {
                 ctx.queues.monitors.add(Key::new(&*key.namespace, monitor));
             }
-            // What fired on it inhibits nothing any more.
-            let neighbours = gone.iter().flat_map(|ticket| ctx.world.read().neighbours(ticket)).collect::<Vec<_>>();
-            neighbours.into_iter().for_each(|key| ctx.queues.tickets.add(key));
+            // What fired on it inhibits nothing any more, and nobody is told of it.
+            gone.iter().for_each(|ticket| wake_those_held_by(ctx, ticket));
             ctx.queues.tickets.add(key);
         }
         Seen::Unreadable(key, error) => unreadable("Ticket", &key, &error),
     }
+}
+
+/// What fires on a ticket, or whether it tells somebody, is another: tickets and alerts that this may hold are judged anew.
+pub(crate) fn wake_those_held_by(ctx: &Context, ticket: &Ticket) {
+    let namespace = ticket.metadata.namespace.as_deref().unwrap_or_default();
+    let (neighbours, below) = {
+        let world = ctx.world.read();
+        (world.neighbours(ticket), world.below(namespace, monitors_of(ticket)))
+    };
+    neighbours.into_iter().for_each(|key| ctx.queues.tickets.add(key));
+    ctx.queues.add(below);
+    ctx.alerts.waiting.monitors(namespace).into_iter().for_each(|key| ctx.queues.monitors.add(key));
 }
 
 fn take_event(ctx: &Context, seen: Seen<TicketEvent>) {

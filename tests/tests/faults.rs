@@ -13,6 +13,8 @@
 mod api_server;
 #[path = "faults/crash.rs"]
 mod crash;
+#[path = "faults/dependencies.rs"]
+mod dependencies;
 #[path = "faults/objects.rs"]
 mod objects;
 #[path = "faults/receivers.rs"]

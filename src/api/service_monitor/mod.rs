@@ -70,6 +70,12 @@ pub struct ServiceMonitorSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub slo: Vec<Slo>,
+    /// What it needs. While one of these is down and somebody is told of that, as loudly at least, this monitor tells
+    /// nobody; what is still broken a minute after it has recovered does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.monitor == a.monitor))").message("expected each monitor once"))]
+    pub depends_on: Vec<Dependency>,
     /// What the alert says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AlertText")]
@@ -77,6 +83,15 @@ pub struct ServiceMonitorSpec {
     /// Stops probing. An open ticket stays open.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// Something that a monitor needs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    /// A ServiceMonitor of the same namespace.
+    #[schemars(schema_with = "schema::object_name")]
+    pub monitor: String,
 }
 
 /// How urgent an alert is.

@@ -14,7 +14,8 @@ use domain::{
 use std::time::Duration;
 
 use super::{
-    AlertText, BodyExpect, Header, HttpProbe, Method, ScriptLine, ServiceMonitor, Slo, TcpProbe, Thresholds, Tls,
+    AlertText, BodyExpect, Dependency, Header, HttpProbe, Method, ScriptLine, ServiceMonitor, Slo, TcpProbe,
+    Thresholds, Tls,
 };
 use crate::findings::{Findings, Validated, seconds};
 
@@ -50,6 +51,7 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
         (None, Some(tcp)) => tcp_target(&mut findings, tcp).map(Target::Tcp),
         (None, None) => None,
     };
+    let depends_on = depends_on(&mut findings, &spec.depends_on, &name);
     let (own, annotations) = spec.alert.as_ref().map(|alert| alert_text(&mut findings, alert)).unwrap_or_default();
     let severity = domain::alert::Severity::from(spec.severity);
     let mut labels = own;
@@ -73,6 +75,7 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
         slos,
         labels,
         annotations,
+        depends_on,
         suspended: spec.suspend,
     });
     findings.finish_some(valid)
@@ -119,6 +122,21 @@ fn thresholds(findings: &mut Findings, written: &Thresholds, cadence: Cadence) -
         degraded_above,
         flapping,
     }
+}
+
+/// Whether the others are there, and whether they lead back here, is known where all of them are.
+fn depends_on(findings: &mut Findings, written: &[Dependency], own: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for (i, Dependency { monitor }) in written.iter().enumerate() {
+        if names.contains(monitor) {
+            findings.error("spec.dependsOn", "expected each monitor once");
+        }
+        if monitor == own {
+            findings.error(format!("spec.dependsOn[{i}].monitor"), "expected another monitor, found this one");
+        }
+        names.push(monitor.clone());
+    }
+    names
 }
 
 fn slos(findings: &mut Findings, written: &[Slo], cadence: Cadence) -> Vec<Promise> {

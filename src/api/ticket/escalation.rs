@@ -113,6 +113,22 @@ pub struct HeldStatus {
     pub settled: Option<Timestamp>,
 }
 
+/// Why the ticket is not a trouble of its own for now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CauseStatus {
+    /// In words: depends on database, which is down (ticket inc-…, page).
+    #[schemars(schema_with = "schema::text::<500>")]
+    pub by: String,
+    /// When it was found.
+    #[schemars(schema_with = "schema::instant")]
+    pub since: Timestamp,
+    /// It has ended: if this ticket still fires then, its escalation begins anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub settled: Option<Timestamp>,
+}
+
 /// A step that somebody called for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

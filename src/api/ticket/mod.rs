@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
-pub use escalation::{CalledStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
+pub use escalation::{CalledStatus, CauseStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
 pub use notices::{NoticeReason, NoticesStatus};
 pub use status::{
     AlertLine, AlertLineState, AlertsStatus, BreachLine, ClockLine, MessageLine, Messages, Notification,

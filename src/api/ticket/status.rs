@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use kube::KubeSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{EscalationStatus, Link, Severity};
+use super::{CauseStatus, EscalationStatus, Link, Severity};
 use crate::{conditions::Condition, schema, ticket_event::Feedback};
 
 /// What is known of a ticket.
@@ -71,6 +71,10 @@ pub struct TicketStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "EscalationStatus")]
     pub escalation: Option<EscalationStatus>,
+    /// The cause that was found after somebody had been paged: the escalation waits for its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CauseStatus")]
+    pub cause: Option<CauseStatus>,
     /// Who was told, and what came of it: the last 50 and all unfinished ones. Others are counted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["id"]))]

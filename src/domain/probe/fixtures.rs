@@ -83,6 +83,7 @@ pub(crate) fn monitor(thresholds: Thresholds, slos: Vec<Slo>) -> Monitor {
         slos,
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         annotations: Labels::from([("description".to_owned(), "Nobody can pay.".to_owned())]),
+        depends_on: Vec::new(),
         suspended: false,
     }
 }

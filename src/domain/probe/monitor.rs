@@ -29,6 +29,8 @@ pub struct Monitor {
     pub labels: Labels,
     /// What the alerts say for people: `summary`, `description`, `guide`, as far as they were written.
     pub annotations: Labels,
+    /// The monitors of its namespace that it needs: while one of them is down it tells nobody.
+    pub depends_on: Vec<String>,
     /// Whether nobody looks, by request.
     pub suspended: bool,
 }

@@ -3,18 +3,33 @@
 //!
 //! The cause is looked for upwards, through monitors that are down themselves: a gateway that is held by its database
 //! passes that on to the shop behind it. A monitor that is up passes nothing on.
+//!
+//! What breaks long after a monitor did is no cause of it: see [`FOUND_WITHIN`].
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
-use crate::alert::Severity;
+use jiff::Timestamp;
+
+use crate::{alert::Severity, time::after};
+
+/// How long the page of a monitor that has dependencies may wait for a look at them: the page of the cause is the better
+/// one, but none may come noticeably later for it.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long after an alert began to fire a monitor above may go down and still be its cause: so long it may take until
+/// slower looks have found out.
+pub const FOUND_WITHIN: Duration = Duration::from_secs(120);
 
 /// A monitor as it stands now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Standing {
     /// The monitors it depends on, as written.
     pub depends_on: Vec<String>,
-    /// Whether it is down.
-    pub is_down: bool,
+    /// Since when it is down; `None` while it is not.
+    pub down_since: Option<Timestamp>,
     /// Its open ticket, when that tells somebody: its name and severity.
     pub told: Option<(String, Severity)>,
 }
@@ -40,14 +55,15 @@ impl Cause<'_> {
     }
 }
 
-/// The nearest monitor above this one that is down and of which somebody is told at `severity` or higher. A monitor that
-/// leads back to itself is no cause of its own.
-pub fn cause<'a>(standings: &'a Standings, monitor: &str, severity: Severity) -> Option<Cause<'a>> {
+/// The nearest monitor above this one that is down and of which somebody is told at `severity` or higher, for an alert that
+/// fires since then. A monitor that leads back to itself is no cause of its own.
+pub fn cause<'a>(standings: &'a Standings, monitor: &str, severity: Severity, since: Timestamp) -> Option<Cause<'a>> {
+    let latest = after(since, FOUND_WITHIN);
     let mut seen = BTreeSet::from([monitor]);
     let mut ahead: VecDeque<&'a str> = above(standings, monitor);
     while let Some(name) = ahead.pop_front() {
         let Some((name, standing)) = standings.get_key_value(name) else { continue };
-        if !seen.insert(name) || !standing.is_down {
+        if !seen.insert(name) || standing.down_since.is_none_or(|down| down > latest) {
             continue;
         }
         match &standing.told {

@@ -34,7 +34,7 @@ pub struct Surroundings<'a> {
     pub silences: &'a [Silence],
     /// The labels of everything that fires in this namespace by this policy, as their senders wrote them, the ticket's
     /// own alerts among them.
-    pub firing: &'a [Labels],
+    pub firing: &'a [&'a Labels],
     /// The monitors that the ticket's monitors depend on, and those themselves.
     pub monitors: &'a dependency::Standings,
 }
@@ -56,22 +56,26 @@ struct Found {
     silence: Option<String>,
 }
 
-/// Judges the firing alerts of one ticket, as their senders wrote them. An alert that opens a ticket is
-/// judged alone.
-pub fn judge<'l>(alerts: impl IntoIterator<Item = &'l Labels>, around: &Surroundings<'_>, now: Timestamp) -> Judgement {
+/// Judges the firing alerts of one ticket, as their senders wrote them, each with the time since when it fires. An alert
+/// that opens a ticket is judged alone, and as if it began now: whatever is down by then may be its cause.
+pub fn judge<'l>(
+    alerts: impl IntoIterator<Item = (&'l Labels, Timestamp)>,
+    around: &Surroundings<'_>,
+    now: Timestamp,
+) -> Judgement {
     let rules = around.policy.map_or(&[][..], |policy| policy.inhibit.as_slice());
     let read = |labels: &Labels| around.policy.map(|policy| routing::normalise(policy, labels));
     let firing: Vec<Labels> = match rules {
         [] => Vec::new(),
-        _ => around.firing.iter().filter_map(read).map(|(labels, _)| labels).collect(),
+        _ => around.firing.iter().copied().filter_map(read).map(|(labels, _)| labels).collect(),
     };
     let sources = sources(rules, &firing);
     let muted = around.policy.zip(around.route).and_then(|(policy, route)| muted(policy, route, now));
     let mut judgement = Judgement::default();
     let mut each = Vec::new();
-    for written in alerts {
+    for (written, since) in alerts {
         let (labels, severity) = read(written).unwrap_or_else(|| (written.clone(), Severity::Page));
-        let mut found = all_that_hold(written, &labels, severity, &sources, around, now);
+        let mut found = all_that_hold((written, since), &labels, severity, &sources, around, now);
         found.extend(muted.clone().map(|hold| Found { hold, silence: None }));
         let title = title(written);
         if found.is_empty() {
@@ -121,7 +125,7 @@ fn common(each: Vec<Vec<Found>>) -> Option<Found> {
 }
 
 fn all_that_hold(
-    written: &Labels,
+    (written, since): (&Labels, Timestamp),
     labels: &Labels,
     severity: Severity,
     sources: &[Source<'_>],
@@ -144,7 +148,7 @@ fn all_that_hold(
     let inhibiting = sources.iter().filter(|source| source.inhibits(labels));
     found.extend(inhibiting.map(|source| other(source.sentence(), HoldKind::Inhibition)));
     let monitor = labels.get("monitor").filter(|name| !name.is_empty());
-    let cause = monitor.and_then(|monitor| dependency::cause(monitors, monitor, severity));
+    let cause = monitor.and_then(|monitor| dependency::cause(monitors, monitor, severity, since));
     found.extend(cause.map(|cause| other(cause.sentence(), HoldKind::Dependency)));
     found
 }

@@ -76,7 +76,7 @@ impl Around {
     fn with_monitor(mut self, name: &str, depends_on: &[&str], down: bool, told: Option<Severity>) -> Self {
         let depends_on = depends_on.iter().map(|name| (*name).to_owned()).collect();
         let told = told.map(|severity| (format!("inc-{name}"), severity));
-        self.monitors.insert(name.to_owned(), Standing { depends_on, is_down: down, told });
+        self.monitors.insert(name.to_owned(), Standing { depends_on, down_since: down.then(|| at(0)), told });
         self
     }
 
@@ -88,10 +88,10 @@ impl Around {
             policy: Some(&self.policy),
             route: None,
             silences: &self.silences,
-            firing: &self.firing,
+            firing: &self.firing.iter().collect::<Vec<_>>(),
             monitors: &self.monitors,
         };
-        judge(&alerts, &surroundings, at(5))
+        judge(alerts.iter().map(|labels| (labels, at(5))), &surroundings, at(5))
     }
 
     fn hold(&self, alert: &str) -> Option<(HoldKind, String)> {
@@ -206,6 +206,21 @@ fn a_parent_holds_only_while_it_is_down_and_somebody_is_told_at_least_as_loudly(
     #[case] held: bool,
 ) {
     let around = around().with_monitor("shop", &["database"], true, None).with_monitor("database", &[], down, told);
+    assert_eq!(around.hold("monitor=shop severity=page").is_some(), held);
+}
+
+#[rstest]
+#[case::before(-60, true)]
+#[case::within_two_minutes(2, true)]
+#[case::later(3, false)]
+fn what_goes_down_long_after_it_is_no_cause_of_it(#[case] minutes_later: i64, #[case] held: bool) {
+    let mut around = around().with_monitor("shop", &["database"], true, None).with_monitor(
+        "database",
+        &[],
+        true,
+        Some(Severity::Page),
+    );
+    around.monitors.get_mut("database").unwrap().down_since = Some(at(5 + minutes_later));
     assert_eq!(around.hold("monitor=shop severity=page").is_some(), held);
 }
 

@@ -19,9 +19,10 @@ use super::{
     validate::human,
 };
 use crate::{
+    controllers::ticket::rehearse::Around,
     load,
     rehearse::{
-        Setting,
+        DownForm, Setting,
         incident::{self, Circumstances},
         request,
     },
@@ -37,6 +38,10 @@ pub struct ExplainArgs {
     /// The labels of an alert: alertname=CheckoutDown,service=checkout,severity=page
     #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels, required_unless_present = "ticket")]
     pub labels: Option<Labels>,
+
+    /// Monitors of these files that are down all the while: alerts of what depends on them (label monitor) wait for them
+    #[arg(long, value_name = "MONITOR", requires = "labels")]
+    pub down: Vec<String>,
 
     /// A file with a Ticket and its TicketEvents, as `kubectl get tickets,ticketevents -o yaml` prints them
     #[arg(long, value_name = "FILE", conflicts_with = "labels")]
@@ -68,7 +73,7 @@ pub fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> R
     for problem in world.problems.iter().filter(|problem| problem.is_error()) {
         output.say(human(problem, &world, false, output.progress_colour).trim_end())?;
     }
-    let setting = Setting { policies: &world.policies };
+    let setting = Setting { policies: &world.policies, monitors: &world.monitors };
     let at = whole_seconds(args.at.unwrap_or(now));
     let (answer, exit) = match (&args.ticket, &args.labels) {
         (Some(file), _) => (of_ticket(setting, file, at), Exit::Done),
@@ -101,12 +106,15 @@ fn of_alert(
         Ok(namespace) => namespace,
         Err(problem) => return (Err(format!("--{problem}")), Exit::Usage),
     };
+    let down: Vec<DownForm> = args.down.iter().cloned().map(DownForm::Always).collect();
+    let down = match incident::down(setting, &down, &namespace) {
+        Ok(down) => down,
+        Err(problem) => return (Err(format!("--{problem}")), Exit::Usage),
+    };
     let (labels, annotations) = (labels.clone(), Labels::new());
     let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
     let met = Circumstances {
-        silences: Vec::new(),
-        overrides: Vec::new(),
-        firing: Vec::new(),
+        around: Around { monitors: setting.standings(&alert.namespace), down, ..Around::default() },
         events: Vec::new(),
         ends: None,
         until: after(at, args.until),

@@ -2,6 +2,7 @@
 //!
 //! Each call says whose decisions it may change. Nothing here talks to the API; tests need no server.
 
+mod monitors;
 mod overrides;
 mod sources;
 mod tickets;
@@ -11,8 +12,8 @@ use std::{
     sync::Arc,
 };
 
-use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent};
-use domain::{policy::Policy, probe::Monitor, problem::Problem};
+use api::{OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent};
+use domain::{policy::Policy, problem::Problem};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
@@ -56,17 +57,6 @@ impl PolicyEntry {
     }
 }
 
-/// A monitor as it was seen, and what it means.
-#[derive(Debug, Clone)]
-pub struct MonitorEntry {
-    /// The object.
-    pub object: Arc<ServiceMonitor>,
-    /// What is probed: this version, or the last one that was valid.
-    pub compiled: Option<Arc<Monitor>>,
-    /// What is wrong with the spec; warnings too.
-    pub problems: Vec<Problem>,
-}
-
 /// A silence as it was seen, and what it means.
 #[derive(Debug, Clone)]
 pub struct SilenceEntry {
@@ -85,6 +75,8 @@ pub struct World {
     pub operator_namespace: String,
     policies: BTreeMap<Key, PolicyEntry>,
     monitors: HashMap<Key, MonitorEntry>,
+    /// Monitors by what they depend on, whether that is there or not.
+    children: HashMap<Key, std::collections::BTreeSet<Key>>,
     silences: BTreeMap<Key, SilenceEntry>,
     overrides: BTreeMap<Key, OverrideEntry>,
     sources: BTreeMap<Key, SourceEntry>,
@@ -99,6 +91,7 @@ pub struct World {
     by_fingerprint: HashMap<(String, String), Key>,
 }
 
+pub use monitors::{MonitorEntry, monitors_of, tells};
 pub use overrides::{OverrideEntry, of_policy as overrides_of_policy};
 pub use sources::SourceEntry;
 pub use tickets::GroupKey;
@@ -187,51 +180,6 @@ impl World {
     /// Every policy that engines may use.
     pub fn usable_policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.values().filter_map(|entry| entry.compiled.as_ref())
-    }
-
-    /// A monitor is there, in this version. Returns whether its spec changed. An invalid version leaves the last valid
-    /// one in force: a typo must neither silence a target nor leave its alert firing for ever.
-    pub fn apply_monitor(&mut self, object: ServiceMonitor) -> bool {
-        let key = Key::of(&object);
-        if self.monitors.get(&key).is_some_and(|known| is_older(&object, known.object.as_ref())) {
-            return false;
-        }
-        let object = Arc::new(object);
-        let changed = self.monitors.get(&key).is_none_or(|before| {
-            before.object.metadata.generation != object.metadata.generation
-                || before.object.metadata.uid != object.metadata.uid
-        });
-        let entry = if changed {
-            match api::service_monitor::validate(&object) {
-                Ok(valid) => MonitorEntry { object, compiled: Some(Arc::new(valid.value)), problems: valid.warnings },
-                Err(problems) => {
-                    let before =
-                        self.monitors.remove(&key).filter(|before| before.object.metadata.uid == object.metadata.uid);
-                    MonitorEntry { object, compiled: before.and_then(|before| before.compiled), problems }
-                }
-            }
-        } else {
-            let before = self.monitors.remove(&key);
-            let (compiled, problems) = before.map_or((None, Vec::new()), |before| (before.compiled, before.problems));
-            MonitorEntry { object, compiled, problems }
-        };
-        self.monitors.insert(key, entry);
-        changed
-    }
-
-    /// A monitor is gone. Returns what it was.
-    pub fn delete_monitor(&mut self, key: &Key) -> Option<MonitorEntry> {
-        self.monitors.remove(key)
-    }
-
-    /// One monitor.
-    pub fn monitor(&self, key: &Key) -> Option<&MonitorEntry> {
-        self.monitors.get(key)
-    }
-
-    /// Every monitor.
-    pub fn monitors(&self) -> impl Iterator<Item = (&Key, &MonitorEntry)> {
-        self.monitors.iter()
     }
 
     /// A silence is there, in this version.

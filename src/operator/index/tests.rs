@@ -113,3 +113,59 @@ fn a_changed_policy_touches_only_the_tickets_that_live_by_it() {
     world.apply_ticket(ticket("inc-b", 1, "", &by("other")));
     assert_eq!(world.apply_policy(policy("payments", &valid())).tickets, [key("inc-a")]);
 }
+
+/// A policy by which what fires as `cause` inhibits the rest.
+fn inhibiting() -> Value {
+    let mut spec = valid();
+    spec["inhibit"] = json!([{"name": "cause", "source": ["alertname=\"cause\""], "target": ["severity=\"page\""]}]);
+    spec
+}
+
+fn firing(alertname: &str) -> Value {
+    json!({"alerts": {"firing": 1, "resolved": 0, "list": [{
+        "fingerprint": format!("{:016x}", alertname.len()), "name": alertname, "state": "Firing",
+        "since": "2026-11-23T03:00:00Z", "labels": {"alertname": alertname, "severity": "page"}}]}})
+}
+
+fn alertnames(labels: &[domain::labels::Labels]) -> Vec<&str> {
+    labels.iter().map(|labels| labels["alertname"].as_str()).collect()
+}
+
+#[test]
+fn what_inhibits_is_what_fires_as_a_source_on_other_tickets_of_the_namespace_by_that_policy() {
+    let mut world = World::new("firstline-system");
+    world.apply_policy(policy("payments", &inhibiting()));
+    world.apply_ticket(ticket("inc-cause", 1, "", &firing("cause")));
+    world.apply_ticket(ticket("inc-other", 1, "", &firing("other")));
+    let policy = world.usable_policies().next().unwrap().clone();
+    assert_eq!(alertnames(&world.inhibiting(&policy, "payments", None)), ["cause"], "what is no source is left out");
+    assert!(
+        world.inhibiting(&policy, "payments", Some(&key("inc-cause"))).is_empty(),
+        "its own alerts are its ticket's"
+    );
+    assert!(world.inhibiting(&policy, "identity", None).is_empty());
+
+    // It ends; a policy without inhibitions asks for nothing.
+    world.apply_ticket(ticket("inc-cause", 2, "", &json!({"alerts": {"firing": 0, "resolved": 1, "list": []}})));
+    assert!(world.inhibiting(&policy, "payments", None).is_empty());
+    let mut without = (*policy).clone();
+    without.inhibit.clear();
+    world.apply_ticket(ticket("inc-cause", 3, "", &firing("cause")));
+    assert!(world.inhibiting(&without, "payments", None).is_empty());
+}
+
+#[test]
+fn the_neighbours_of_a_ticket_are_those_on_which_something_fires_by_the_same_policy() {
+    let mut world = World::new("firstline-system");
+    world.apply_policy(policy("payments", &inhibiting()));
+    let cause = ticket("inc-cause", 1, "", &firing("cause"));
+    world.apply_ticket(cause.clone());
+    world.apply_ticket(ticket("inc-other", 1, "", &firing("other")));
+    world.apply_ticket(ticket("inc-quiet", 1, "", &json!({"alerts": {"firing": 0, "resolved": 1, "list": []}})));
+    assert_eq!(world.neighbours(&cause), [key("inc-other")]);
+    world.delete_ticket(&key("inc-other"));
+    assert_eq!(world.neighbours(&cause), []);
+    world.apply_ticket(ticket("inc-other", 2, "", &firing("other")));
+    world.apply_policy(policy("payments", &valid()));
+    assert_eq!(world.neighbours(&cause), [], "without inhibitions nothing is held by another ticket");
+}

@@ -207,7 +207,7 @@ impl World {
     }
 }
 
-fn is_over(ticket: &Ticket) -> bool {
+pub(super) fn is_over(ticket: &Ticket) -> bool {
     let state = ticket.status.as_ref().and_then(|status| status.state);
     matches!(state, Some(TicketState::Resolved | TicketState::Closed))
 }

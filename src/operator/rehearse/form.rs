@@ -4,10 +4,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::labels::Labels;
+use domain::{labels::Labels, time::whole_seconds};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+
+use crate::controllers::ticket::rehearse::Span;
 
 /// One case: exactly one of `alert`, `ticket` and `oncall`, and what is expected of it.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,7 +43,10 @@ pub(super) struct CaseForm {
     pub(super) overrides: Vec<OverrideForm>,
     /// Other alerts that fire, for inhibition.
     #[serde(default)]
-    pub(super) firing: Vec<Labels>,
+    pub(super) firing: Vec<FiringForm>,
+    /// Monitors of these files that are down.
+    #[serde(default)]
+    pub(super) down: Vec<DownForm>,
     /// Read once it is known of what.
     pub(super) expect: Value,
 }
@@ -57,6 +62,61 @@ pub(super) struct AlertForm {
     /// When it ends; it fires on when absent.
     #[serde(default)]
     pub(super) ends: Option<Timestamp>,
+}
+
+/// Another alert that fires: its labels, all the while, or from … until ….
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected labels, or {labels: …, from: a time, until: a time}")]
+pub(super) enum FiringForm {
+    Timed {
+        labels: Labels,
+        #[serde(default)]
+        from: Option<Timestamp>,
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
+    Always(Labels),
+}
+
+impl FiringForm {
+    pub(super) fn read(&self) -> (Labels, Span) {
+        match self {
+            Self::Always(labels) => (labels.clone(), Span::default()),
+            Self::Timed { labels, from, until } => (labels.clone(), span(*from, *until)),
+        }
+    }
+}
+
+/// A monitor that is down: its name, all the while, or from … until ….
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged, expecting = "expected the name of a monitor, or {monitor: a name, from: a time, until: a time}")]
+pub(crate) enum DownForm {
+    Always(String),
+    Timed(Outage),
+}
+
+/// See [`DownForm`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct Outage {
+    monitor: String,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    #[serde(default)]
+    until: Option<Timestamp>,
+}
+
+impl DownForm {
+    pub(super) fn read(&self) -> (String, Span) {
+        match self {
+            Self::Always(monitor) => (monitor.clone(), Span::default()),
+            Self::Timed(Outage { monitor, from, until }) => (monitor.clone(), span(*from, *until)),
+        }
+    }
+}
+
+fn span(from: Option<Timestamp>, until: Option<Timestamp>) -> Span {
+    Span { from: from.map(whole_seconds), until: until.map(whole_seconds) }
 }
 
 /// `never`, or who and when.

@@ -11,7 +11,7 @@ use domain::{
     policy::Policy,
     problem::Problem,
     routing::{self, RouteDecision},
-    suppression::{self, Hold, Silence, Surroundings, dependency::Standings},
+    suppression::{self, Hold, HoldKind, Silence, Surroundings},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
 use jiff::Timestamp;
@@ -21,12 +21,12 @@ use super::{
     Compared, Setting,
     difference::{Differences, or_none},
     duty,
-    form::{AcknowledgeForm, AlertExpect, AlertForm, CaseForm, PageExpect, SilenceForm},
+    form::{AcknowledgeForm, AlertExpect, AlertForm, CaseForm, DownForm, FiringForm, PageExpect, SilenceForm},
     request, user_of,
 };
 use crate::{
     alerts::{self, Case},
-    controllers::ticket::rehearse::{Incoming, REVISION, Rehearsal, Sent},
+    controllers::ticket::rehearse::{Around, Incoming, REVISION, Rehearsal, Sent, Span},
 };
 
 /// How long an alert is looked at where nothing else is said.
@@ -50,12 +50,8 @@ pub(crate) struct Incident {
 
 /// What the alert meets.
 pub(crate) struct Circumstances {
-    /// The silences that exist.
-    pub(crate) silences: Vec<Silence>,
-    /// The shifts that somebody takes over.
-    pub(crate) overrides: Vec<Override>,
-    /// The labels of other alerts that fire all the while.
-    pub(crate) firing: Vec<Labels>,
+    /// Silences, overrides, other alerts, monitors that are down.
+    pub(crate) around: Around,
     /// What people do on its ticket.
     pub(crate) events: Vec<(Timestamp, TicketEvent)>,
     /// When the alert ends by itself.
@@ -86,13 +82,28 @@ impl Incident {
     fn open(&mut self, met: Circumstances) {
         let Some(case) = &mut self.case else { return };
         let mut now = case.alert.at;
-        let firing: Vec<Labels> = met.firing.iter().cloned().chain([case.alert.labels.clone()]).collect();
-        // Bounded: each look comes later than the one before, as suppressors end.
-        while let Some(hold) = held(case, self.policy.as_deref(), &met.silences, &firing, now) {
-            if self.suppressed.last().is_none_or(|(_, by)| *by != hold.by) {
-                self.suppressed.push((now, hold.by));
-            }
-            let Some(again) = hold.until.filter(|until| *until > now && *until <= met.until) else { return };
+        // Since when nothing holds it any more that has to settle.
+        let (mut kind, mut free): (Option<HoldKind>, Option<Timestamp>) = (None, None);
+        // Bounded: each look comes later than the one before, as something around it begins or ends.
+        loop {
+            let until = match held(case, self.policy.as_deref(), &met.around, now) {
+                Some(hold) => {
+                    if self.suppressed.last().is_none_or(|(_, by)| *by != hold.by) {
+                        self.suppressed.push((now, hold.by));
+                    }
+                    (kind, free) = (Some(hold.kind), None);
+                    hold.until
+                }
+                None => {
+                    let settled = after(*free.get_or_insert(now), kind.map_or(Duration::ZERO, HoldKind::settle));
+                    if settled <= now {
+                        break;
+                    }
+                    Some(settled)
+                }
+            };
+            let again = met.around.changes().chain(until).filter(|at| *at > now).min();
+            let Some(again) = again.filter(|again| *again <= met.until) else { return };
             now = again;
             if met.ends.is_some_and(|ends| ends <= now) {
                 return;
@@ -105,7 +116,7 @@ impl Incident {
         ticket.metadata.uid = Some(name);
         ticket.metadata.generation = Some(1);
         ticket.metadata.creation_timestamp = Some(Time(created));
-        let mut rehearsal = Rehearsal::new(ticket, self.policy.clone(), met.silences, met.overrides);
+        let mut rehearsal = Rehearsal::new(ticket, self.policy.clone(), met.around);
         for (at, event) in met.events {
             rehearsal.expect(at, Incoming::Event(Box::new(event)));
         }
@@ -151,17 +162,19 @@ impl Incident {
 }
 
 /// What keeps an alert from opening a ticket.
-fn held(case: &Case, policy: Option<&Policy>, silences: &[Silence], firing: &[Labels], now: Timestamp) -> Option<Hold> {
+fn held(case: &Case, policy: Option<&Policy>, around: &Around, now: Timestamp) -> Option<Hold> {
+    let firing = around.firing(now);
+    let firing: Vec<&Labels> = firing.iter().chain([&case.alert.labels]).collect();
     let around = Surroundings {
         namespace: &case.alert.namespace,
         operator_namespace: "",
         policy,
         route: case.route.as_ref().and_then(RouteDecision::owner),
-        silences,
-        firing,
-        monitors: &Standings::new(),
+        silences: &around.silences,
+        firing: &firing,
+        monitors: &around.standings(now),
     };
-    suppression::judge([&case.alert.labels], &around, now).hold
+    suppression::judge([(&case.alert.labels, now)], &around, now).hold
 }
 
 fn target(sent: &Sent) -> String {
@@ -191,9 +204,13 @@ pub(super) fn compare(
     let policy = routing::choose_policy(setting.policies, &namespace, &alert.labels);
     let span = expect.until.as_deref().and_then(|text| parse_duration(text).ok()).unwrap_or(UNTIL);
     let circumstances = Circumstances {
-        silences: silences(&form.silences, &namespace)?,
-        overrides: overrides(form, policy.as_ref().map(|choice| &**choice.policy))?,
-        firing: form.firing.clone(),
+        around: Around {
+            silences: silences(&form.silences, &namespace)?,
+            overrides: overrides(form, policy.as_ref().map(|choice| &**choice.policy))?,
+            firing: form.firing.iter().map(FiringForm::read).collect(),
+            monitors: setting.standings(&namespace),
+            down: down(setting, &form.down, &namespace)?,
+        },
         events: events(form, policy.as_ref().map(|choice| &**choice.policy))?,
         ends: written.ends.map(whole_seconds),
         // What nobody asks about is not lived through.
@@ -219,6 +236,25 @@ fn events(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<(Timestamp, Ti
         events.push((*at, request::acknowledgement(*at, &author)?));
     }
     Ok(events)
+}
+
+/// Monitors that are down. Paths of problems begin with `down[…]`.
+pub(crate) fn down(
+    setting: Setting<'_>,
+    written: &[DownForm],
+    namespace: &str,
+) -> Result<Vec<(String, Span)>, Problem> {
+    let one = |(index, form): (usize, &DownForm)| {
+        let (monitor, span) = form.read();
+        let known = || setting.monitors.iter().filter(|known| known.namespace == namespace);
+        if known().any(|known| known.name == monitor) {
+            return Ok((monitor, span));
+        }
+        let message = format!("no ServiceMonitor of namespace {namespace} is called `{monitor}` in these files");
+        let problem = Problem::error(format!("down[{index}]"), message);
+        Err(problem.suggest_from(&monitor, known().map(|known| known.name.as_str())))
+    };
+    written.iter().enumerate().map(one).collect()
 }
 
 fn silences(written: &[SilenceForm], namespace: &str) -> Result<Vec<Silence>, Problem> {

@@ -24,12 +24,19 @@ pub(crate) mod request;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
-use domain::{policy::Policy, problem::Problem};
+use domain::{
+    alert::Severity,
+    policy::Policy,
+    probe::Monitor,
+    problem::Problem,
+    suppression::dependency::{self, Standing, Standings},
+};
 use gitops::{FileError, tree::SourceFile};
 use serde::Serialize;
 
+pub(crate) use self::form::DownForm;
 use self::{
     difference::Difference,
     read::{Case, Question},
@@ -68,7 +75,7 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
     }
     let (cases, _) = read::read(&world.fixtures);
     let mut errors = Vec::new();
-    let setting = Setting { policies: &world.policies };
+    let setting = Setting { policies: &world.policies, monitors: &world.monitors };
     let mut outcomes = Vec::with_capacity(cases.len());
     for (case, compared) in cases.iter().zip(run_all(setting, &cases)) {
         match compared {
@@ -110,11 +117,13 @@ fn run_case(setting: Setting<'_>, case: &Case) -> Result<Compared, Problem> {
     }
 }
 
-/// The policies that cases are about.
+/// The policies that cases are about, and the monitors beside them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Setting<'a> {
     /// All that were found.
     pub(crate) policies: &'a [Arc<Policy>],
+    /// Monitors, for what depends on what.
+    pub(crate) monitors: &'a [Monitor],
 }
 
 impl<'a> Setting<'a> {
@@ -138,6 +147,25 @@ impl<'a> Setting<'a> {
                 format!("expected a namespace, since policies stand in several: {}", several.join(", ")),
             )),
         }
+    }
+
+    /// The monitors of a namespace, none of them down. Of one that goes down somebody is told at its severity.
+    pub(crate) fn standings(self, namespace: &str) -> Standings {
+        let here = || self.monitors.iter().filter(|monitor| monitor.namespace == namespace);
+        let graph: BTreeMap<&str, &'a [String]> =
+            here().map(|monitor| (monitor.name.as_str(), monitor.depends_on.as_slice())).collect();
+        let is_in_a_circle = |monitor: &'a Monitor| {
+            let circle = dependency::circle(&monitor.name, |name| graph.get(name).copied().unwrap_or_default());
+            circle.is_some()
+        };
+        let standing = |monitor: &'a Monitor| {
+            let told = (monitor.severity > Severity::Info).then(|| (format!("of {}", monitor.name), monitor.severity));
+            // As in a cluster, a circle counts for nothing.
+            let is_circle = !monitor.depends_on.is_empty() && is_in_a_circle(monitor);
+            let depends_on = if is_circle { Vec::new() } else { monitor.depends_on.clone() };
+            (monitor.name.clone(), Standing { depends_on, down_since: None, told })
+        };
+        here().map(standing).collect()
     }
 
     /// The policy of this name that serves the namespace.

@@ -144,6 +144,7 @@ fn misplaced(form: &CaseForm, question: &Question, problems: &mut Vec<Problem>) 
     let rules = [
         ("acknowledge", form.acknowledge.is_some(), is_alert, "`alert`; write what people do as `events`"),
         ("firing", !form.firing.is_empty(), is_alert, "`alert`"),
+        ("down", !form.down.is_empty(), is_alert, "`alert`"),
         ("silences", !form.silences.is_empty(), is_alert, "`alert`"),
         ("events", !form.events.is_empty(), !is_oncall, "`alert` or `ticket`"),
     ];

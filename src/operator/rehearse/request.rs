@@ -24,7 +24,7 @@ use super::{
     read::typed,
     user_of,
 };
-use crate::controllers::ticket::rehearse::{self, Incoming, Rehearsal};
+use crate::controllers::ticket::rehearse::{self, Around, Incoming, Rehearsal};
 
 /// The name of the ticket that is thought of; no object has it.
 const TICKET: &str = "rehearsed";
@@ -165,8 +165,8 @@ pub(super) fn compare(
         return Err(Problem::error("ticket.policy", format!("no policy of namespace {namespace} is called `{name}`"))
             .suggest_from(name, known.map(|policy| policy.name.as_str())));
     }
-    let overrides = incident::overrides(form, policy.as_deref())?;
-    let mut rehearsal = Rehearsal::new(ticket, policy.clone(), Vec::new(), overrides);
+    let around = Around { overrides: incident::overrides(form, policy.as_deref())?, ..Around::default() };
+    let mut rehearsal = Rehearsal::new(ticket, policy.clone(), around);
     let events = events(&form.events, policy.as_deref())?;
     let at = expect.at.or(events.iter().map(|(at, _)| *at).max()).unwrap_or(written.created);
     for (at, event) in events {

@@ -315,3 +315,86 @@ fn an_override_of_nobody_is_a_mistake_of_the_fixture() {
     let words = "overrides[0].person: no person of policy payments is called `bop`; did you mean `bob`?";
     assert!(found.iter().any(|problem| problem.contains(words)), "{found:?}");
 }
+
+const MONITORS: &str = "
+apiVersion: firstline.dev/v1alpha1
+kind: ServiceMonitor
+metadata: {name: database, namespace: payments}
+spec: {service: database, severity: page, probe: {tcp: {address: 'db.example:5432'}}}
+---
+apiVersion: firstline.dev/v1alpha1
+kind: ServiceMonitor
+metadata: {name: checkout, namespace: payments}
+spec: {service: checkout, severity: page, probe: {tcp: {address: 'shop.example:443'}}, dependsOn: [{monitor: database}]}
+";
+
+/// The same with monitors beside the policy.
+fn differences_with_monitors(fixture: &str) -> Vec<String> {
+    let tree = Tree {
+        files: vec![file("policy.yaml", POLICY), file("monitors.yaml", MONITORS)],
+        fixtures: vec![file("policy.test.yaml", fixture)],
+        ..Tree::default()
+    };
+    let now = "2026-11-23T00:00:00Z".parse().unwrap();
+    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now));
+    let wrong = wrong.iter().map(ToString::to_string);
+    let all = outcomes.into_iter().flat_map(|outcome| outcome.differences);
+    wrong.chain(all.map(|d| format!("{}: expected {} got {}", d.field, d.expected, d.got))).collect()
+}
+
+const DOWN: &str =
+    "alert: {at: '2026-11-23T03:00:00+01:00', labels: {service: checkout, monitor: checkout, severity: page}}";
+
+#[test]
+fn what_depends_on_a_monitor_that_is_down_opens_no_ticket_until_a_minute_after_its_end() {
+    let fixture = format!(
+        "
+tests:
+  - name: the database is down all the while
+    {DOWN}
+    down: [database]
+    expect: {{ticket: false, suppressedBy: 'depends on database, which is down (ticket of database, page)', pages: []}}
+  - name: the database is mended, checkout is not
+    {DOWN}
+    down: [{{monitor: database, until: '2026-11-23T03:10:00+01:00'}}]
+    expect: {{ticket: true, pages: [{{after: 11m, to: ada, channel: ops}}], until: 15m}}
+  - name: both are mended
+    {}
+    down: [{{monitor: database, until: '2026-11-23T03:10:00+01:00'}}]
+    expect: {{ticket: false, pages: []}}
+",
+        DOWN.replace("at:", "ends: '2026-11-23T03:10:30+01:00', at:")
+    );
+    assert_eq!(differences_with_monitors(&fixture), [] as [String; 0]);
+}
+
+#[test]
+fn a_cause_that_is_found_within_two_minutes_holds_the_chain_and_its_end_begins_it_anew() {
+    let fixture = format!(
+        "
+tests:
+  - name: found after a minute
+    {DOWN}
+    down: [{{monitor: database, from: '2026-11-23T03:01:00+01:00', until: '2026-11-23T03:20:00+01:00'}}]
+    expect:
+      suppressedBy: depends on database
+      pages: [{{after: 0s, to: ada, channel: ops}}, {{after: 21m, to: ada, channel: ops}}, {{after: 31m, channel: ops}}]
+      until: 40m
+  - name: found too late
+    {DOWN}
+    down: [{{monitor: database, from: '2026-11-23T03:02:01+01:00'}}]
+    expect: {{suppressedBy: null, pages: [{{after: 0s, to: ada, channel: ops}}, {{after: 10m, channel: ops}}], until: 30m}}
+"
+    );
+    assert_eq!(differences_with_monitors(&fixture), [] as [String; 0]);
+}
+
+#[test]
+fn a_monitor_that_is_not_there_cannot_be_down() {
+    let fixture =
+        format!("\ntests:\n  - name: a typing error\n    {DOWN}\n    down: [databse]\n    expect: {{ticket: true}}\n");
+    let found = differences_with_monitors(&fixture);
+    let words =
+        "down[0]: no ServiceMonitor of namespace payments is called `databse` in these files; did you mean `database`?";
+    assert!(found.iter().any(|problem| problem.contains(words)), "{found:?}");
+}

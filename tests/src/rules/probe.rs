@@ -41,6 +41,7 @@ fn monitor() -> Monitor {
         slos: vec![slo("availability", "99.9", None), slo("latency", "99", Some(Duration::from_millis(300)))],
         labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
         annotations: Labels::new(),
+        depends_on: Vec::new(),
         suspended: false,
     }
 }

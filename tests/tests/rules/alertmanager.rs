@@ -329,13 +329,14 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
     let now = Timestamp::now();
     let silences: Vec<Silence> = silences.values().cloned().collect();
     let monitors = Standings::new();
+    let firing: Vec<&Labels> = alerts.iter().collect();
     let surroundings = Surroundings {
         namespace: "payments",
         operator_namespace: "firstline-system",
         policy: Some(&policy),
         route: None,
         silences: &silences,
-        firing: alerts,
+        firing: &firing,
         monitors: &monitors,
     };
     let sources = suppression::sources(&policy.inhibit, alerts);
@@ -354,7 +355,7 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
             inhibited: sources.iter().any(|source| source.inhibits(&labels)),
             silenced_by: muting.map(|silence| silence.name.clone()).collect(),
         };
-        let judged = suppression::judge([written], &surroundings, now);
+        let judged = suppression::judge([(written, now)], &surroundings, now);
         assert_eq!(
             judged.hold.is_some(),
             decision.inhibited || !decision.silenced_by.is_empty(),

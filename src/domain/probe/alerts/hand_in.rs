@@ -43,6 +43,11 @@ pub fn hand_in(monitor: &Monitor, decisions: &[Decision], firing: &[Labels], now
     alerts
 }
 
+/// The labels under which it is known that this monitor is down.
+pub fn down_labels(monitor: &Monitor) -> Labels {
+    labels(monitor, &Id { name: Name::MonitorDown, slo: None, severity: monitor.severity })
+}
+
 /// The end of an alert that fires on a ticket with these labels.
 fn ended(namespace: &str, labels: Labels, state: AlertState, at: Timestamp) -> Alert {
     Alert { namespace: namespace.to_owned(), labels, annotations: Labels::new(), state, starts_at: at, at }

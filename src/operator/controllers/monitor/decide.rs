@@ -17,28 +17,41 @@ use domain::{
         verdict::State,
     },
     problem::Problem,
+    suppression::HoldKind,
     time::{format_duration, whole_seconds},
 };
 use jiff::Timestamp;
 
 use crate::{
+    alerts::HeldBack,
     engine::prober::{Kept, Observed},
     index::MonitorEntry,
 };
+
+/// What others know of the monitor.
+pub(super) struct Around<'a> {
+    /// The ticket on which an alert of it fires.
+    pub(super) ticket: Option<String>,
+    /// The circle its dependencies are in, and those that are not there.
+    pub(super) dependencies: (Option<Problem>, Vec<Problem>),
+    /// Its alerts that fire and have no ticket.
+    pub(super) held: &'a [HeldBack],
+}
 
 /// The whole status.
 pub(super) fn status(
     entry: &MonitorEntry,
     observed: Option<&Observed>,
-    ticket: Option<String>,
+    around: Around<'_>,
     now: Timestamp,
 ) -> ServiceMonitorStatus {
+    let Around { ticket, dependencies, held } = around;
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
-    let standing = standing(&entry.problems, entry.compiled.is_some(), observed);
+    let standing = with_dependencies(standing(&entry.problems, entry.compiled.is_some(), observed), &dependencies);
     let state = observed.map(|observed| observed.verdict.state().into());
     let slo = observed.map(|observed| slo(observed, now)).unwrap_or_default();
-    let own = observed.and_then(healthy).into_iter().collect::<Vec<_>>();
+    let own = observed.and_then(healthy).into_iter().chain(held_back(held)).collect::<Vec<_>>();
     let decisive = observed.and_then(|observed| observed.decisive.as_ref());
     let latest_tls = observed.and_then(|observed| observed.latest.as_ref()).and_then(|sample| sample.tls.as_ref());
     let certificate = latest_tls.and_then(|tls| {
@@ -118,6 +131,30 @@ fn standing(problems: &[Problem], probed: bool, observed: Option<&Observed>) -> 
         },
         _ => Standing::Reconciling { reason: "Starting", message: "waiting for the first look".to_owned() },
     }
+}
+
+/// A circle of dependencies is a fault of the specs, one that is not there may come; both leave the probe going. What
+/// keeps the monitor itself from being used is said first.
+fn with_dependencies(standing: Standing, (circle, missing): &(Option<Problem>, Vec<Problem>)) -> Standing {
+    let words = |all: &[Problem]| all.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    match (&standing, circle) {
+        (Standing::Stalled { .. }, _) => standing,
+        (_, Some(circle)) => Standing::Stalled { reason: "InvalidSpec", message: circle.to_string() },
+        (_, None) if !missing.is_empty() => Standing::Stalled { reason: "ReferenceMissing", message: words(missing) },
+        (_, None) => standing,
+    }
+}
+
+/// Why nobody is told, where an alert has no ticket for that. Absent else; a wait of seconds is not worth a write.
+fn held_back(held: &[HeldBack]) -> Option<Said> {
+    let (held, kind) = held.iter().find_map(|held| Some((held, held.kind?)))?;
+    let reason = match kind {
+        HoldKind::Silence => "Silence",
+        HoldKind::Inhibition => "Inhibition",
+        HoldKind::Dependency => "Dependency",
+        HoldKind::Calendar => "Calendar",
+    };
+    Some(Said { type_: "Held", status: true, reason: reason.to_owned(), message: held.by.clone() })
 }
 
 /// We cannot look, for a reason that only a person can mend: a Secret that is missing, an address that is not allowed.
@@ -266,5 +303,35 @@ mod tests {
     #[tokio::test]
     async fn uptime_of_which_nothing_is_known_is_left_out() {
         assert_eq!(uptime(&restored(State::Up), Timestamp::UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn wrong_dependencies_are_said_where_nothing_worse_is() {
+        let probing = || Standing::Ready { reason: "Probing", message: String::new() };
+        let problem = |text: &str| Problem::error("spec.dependsOn", text);
+        let reason = |standing: Standing, circle: Option<Problem>, missing: Vec<Problem>| match with_dependencies(
+            standing,
+            &(circle, missing),
+        ) {
+            Standing::Ready { reason, .. }
+            | Standing::Reconciling { reason, .. }
+            | Standing::Stalled { reason, .. } => reason,
+        };
+        assert_eq!(reason(probing(), None, Vec::new()), "Probing");
+        assert_eq!(reason(probing(), None, vec![problem("gone")]), "ReferenceMissing");
+        assert_eq!(reason(probing(), Some(problem("circle")), vec![problem("gone")]), "InvalidSpec");
+        let blind = Standing::Stalled { reason: "ConfigError", message: String::new() };
+        assert_eq!(reason(blind, Some(problem("circle")), Vec::new()), "ConfigError");
+    }
+
+    #[test]
+    fn an_alert_without_a_ticket_says_what_holds_it_but_not_that_it_waits_for_a_look() {
+        let held = |kind| HeldBack { by: "depends on database".to_owned(), kind, until: None };
+        assert_eq!(held_back(&[held(None)]), None);
+        let said = held_back(&[held(None), held(Some(HoldKind::Dependency))]).unwrap();
+        assert_eq!(
+            (said.type_, said.reason.as_str(), said.message.as_str()),
+            ("Held", "Dependency", "depends on database")
+        );
     }
 }

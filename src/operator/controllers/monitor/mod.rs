@@ -15,11 +15,12 @@ use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
     probe,
+    time::between,
 };
 use futures::future::join_all;
 
 use crate::{
-    alerts::{self, AcceptError, Accepted},
+    alerts::{self, AcceptError, Accepted, HeldBack},
     context::Context,
     engine::prober::Observed,
     index::MonitorEntry,
@@ -27,8 +28,8 @@ use crate::{
     queue::{Looked, Outcome},
 };
 
-/// A monitor that a silence covers is looked at again this often, should the end of the silence be missed.
-const SILENCED_AGAIN: Duration = Duration::from_secs(60);
+/// A monitor whose alert something holds is looked at again this often, should the end of that be missed.
+const HELD_AGAIN: Duration = Duration::from_secs(60);
 
 /// Looks at one monitor. `None` when an alert of it could not be made durable.
 pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
@@ -36,11 +37,11 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let observed = ctx.probed.get(&key);
     let handed_in = match (&entry, &observed) {
         (Some(_), Some(observed)) => hand_in(ctx, &key, observed).await,
-        (Some(_), None) => Ok(None),
+        (Some(_), None) => Ok(Vec::new()),
         (None, _) => end(ctx, &key).await,
     };
-    let again = match handed_in {
-        Ok(again) => again,
+    let held = match handed_in {
+        Ok(held) => held,
         Err(AcceptError::NotLeading) => {
             return Some(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
         }
@@ -49,8 +50,11 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
             return None;
         }
     };
+    let now = ctx.clock.now();
+    let wait = |held: &HeldBack| held.until.map_or(HELD_AGAIN, |until| between(now, until).min(HELD_AGAIN));
+    let again = held.iter().map(wait).min();
     let outcome = match entry {
-        Some(entry) => write_status(ctx, &key, &entry, observed.as_ref()),
+        Some(entry) => write_status(ctx, &key, &entry, observed.as_ref(), &held),
         None => {
             ctx.statuses.forget("svcmonitors", &key);
             Outcome::Unchanged
@@ -59,19 +63,22 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     Some(Looked { outcome, again })
 }
 
-/// Makes the alerts say what the looks say. Returns when to try again, where a silence covers one.
-async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Option<Duration>, AcceptError> {
+/// Makes the alerts say what the looks say. Returns those that fire and have no ticket.
+async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<HeldBack>, AcceptError> {
     let now = ctx.clock.now();
     let decisions = observed.decisions(ctx.probed.fleet(), now);
     for decision in &decisions {
         tracing::trace!(monitor = %key, alert = decision.id.name.as_str(), wanted = ?decision.wanted, why = decision.why);
     }
     let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &firing(ctx, key), now);
+    let firing: Vec<Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned().collect();
+    ctx.alerts.waiting.keep(key, &firing);
     accept_all(ctx, key, alerts).await
 }
 
 /// Ends every alert that fires for a monitor that is gone.
-async fn end(ctx: &Context, key: &Key) -> Result<Option<Duration>, AcceptError> {
+async fn end(ctx: &Context, key: &Key) -> Result<Vec<HeldBack>, AcceptError> {
+    ctx.alerts.waiting.keep(key, &[]);
     let at = domain::time::whole_seconds(ctx.clock.now());
     let ended = |labels| Alert {
         namespace: key.namespace.clone(),
@@ -86,19 +93,19 @@ async fn end(ctx: &Context, key: &Key) -> Result<Option<Duration>, AcceptError> 
 
 /// Hands in alerts together, so that one transition is one write of a ticket: where one takes the place of another,
 /// the ticket sees both at once.
-async fn accept_all(ctx: &Context, key: &Key, alerts: Vec<Alert>) -> Result<Option<Duration>, AcceptError> {
-    let mut again = None;
+async fn accept_all(ctx: &Context, key: &Key, alerts: Vec<Alert>) -> Result<Vec<HeldBack>, AcceptError> {
+    let mut all = Vec::new();
     for accepted in join_all(alerts.into_iter().map(|alert| alerts::accept(ctx, alert))).await {
         match accepted? {
             Accepted::Opened(ticket) => tracing::info!(monitor = %key, %ticket, "opened a ticket"),
-            Accepted::Silenced(by) => {
-                tracing::debug!(monitor = %key, by, "no ticket: silenced");
-                again = Some(SILENCED_AGAIN);
+            Accepted::Held(held) => {
+                tracing::debug!(monitor = %key, by = held.by, "no ticket yet");
+                all.push(held);
             }
             _ => {}
         }
     }
-    Ok(again)
+    Ok(all)
 }
 
 /// The labels of the alerts of this monitor that fire on tickets.
@@ -113,14 +120,21 @@ fn firing(ctx: &Context, key: &Key) -> Vec<Labels> {
     firing
 }
 
-fn write_status(ctx: &Context, key: &Key, entry: &MonitorEntry, observed: Option<&Observed>) -> Outcome {
-    let ticket = ctx
-        .world
-        .read()
-        .ticket_with_alert(&key.namespace, |labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels))
-        .map(|ticket| ticket.name);
+fn write_status(
+    ctx: &Context,
+    key: &Key,
+    entry: &MonitorEntry,
+    observed: Option<&Observed>,
+    held: &[HeldBack],
+) -> Outcome {
+    let world = ctx.world.read();
+    let is_meant = |labels: &Labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels);
+    let ticket = world.ticket_with_alert(&key.namespace, is_meant).map(|ticket| ticket.name);
+    let dependencies = world.wrong_dependencies(key);
+    drop(world);
     let before = entry.object.status.clone().unwrap_or_default();
-    let after = decide::status(entry, observed, ticket, ctx.clock.now());
+    let around = decide::Around { ticket, dependencies, held };
+    let after = decide::status(entry, observed, around, ctx.clock.now());
     note_transition(ctx, entry, &before, &after);
     let checkpoint = observed.is_some_and(Observed::needs_checkpoint);
     if !decide::is_worth_writing(&before, &after, checkpoint) {

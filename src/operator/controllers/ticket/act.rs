@@ -22,8 +22,10 @@ use super::{
 use crate::{
     context::Context,
     engine::numbers::NumberError,
+    index::tells,
     kube::{meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
+    watches::wake_those_held_by,
 };
 
 /// Why a look at a ticket failed.
@@ -57,10 +59,9 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
         judge(ctx, key, name, status).await?;
     }
     let ticket = if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await? } else { seen.ticket.clone() };
-    if fires(&seen.ticket) != fires(&ticket) {
-        // What it inhibits, or no longer does, is decided anew.
-        let neighbours = ctx.world.read().neighbours(&ticket);
-        neighbours.into_iter().for_each(|key| ctx.queues.tickets.add(key));
+    if fires(&seen.ticket) != fires(&ticket) || tells(&seen.ticket) != tells(&ticket) {
+        // The old one too: what fired on it until now may be what held others.
+        [&seen.ticket, &ticket].into_iter().for_each(|ticket| wake_those_held_by(ctx, ticket));
     }
     ctx.outbox.cancel(&plan.cancel);
     let now = ctx.clock.now();

@@ -7,7 +7,12 @@ use domain::{labels::Labels, routing};
 use kube::ResourceExt;
 
 use super::{act::Error, decide::Seen};
-use crate::{context::Context, inbox::Inbox, index::World, kube::meta::Key};
+use crate::{
+    context::Context,
+    inbox::Inbox,
+    index::{World, monitors_of},
+    kube::meta::Key,
+};
 
 /// `None` when the ticket is gone: whoever waits in its inbox is told so.
 pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox)>, Error> {
@@ -31,7 +36,12 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
     let policy_exists = entry.is_some();
     let live = entry.and_then(|entry| entry.compiled.clone());
     let events = world.events_of(key);
+    let alerts = inbox.alerts();
+    let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
+    let monitors = monitors_of(&ticket).chain(coming);
+    let monitors = world.standings(&key.namespace, monitors, |monitor| ctx.probed.down_since(monitor));
     let seen = Seen {
+        monitors,
         overrides: live.as_deref().or(frozen.as_deref()).map(|it| world.overrides_of(it)).unwrap_or_default(),
         others: others(&world, key, &events),
         events,
@@ -44,7 +54,7 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
         operator_namespace: world.operator_namespace.clone(),
         epoch: ctx.leadership.epoch(),
         number,
-        alerts: inbox.alerts(),
+        alerts,
         reports: inbox.reports(),
         ticket,
     };

@@ -14,12 +14,13 @@ use api::{
 };
 use domain::{
     alert::Alert,
+    labels::Labels,
     message::{Delivery, NotificationId},
     oncall::Override,
     policy::Policy,
     routing,
     sla::Clocks,
-    suppression::Silence,
+    suppression::{Silence, dependency::Standings},
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -53,6 +54,63 @@ pub(crate) enum Incoming {
     Alert(Box<Alert>),
     /// Somebody acts.
     Event(Box<TicketEvent>),
+    /// What is around the ticket is another, as [`Around`] knows: it is looked at.
+    Change,
+}
+
+/// What is around a ticket while it lives, and when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Around {
+    /// The silences that exist.
+    pub(crate) silences: Vec<Silence>,
+    /// The shifts that somebody takes over.
+    pub(crate) overrides: Vec<Override>,
+    /// Other alerts that fire.
+    pub(crate) firing: Vec<(Labels, Span)>,
+    /// Monitors that depend on others, and what those are told as.
+    pub(crate) monitors: Standings,
+    /// When which of them are down.
+    pub(crate) down: Vec<(String, Span)>,
+}
+
+/// A time that may have no begin and no end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Span {
+    /// From here; `None`: always.
+    pub(crate) from: Option<Timestamp>,
+    /// Up to but not including here; `None`: for ever.
+    pub(crate) until: Option<Timestamp>,
+}
+
+impl Span {
+    fn covers(self, at: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= at) && self.until.is_none_or(|until| at < until)
+    }
+}
+
+impl Around {
+    /// The labels of the other alerts that fire then.
+    pub(crate) fn firing(&self, at: Timestamp) -> Vec<Labels> {
+        self.firing.iter().filter(|(_, span)| span.covers(at)).map(|(labels, _)| labels.clone()).collect()
+    }
+
+    /// The monitors as they stand then.
+    pub(crate) fn standings(&self, at: Timestamp) -> Standings {
+        let mut standings = self.monitors.clone();
+        for (monitor, span) in self.down.iter().filter(|(_, span)| span.covers(at)) {
+            if let Some(standing) = standings.get_mut(monitor) {
+                standing.down_since = Some(span.from.unwrap_or(Timestamp::UNIX_EPOCH));
+            }
+        }
+        standings
+    }
+
+    /// Every time at which something of this begins or ends by itself, silences and overrides apart: who asks about those
+    /// is told when they do.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = Timestamp> {
+        let spans = self.firing.iter().map(|(_, span)| span).chain(self.down.iter().map(|(_, span)| span));
+        spans.flat_map(|span| [span.from, span.until]).flatten()
+    }
 }
 
 /// A message, when it went out.
@@ -75,8 +133,8 @@ pub(crate) struct Rehearsal {
     ticket: Arc<Ticket>,
     events: Vec<Arc<TicketEvent>>,
     policy: Option<Arc<Policy>>,
-    silences: Vec<Silence>,
-    overrides: Vec<Override>,
+    around: Around,
+    now: Timestamp,
     /// What comes, by time.
     coming: VecDeque<(Timestamp, Incoming)>,
     alerts: Vec<Alert>,
@@ -90,20 +148,18 @@ pub(crate) struct Rehearsal {
 
 impl Rehearsal {
     /// A ticket that is first looked at when it is created.
-    pub(crate) fn new(
-        ticket: Ticket,
-        policy: Option<Arc<Policy>>,
-        silences: Vec<Silence>,
-        overrides: Vec<Override>,
-    ) -> Self {
+    pub(crate) fn new(ticket: Ticket, policy: Option<Arc<Policy>>, around: Around) -> Self {
         let born = crate::kube::meta::created(&ticket);
+        let coming = around.changes().filter(|at| *at > born).map(|at| (at, Incoming::Change));
+        let mut coming: VecDeque<_> = coming.collect();
+        coming.make_contiguous().sort_by_key(|(at, _)| *at);
         Self {
             ticket: Arc::new(ticket),
             events: Vec::new(),
             policy,
-            silences,
-            overrides,
-            coming: VecDeque::new(),
+            around,
+            now: born,
+            coming,
             alerts: Vec::new(),
             reports: Vec::new(),
             known: BTreeSet::new(),
@@ -116,7 +172,7 @@ impl Rehearsal {
     /// A ticket as it was read from a cluster, with its events: only to be asked, not to be lived on.
     pub(crate) fn of_record(ticket: Ticket, events: Vec<TicketEvent>, policy: Option<Arc<Policy>>) -> Self {
         let events = events.into_iter().map(Arc::new).collect();
-        Self { events, next: None, ..Self::new(ticket, policy, Vec::new(), Vec::new()) }
+        Self { events, next: None, ..Self::new(ticket, policy, Around::default()) }
     }
 
     /// Something that comes at a time; of equal times, in the order of the calls.
@@ -135,6 +191,7 @@ impl Rehearsal {
                 match incoming {
                     Incoming::Alert(alert) => self.alerts.push(*alert),
                     Incoming::Event(event) => self.events.push(Arc::new(*event)),
+                    Incoming::Change => {}
                 }
             }
             self.look(now);
@@ -175,9 +232,10 @@ impl Rehearsal {
             frozen: self.policy.clone(),
             live: self.policy.clone(),
             policy_exists: self.policy.is_some(),
-            silences: self.silences.clone(),
-            overrides: self.overrides.clone(),
-            firing: Vec::new(),
+            silences: self.around.silences.clone(),
+            overrides: self.around.overrides.clone(),
+            firing: self.around.firing(self.now),
+            monitors: self.around.standings(self.now),
             operator_namespace: String::new(),
             epoch: 1,
             number: self.status().number.is_none().then_some(1),
@@ -199,6 +257,7 @@ impl Rehearsal {
 
     fn look(&mut self, now: Timestamp) {
         self.looks += 1;
+        self.now = now;
         let (alerts, reports) = (std::mem::take(&mut self.alerts), std::mem::take(&mut self.reports));
         let seen = self.seen(alerts, reports);
         let plan = decide(&seen, now);

@@ -17,7 +17,11 @@ use std::{
 };
 
 use domain::{
-    probe::{Monitor, Sample, alerts::prober::Fleet, verdict::NextProbe},
+    probe::{
+        Monitor, Sample,
+        alerts::prober::Fleet,
+        verdict::{NextProbe, State},
+    },
     secret::SecretRef,
 };
 use jiff::Timestamp;
@@ -108,6 +112,26 @@ impl Probed {
     /// What is known of one monitor.
     pub fn get(&self, key: &Key) -> Option<Observed> {
         self.all.lock().get(key).cloned()
+    }
+
+    /// Since when a monitor is down; `None` while it is not, or while nobody can say.
+    pub fn down_since(&self, key: &Key) -> Option<Timestamp> {
+        self.all.lock().get(key)?.down_since()
+    }
+
+    /// Whether a look since then, or one that is coming at once, may still find it down.
+    pub fn may_go_down(&self, key: &Key, since: Timestamp) -> bool {
+        self.all.lock().get(key).is_some_and(|observed| observed.may_go_down(since))
+    }
+
+    /// Asks for a look now, out of turn.
+    pub fn ask(&self, key: &Key) {
+        let mut all = self.all.lock();
+        let Some(observed) = all.get_mut(key).filter(|observed| !observed.monitor.suspended) else { return };
+        let now = Instant::now();
+        (observed.next, observed.asked) = (now, Some(now));
+        drop(all);
+        self.queue.add(key.clone());
     }
 
     /// Notes that the status was asked to be written.
@@ -204,10 +228,24 @@ fn take(
             observed.slot.next_after(ended)
         }
     };
+    // A look that was asked for while this one ran is still to come.
+    let answered = observed.asked.is_some_and(|asked| asked <= began);
+    match observed.asked.filter(|_| !answered) {
+        Some(_) => observed.next = ended,
+        None => observed.asked = None,
+    }
     let again = observed.next.saturating_duration_since(ended);
     drop(all);
     if let Some(transition) = &transition {
         tracing::info!(monitor = %key, from = %transition.from, to = %transition.to, message = transition.message, "the state changed");
+        if transition.to == State::Down {
+            let above = ctx.world.read().ancestors(key);
+            above.iter().for_each(|parent| ctx.probed.ask(parent));
+        }
+    }
+    if answered || transition.is_some_and(|transition| State::Down == transition.to || State::Down == transition.from) {
+        let below = ctx.world.read().below(&key.namespace, [key.name.as_str()]);
+        ctx.queues.add(below);
     }
     if news {
         ctx.queues.monitors.add(key.clone());
@@ -235,7 +273,7 @@ async fn secrets(ctx: &Context, monitor: &Monitor) -> Result<probes::Secrets, do
 #[cfg(test)]
 mod tests {
     use api::ServiceMonitor;
-    use domain::probe::{alerts::KeptMemory, slo::KeptTracks, verdict::State};
+    use domain::probe::{alerts::KeptMemory, slo::KeptTracks};
 
     use super::*;
 
@@ -284,5 +322,47 @@ mod tests {
         probed.watch(&key, &monitor(true), None, at(0));
         probed.follow(&key, &kept(State::Down, 60), at(61));
         assert_eq!(state(&probed), State::Suspended);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_is_asked_for_is_due_at_once_but_not_of_a_suspended_monitor() {
+        let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
+        probed.watch(&key, &monitor(false), None, at(0));
+        probed.all.lock().get_mut(&key).unwrap().next = Instant::now() + Duration::from_secs(30);
+        probed.ask(&key);
+        let observed = probed.get(&key).unwrap();
+        assert_eq!((observed.next, observed.asked), (Instant::now(), Some(Instant::now())));
+        assert_eq!(probed.queue.depth(), 1);
+        probed.watch(&key, &monitor(true), None, at(0));
+        probed.all.lock().get_mut(&key).unwrap().asked = None;
+        probed.ask(&key);
+        assert_eq!(probed.get(&key).unwrap().asked, None);
+    }
+
+    #[tokio::test]
+    async fn a_monitor_may_go_down_until_a_look_since_then_has_succeeded() {
+        let (probed, key) = (Probed::new(at(0)), Key::new("payments", "checkout"));
+        probed.watch(&key, &monitor(false), Some(kept(State::Up, 0)), at(0));
+        assert!(probed.may_go_down(&key, at(10)), "nobody has looked");
+        let look = |sample: Sample| {
+            let mut all = probed.all.lock();
+            let observed = all.get_mut(&key).unwrap();
+            observed.take(sample.clone(), Fleet::Well, sample.at);
+        };
+        let failure =
+            |reason| domain::probe::Failure { reason, phase: domain::probe::Phase::Connect, message: "m".to_owned() };
+        let success = |second| Sample {
+            failure: None,
+            ..Sample::not_looked(at(second), failure(domain::probe::Reason::ConfigError))
+        };
+        look(success(9));
+        assert!(probed.may_go_down(&key, at(10)), "the look is older");
+        look(Sample::not_looked(at(11), failure(domain::probe::Reason::ConnectRefused)));
+        assert!(probed.may_go_down(&key, at(10)), "it is being confirmed");
+        look(success(12));
+        assert!(!probed.may_go_down(&key, at(10)));
+        look(Sample::not_looked(at(13), failure(domain::probe::Reason::ConfigError)));
+        assert!(!probed.may_go_down(&key, at(10)), "nobody can look");
+        assert!(!probed.may_go_down(&Key::new("payments", "gone"), at(10)));
     }
 }

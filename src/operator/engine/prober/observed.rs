@@ -53,6 +53,8 @@ pub struct Observed {
     judged_in: Option<i64>,
     pub(super) slot: Slot,
     pub(super) next: Instant,
+    /// When a look out of turn was asked for that has not begun yet.
+    pub(super) asked: Option<Instant>,
 }
 
 /// Counters of one monitor since this process began.
@@ -83,6 +85,7 @@ impl Observed {
             judged_in: None,
             slot,
             next,
+            asked: None,
         };
         if let Some(kept) = kept {
             observed.restore(&kept, now);
@@ -169,6 +172,28 @@ impl Observed {
             }
         }
         decisions
+    }
+
+    /// Since when it is down; `None` while it is not, or while nobody can say.
+    pub fn down_since(&self) -> Option<Timestamp> {
+        let is_down = match self.verdict.state() {
+            State::Down => true,
+            State::Flapping => self.verdict.is_down(),
+            State::Up | State::Degraded | State::Unknown | State::Maintenance | State::Suspended => false,
+        };
+        is_down.then(|| self.verdict.since())
+    }
+
+    /// Whether the looks since then, or that are coming at once, may still find it down: nobody has looked, or the latest
+    /// look failed and is being confirmed.
+    pub fn may_go_down(&self, since: Timestamp) -> bool {
+        if matches!(self.verdict.state(), State::Maintenance | State::Suspended) {
+            return false;
+        }
+        self.latest.as_ref().is_none_or(|latest| match &latest.failure {
+            Some(failure) => !failure.reason.is_blind(),
+            None => latest.at < since,
+        })
     }
 
     /// Whether the status is due to be written for uptime and the like.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use api::git_source::Source;
 use gitops::{
+    FileError,
     load::{self, Loaded, Namespaces, Rules},
     tree::{self, TreeBudgets, TreeError},
     yaml::Limits,
@@ -11,6 +12,7 @@ use gitops::{
 use thiserror::Error;
 
 use super::kinds::ALLOWED;
+use crate::dependencies;
 
 /// Why a commit could not be read at all.
 #[derive(Debug, Error)]
@@ -46,6 +48,9 @@ pub async fn read(source: &Source, mirror: PathBuf, commit: &str) -> Result<Load
         };
         let mut loaded = load::load(&tree.files, &rules);
         loaded.errors.extend(tree.errors);
+        // What is not there may be in the cluster; the monitor's condition says so.
+        let circles = dependencies::check(&loaded.objects, &loaded.refused);
+        loaded.errors.extend(circles.into_iter().filter(FileError::is_error));
         Ok(loaded)
     });
     reading.await.unwrap_or_else(|error| Err(Unreadable::Mirror(format!("reading commit: {error}"))))

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod beyond;
+mod cause;
 mod chain;
 mod clocks;
 mod conditions;
@@ -31,7 +32,7 @@ use domain::{
     policy::Policy,
     routing::{self, RouteDecision},
     sla::Clocks,
-    suppression::Silence,
+    suppression::{Silence, dependency::Standings},
     ticket::{
         fold::Folded,
         timeline::{self, Line, What},
@@ -71,6 +72,8 @@ pub(super) struct Seen {
     pub overrides: Vec<Override>,
     /// The labels of alerts that fire on other tickets of this namespace by this policy and that inhibit some alert.
     pub firing: Vec<domain::labels::Labels>,
+    /// The monitors whose alerts fire on this ticket and those that they depend on.
+    pub monitors: Standings,
     /// The operator's namespace, whose silences act everywhere.
     pub operator_namespace: String,
     /// Which leader in the row we are.
@@ -123,6 +126,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.take_alerts();
     draft.take_people();
     draft.resolve_when_quiet();
+    draft.follow_cause();
     draft.run_chain();
     draft.run_notices();
     draft.close(seen)

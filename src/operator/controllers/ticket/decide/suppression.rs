@@ -1,24 +1,23 @@
-//! What holds this ticket now: silences, inhibition and the calendars of its route, judged over the alerts that fire on it.
+//! What holds this ticket now: silences, inhibition, dependencies and the calendars of its route, judged over the alerts that
+//! fire on it.
 //!
 //! Inhibition rules and the hours of calendars are those of the policy as it is now, so that a mistake in them can be mended
 //! for what is held already; which calendars a route names is frozen with the route.
 
-use api::ticket::AlertLineState;
+use api::ticket::{AlertLine, AlertLineState};
 use domain::{
     labels::Labels,
     routing::RouteDecision,
-    suppression::{Judgement, Surroundings, dependency::Standings, judge, muted},
+    suppression::{Judgement, Surroundings, judge},
 };
-use jiff::Timestamp;
 
 use super::Draft;
 
 impl Draft<'_> {
     /// The judgement over the firing alerts, with all reasons.
     pub(super) fn judged(&self) -> Judgement {
-        let own: Vec<&Labels> = self.firing_labels().collect();
-        let firing: Vec<Labels> = self.seen.firing.iter().chain(own.iter().copied()).cloned().collect();
-        let monitors = Standings::new();
+        let own: Vec<&AlertLine> = self.firing_lines().collect();
+        let firing: Vec<&Labels> = self.seen.firing.iter().chain(own.iter().map(|line| &line.labels)).collect();
         let around = Surroundings {
             namespace: self.seen.ticket.metadata.namespace.as_deref().unwrap_or_default(),
             operator_namespace: &self.seen.operator_namespace,
@@ -26,19 +25,13 @@ impl Draft<'_> {
             route: self.route.as_ref().and_then(RouteDecision::owner),
             silences: &self.seen.silences,
             firing: &firing,
-            monitors: &monitors,
+            monitors: &self.seen.monitors,
         };
-        judge(own, &around, self.now)
+        judge(own.iter().map(|line| (&line.labels, line.since)), &around, self.now)
     }
 
-    /// When the calendars of its route let go of it; `None` while they do not hold it.
-    pub(super) fn unmuted(&self) -> Option<Timestamp> {
-        let route = self.route.as_ref().and_then(RouteDecision::owner)?;
-        muted(self.live()?, route, self.now)?.until
-    }
-
-    fn firing_labels(&self) -> impl Iterator<Item = &Labels> {
+    fn firing_lines(&self) -> impl Iterator<Item = &AlertLine> {
         let lines = self.status.alerts.iter().flat_map(|alerts| &alerts.list);
-        lines.filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty()).map(|line| &line.labels)
+        lines.filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty())
     }
 }

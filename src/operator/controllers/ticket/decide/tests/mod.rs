@@ -1,5 +1,6 @@
 //! Stories of one ticket on a clock of seconds, through the real parser of policies and without an API.
 
+mod cause;
 mod clocks;
 mod eased;
 mod escalation;
@@ -69,6 +70,7 @@ struct Desk {
     silences: Vec<domain::suppression::Silence>,
     overrides: Vec<Override>,
     firing: Vec<domain::labels::Labels>,
+    monitors: Standings,
     epoch: i64,
     alerts: Vec<Alert>,
     reports: Vec<Report>,
@@ -116,6 +118,7 @@ impl Desk {
             silences: Vec::new(),
             overrides: Vec::new(),
             firing: Vec::new(),
+            monitors: Standings::new(),
             epoch: 1,
             alerts: Vec::new(),
             reports: Vec::new(),
@@ -137,6 +140,7 @@ impl Desk {
             silences: self.silences.clone(),
             overrides: self.overrides.clone(),
             firing: self.firing.clone(),
+            monitors: self.monitors.clone(),
             operator_namespace: "firstline-system".into(),
             epoch: self.epoch,
             number: self.status().number.is_none().then_some(1042),
