@@ -5,11 +5,11 @@
 //! | [`app`] | wiring, order of start and shutdown |
 //! | [`kube`] | the Kubernetes API: client, lease, watches, status writer, Events |
 //! | [`index`] | what the watches have seen |
-//! | [`alerts`] | the one way in for everything that goes wrong |
+//! | [`alerts`], [`waiting`] | the one way in for everything that goes wrong, and what waits there |
 //! | [`controllers`] | one module per kind: gather, decide, act |
 //! | [`engine`] | long-running: prober, outbox, Git |
 //! | [`server`], [`telemetry`] | what others read of us |
-//! | [`load`], [`rehearse`] | what files describe, and what would happen by them |
+//! | [`load`], [`dependencies`], [`rehearse`] | what files describe, and what would happen by them |
 //! | [`cli`] | the verbs |
 
 pub mod alerts;

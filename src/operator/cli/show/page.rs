@@ -56,6 +56,13 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
     row("Priority", status.priority.clone().unwrap_or_default());
     let start = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
     row("Since", clock_and_age(start, now));
+    if let Some(cause) = &status.cause {
+        let ended = cause
+            .settled
+            .map(|at| format!("; that has ended, and what still fires then begins anew at {}", clock(at, now)));
+        let words = format!("{}, found at {}", plain(&cause.by), clock_and_age(cause.since, now));
+        row("Cause", colour.paint(Paint::Warn, format!("{words}{}", ended.unwrap_or_default())));
+    }
     row("Works on it", works_on_it(status, now, colour));
     let requester = ticket.spec.requester.as_ref().map(|requester| {
         let contact = requester.contact.as_deref().map(|contact| format!(", {contact}"));
@@ -170,7 +177,10 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     let of = steps(seen).map(|steps| format!(" of {steps}")).unwrap_or_default();
     let mut body = vec![format!("cycle {}, step {}{of} has begun", escalation.cycle, escalation.step)];
     if let Some(held) = &escalation.held {
-        let by = colour.paint(Paint::Warn, format!("held by {}", plain(&held.by)));
+        // Only a silence is a name; of every other hold it is said what it is.
+        let by = plain(&held.by);
+        let by = if by.starts_with("silence ") { format!("held by {by}") } else { format!("held, {by}") };
+        let by = colour.paint(Paint::Warn, by);
         body.push(format!("{by}: what was due at {} waits", clock_and_age(held.since, now)));
     }
     if let Some(at) = escalation.stopped_at {

@@ -148,6 +148,18 @@ fn it_recovered_by_itself() {
 }
 
 #[test]
+fn the_cause_that_was_found_is_named_and_when_it_ends() {
+    let more = json!({
+        "state": "Open",
+        "cause": {"by": "depends on database, which is down (ticket inc-b, page)", "since": "2026-11-23T03:00:00Z", "settled": "2026-11-23T03:13:00Z"},
+    });
+    let text = page(&seen(&more, Vec::new()));
+    let words = "Cause        depends on database, which is down (ticket inc-b, page), found at 03:00:00 UTC (12m ago); \
+                 that has ended, and what still fires then begins anew at 03:13:00 UTC\n";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
 fn a_long_story_shows_its_end() {
     let timeline: Vec<Value> = (0..60)
         .map(|n| json!({"at": format!("2026-11-23T03:00:{n:02}Z"), "what": "Held", "detail": format!("number {n}")}))
