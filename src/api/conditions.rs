@@ -18,6 +18,19 @@ pub fn conditions(
     said.map(|condition| stored(before, condition, generation, now)).collect()
 }
 
+/// Puts one more condition beside those of a standing, or takes it away. `before` is where its time may come from.
+pub fn put(
+    conditions: &mut Vec<Condition>,
+    before: &[Condition],
+    type_: &str,
+    said: Option<Said>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    conditions.retain(|condition| condition.type_ != type_);
+    conditions.extend(said.map(|said| stored(before, said, generation, now)));
+}
+
 /// Whether the condition of that type is True.
 pub fn is_true(conditions: &[Condition], type_: &str) -> bool {
     conditions.iter().any(|condition| condition.type_ == type_ && condition.status == "True")

@@ -4,7 +4,7 @@
 //! Stop (SIGTERM, SIGINT): nothing new is begun, what runs is finished, waiting statuses are written, and the
 //! lease is given back last, which may take two seconds more. A second signal, or two and a half seconds, ends the wait.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{hash::Hash, path::PathBuf, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use prometheus_client::registry::Registry;
@@ -28,7 +28,7 @@ use crate::{
         post::Courier,
         prober::{self, Probed},
         secrets::SecretReader,
-        syncer::Sources,
+        syncer::{Sources, members::Members},
     },
     held::Held,
     inbox::Inboxes,
@@ -223,6 +223,7 @@ fn assemble(
         held: Held::new(queues.clone()),
         probed: Arc::new(Probed::new(clock.now())),
         sources: Sources::default(),
+        members: Members::default(),
         alerts: Alerts::default(),
         tasks: tasks.clone(),
         stop: stop.clone(),
@@ -305,6 +306,13 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
         |queues| &queues.sources,
         |ctx, key| async move { controllers::source::reconcile(&ctx, key).await },
     );
+    control(
+        &ctx,
+        "drift",
+        WORKERS * 2,
+        |queues| &queues.drift,
+        |ctx, key| async move { controllers::drift::reconcile(&ctx, key).await },
+    );
 }
 
 /// A new leader looks at everything once.
@@ -326,20 +334,21 @@ fn ask_for_everything(ctx: &Context) {
 }
 
 /// Runs one kind's queue: each look is counted by what it came to.
-fn control<Fut>(
+fn control<K, Fut>(
     ctx: &Context,
     name: &'static str,
     workers: usize,
-    queue: fn(&Queues) -> &Queue<Key>,
-    reconcile: impl Fn(Context, Key) -> Fut + Clone + Send + Sync + 'static,
+    queue: fn(&Queues) -> &Queue<K>,
+    reconcile: impl Fn(Context, K) -> Fut + Clone + Send + Sync + 'static,
 ) where
+    K: Clone + Eq + Ord + Hash + Send + Sync + 'static,
     Fut: Future<Output = Option<Looked>> + Send + 'static,
 {
     let ctx = ctx.clone();
     ctx.tasks.clone().spawn(async move {
         let stop = if name == TICKET { ctx.stop_tickets.clone() } else { ctx.stop.clone() };
         let queues = ctx.queues.clone();
-        let look = |key: Key| {
+        let look = |key: K| {
             let (ctx, reconcile) = (ctx.clone(), reconcile.clone());
             async move {
                 let looked = reconcile(ctx.clone(), key).await;
@@ -359,6 +368,8 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
         let metrics = &ctx.metrics;
         metrics.leads.get_or_create(&NameLabel { name: LEASE }).set(i64::from(ctx.leadership.is_valid()));
         metrics.oldest_pending.set(ctx.outbox.oldest().as_secs_f64());
+        let drift = i64::try_from(ctx.queues.drift.depth()).unwrap_or(i64::MAX);
+        metrics.queue_depth.get_or_create(&NameLabel { name: "drift" }).set(drift);
         let queues = [
             ("ticket", &ctx.queues.tickets),
             ("servicemonitor", &ctx.queues.monitors),

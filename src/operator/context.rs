@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gitops::load::ObjectKey;
 use kube::Client;
 use parking_lot::RwLock;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,7 +11,13 @@ use crate::{
     alerts::Alerts,
     clock::Clock,
     config::RunConfig,
-    engine::{numbers::Numbers, outbox::Outbox, prober::Probed, secrets::SecretReader, syncer::Sources},
+    engine::{
+        numbers::Numbers,
+        outbox::Outbox,
+        prober::Probed,
+        secrets::SecretReader,
+        syncer::{Sources, members::Members},
+    },
     held::Held,
     inbox::Inboxes,
     index::{Affected, World},
@@ -35,6 +42,8 @@ pub struct Queues {
     pub overrides: Queue<Key>,
     /// GitSources.
     pub sources: Queue<Key>,
+    /// Objects out of Git that somebody may have changed.
+    pub drift: Queue<ObjectKey>,
 }
 
 impl Queues {
@@ -93,6 +102,8 @@ pub struct Inner {
     pub probed: Arc<Probed>,
     /// What is remembered of Git sources.
     pub sources: Sources,
+    /// What each of them has applied.
+    pub members: Members,
     /// Alerts that wait for a ticket of their own, and locks that serialise creation.
     pub alerts: Alerts,
     /// Everything that runs in the background.

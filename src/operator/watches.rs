@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
 use futures::FutureExt;
+use gitops::load::ObjectKey;
 
 use api::{
     ComplianceRule, GitSource, OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent,
@@ -60,7 +61,10 @@ where
     let (ctx, gates) = (ctx.clone(), gates.clone());
     ctx.tasks.clone().spawn(async move {
         let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
-        let watching = watch::run::<K>(client, (name, gates), stop, |seen| take(&ctx, seen));
+        let watching = watch::run::<K>(client, (name, gates), stop, |seen| {
+            notice_drift(&ctx, &seen);
+            take(&ctx, seen);
+        });
         let ended = AssertUnwindSafe(watching).catch_unwind().await;
         // A kind that nobody watches any more would go stale behind a green /livez.
         if ended.is_err() || !ctx.stop.is_cancelled() {
@@ -68,6 +72,18 @@ where
             ctx.fatal.cancel();
         }
     });
+}
+
+/// An object that a source applied and that is not as it left it is looked at.
+fn notice_drift<K: ::kube::Resource<DynamicType = ()>>(ctx: &Context, seen: &Seen<K>) {
+    let (key, metadata) = match seen {
+        Seen::There(object) => (Key::of(object.as_ref()), Some(object.meta())),
+        Seen::Unreadable(key, _) | Seen::Gone(key) => (key.clone(), None),
+    };
+    let key = ObjectKey { kind: K::kind(&()).into_owned(), namespace: key.namespace, name: key.name };
+    if ctx.members.sight(&key, metadata) {
+        ctx.queues.drift.add(key);
+    }
 }
 
 /// Brings the index to what the API has at this moment. A follower's watches may be behind when it takes over, and a

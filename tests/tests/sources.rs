@@ -7,6 +7,10 @@
 
 #[path = "sources/crash.rs"]
 mod crash;
+#[path = "sources/drift.rs"]
+mod drift;
+#[path = "sources/every_field.rs"]
+mod every_field;
 #[path = "sources/refusals.rs"]
 mod refusals;
 #[path = "sources/scene.rs"]

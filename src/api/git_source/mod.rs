@@ -62,9 +62,26 @@ pub struct GitSourceSpec {
     /// What happens to objects that left the repository.
     #[serde(default)]
     pub prune: Prune,
+    /// What happens when the branch no longer holds the commit that is applied: its history was rewritten, or it went back.
+    /// Warn: it is applied and told of. Allow: it is applied. Refuse: nothing is written until the branch holds that commit
+    /// again, or this field says otherwise.
+    #[serde(default)]
+    pub history: History,
     /// Stops fetching and applying. What was applied stays.
     #[serde(default)]
     pub suspend: bool,
+}
+
+/// What happens when the branch no longer holds the commit that is applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum History {
+    /// The new tip is applied.
+    Allow,
+    /// The new tip is applied, and an Event tells of it.
+    #[default]
+    Warn,
+    /// Nothing is written.
+    Refuse,
 }
 
 /// What to follow in the repository.
@@ -92,6 +109,21 @@ pub struct Apply {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub service_account_name: Option<String>,
+    /// What happens when somebody else changes or deletes an applied object. Correct: it is put back at once. Report: it is
+    /// told of in status.drift and stays until the next commit is applied, or a reconcile is asked for. An object with the
+    /// annotations firstline.dev/freeze-until and firstline.dev/freeze-reason is left alone until then.
+    #[serde(default)]
+    pub drift: Drift,
+}
+
+/// What happens when somebody else changes or deletes an applied object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Drift {
+    /// It is put back at once.
+    #[default]
+    Correct,
+    /// It is told of, and stays.
+    Report,
 }
 
 /// How a commit is applied.
@@ -169,6 +201,15 @@ pub struct GitSourceStatus {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub error_count: u32,
+    /// The first 50 objects that are not as Git has them and stay so for now. What was put back is not listed; Events on the
+    /// object tell of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub drift: Vec<Deviation>,
+    /// How many such objects there are.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub drift_count: u32,
     /// The last 5 attempts, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
@@ -239,6 +280,53 @@ pub struct SourceError {
     /// What was expected and what was found.
     #[schemars(schema_with = "schema::text::<2048>")]
     pub message: String,
+}
+
+/// An object that is not as Git has it, or need not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deviation {
+    /// The object: kind namespace/name.
+    #[schemars(schema_with = "schema::text::<600>")]
+    pub object: String,
+    /// Why it stays as it is.
+    pub state: DeviationState,
+    /// The first 5 fields that differ; none when the object is as Git has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::texts::<5, 1024>")]
+    pub fields: Vec<String>,
+    /// Who wrote it last, as its managedFields have it: kubectl-edit, helm and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<128>")]
+    pub by: Option<String>,
+    /// When this was noticed.
+    #[schemars(schema_with = "schema::instant")]
+    pub since: Timestamp,
+    /// Until when it stays so, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub until: Option<Timestamp>,
+    /// What a person should know: the reason of a freeze, what is wrong with it, what the server refuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::text::<1024>")]
+    pub message: Option<String>,
+}
+
+/// Why an object is not put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum DeviationState {
+    /// Somebody else writes it again and again; it is put back less and less often.
+    Fighting,
+    /// The server refuses to have it put back.
+    Refused,
+    /// It belongs to another source now.
+    Conflict,
+    /// spec.apply.drift says so.
+    Reported,
+    /// Its annotation firstline.dev/freeze-until says so.
+    Frozen,
+    /// Its annotation firstline.dev/freeze-until or its reason cannot be obeyed; the object is kept as Git has it.
+    BadFreeze,
 }
 
 /// One attempt to apply a commit.

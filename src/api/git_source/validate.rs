@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 use domain::problem::Problem;
 use url::Url;
 
-use super::GitSource;
+use super::{Drift, GitSource, History};
 use crate::findings::{Findings, Validated, seconds};
 
 /// A GitSource that has passed validation.
@@ -31,10 +31,22 @@ pub struct Source {
     pub namespaces: Vec<String>,
     /// The ServiceAccount of its own namespace that is impersonated; `None`: the operator's own account.
     pub service_account: Option<String>,
+    /// What happens when somebody else changes an object.
+    pub drift: Drift,
     /// What happens to objects that left the repository.
     pub prune: PruneRules,
+    /// What happens when the branch no longer holds the commit that is applied.
+    pub history: History,
     /// Whether it rests, by request.
     pub suspended: bool,
+}
+
+impl Source {
+    /// Whether another version of the source reads the same files into the same namespaces.
+    pub fn reads_the_same(&self, other: &Self) -> bool {
+        (&self.url, &self.branch, &self.path, &self.namespaces)
+            == (&other.url, &other.branch, &other.path, &other.namespaces)
+    }
 }
 
 /// What happens to objects that left the repository.
@@ -77,11 +89,13 @@ pub fn validate(source: &GitSource) -> Result<Validated<Source>, Vec<Problem>> {
         secret: spec.secret_ref.as_ref().map(|secret| secret.name.clone()),
         namespaces,
         service_account: spec.apply.service_account_name.clone(),
+        drift: spec.apply.drift,
         prune: PruneRules {
             enabled: spec.prune.enabled,
             max_percent: spec.prune.max_percent,
             approved: spec.prune.approve.clone(),
         },
+        history: spec.history,
         suspended: spec.suspend,
     });
     findings.finish_some(valid)

@@ -69,8 +69,9 @@ pub(super) fn update(request: &FetchRequest, exchange: &Exchange) -> Result<Fetc
 
     // The branch moves only once its commit can be read: a broken transfer leaves the mirror as it was.
     mirror.find_commit(tip).map_err(|error| failed(&error, exchange, &progress, "read the commit it names"))?;
-    let history = relation(&mirror, before, tip);
-    if history != History::Same {
+    let since = request.since.as_deref().and_then(|commit| commit.parse().ok());
+    let history = relation(&mirror, since.or(before), tip);
+    if before != Some(tip) {
         mirror.reference(&reference, tip, true, "fetched").map_err(|error| on_disk(&request.mirror, &error))?;
     }
     // The fetch has succeeded; a mirror that stays slow for another round does not change that.
@@ -120,7 +121,8 @@ fn relation(mirror: &Repository, before: Option<Oid>, now: Oid) -> History {
     if before == now {
         return History::Same;
     }
-    // A walk that fails (objects of the earlier commit are gone) has nothing to say for the new commit.
+    // A walk that fails has nothing to say for the new commit: the whole branch is fetched, so an earlier commit that is
+    // not there is no part of it.
     if mirror.graph_descendant_of(now, before).unwrap_or(false) {
         History::Forward
     } else if mirror.graph_descendant_of(before, now).unwrap_or(false) {

@@ -16,6 +16,9 @@ pub struct FetchRequest {
     pub url: String,
     /// The branch, without `refs/heads/`.
     pub branch: String,
+    /// The commit that [`FetchReport::history`] is about, 40 hex digits; `None`: the one the mirror holds of the branch.
+    #[serde(default)]
+    pub since: Option<String>,
     /// The folder of the bare mirror; made when absent. One mirror serves one source.
     pub mirror: PathBuf,
     /// From the first look-up of the host name to the last byte.
@@ -79,7 +82,7 @@ pub struct FetchReport {
     pub commit: String,
     /// The branch.
     pub branch: String,
-    /// How the commit relates to what the mirror held before.
+    /// How the commit relates to [`FetchRequest::since`].
     pub history: History,
     /// Objects received.
     pub received_objects: u64,
@@ -94,11 +97,11 @@ impl FetchReport {
     }
 }
 
-/// How a fetched commit relates to the one the mirror held before.
+/// How a fetched commit relates to an earlier one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum History {
-    /// The mirror held nothing of this branch.
+    /// There is no earlier one.
     First,
     /// The same commit.
     Same,

@@ -53,6 +53,13 @@ pub struct Question<'a> {
     pub defaults: &'a dyn Fn(&str, &Value) -> Value,
     /// What may be removed.
     pub prune: PruneRule<'a>,
+    /// Which objects are to be left as they are for now, whatever Git says; gets the live one, where there is one.
+    pub hold: &'a dyn Fn(&ObjectKey, Option<&Live>) -> bool,
+}
+
+/// For [`Question::hold`]: nothing is left as it is.
+pub fn hold_nothing(_: &ObjectKey, _: Option<&Live>) -> bool {
+    false
 }
 
 /// What may be removed.
@@ -86,6 +93,10 @@ pub struct Plan<'a> {
     pub kept: Vec<&'a Live>,
     /// Objects of this name that belong to another source. They are not touched.
     pub conflicts: Vec<Conflict<'a>>,
+    /// Objects that differ from Git and are held back by [`Question::hold`].
+    pub held: Vec<ObjectKey>,
+    /// Objects that left Git and stay for now for the same reason.
+    pub staying: Vec<ObjectKey>,
 }
 
 impl Plan<'_> {
@@ -143,13 +154,22 @@ impl fmt::Display for PruneRefusal {
     }
 }
 
+/// Whether a live object is as a wanted one, its defaults filled in, asks for.
+pub fn equal(wanted: &Value, live: &Value) -> bool {
+    compare::differences(wanted, live).is_empty()
+}
+
 /// Compares what Git asks for with what is there.
 pub fn plan<'a>(question: &Question<'a>) -> Plan<'a> {
     let live: HashMap<&ObjectKey, &'a Live> = question.live.iter().map(|live| (&live.key, live)).collect();
     let mut plan = Plan::default();
     for object in question.desired {
         let Some(live) = live.get(&object.key) else {
-            plan.create.push(object);
+            if (question.hold)(&object.key, None) {
+                plan.held.push(object.key.clone());
+            } else {
+                plan.create.push(object);
+            }
             continue;
         };
         let held_by = live.member_of();
@@ -164,6 +184,8 @@ pub fn plan<'a>(question: &Question<'a>) -> Plan<'a> {
         }
         if differs.is_empty() {
             plan.unchanged += 1;
+        } else if (question.hold)(&object.key, Some(live)) {
+            plan.held.push(object.key.clone());
         } else {
             plan.update.push(Update { object, uid: &live.uid, differs, adopted: held_by.is_none() });
         }
@@ -188,6 +210,13 @@ fn remove<'a>(question: &Question<'a>, plan: &mut Plan<'a>) {
         plan.prune_refused = Some(PruneRefusal { count, members, max_percent, approve: question.commit.to_owned() });
         return;
     }
+    prune.retain(|live| {
+        let held = (question.hold)(&live.key, Some(live));
+        if held {
+            plan.staying.push(live.key.clone());
+        }
+        !held
+    });
     prune.sort_by(|a, b| (rank(&b.key.kind), &b.key).cmp(&(rank(&a.key.kind), &a.key)));
     plan.prune = prune;
 }

@@ -58,7 +58,16 @@ fn defaults(_kind: &str, value: &Value) -> Value {
 const TWENTY_PERCENT: PruneRule<'_> = PruneRule::Within { max_percent: 20, approved: None };
 
 fn ask<'a>(desired: &'a [Object], live: &'a [Live], prune: PruneRule<'a>) -> Plan<'a> {
-    plan(&Question { set: SET, commit: COMMIT, desired, refused: &[], live, defaults: &defaults, prune })
+    plan(&Question {
+        set: SET,
+        commit: COMMIT,
+        desired,
+        refused: &[],
+        live,
+        defaults: &defaults,
+        prune,
+        hold: &hold_nothing,
+    })
 }
 
 fn pruned(plan: &Plan<'_>) -> Vec<String> {
@@ -166,8 +175,36 @@ fn nothing_is_pruned_when_files_could_not_be_read_nor_what_git_holds_but_is_refu
         live: &live,
         defaults: &defaults,
         prune: TWENTY_PERCENT,
+        hold: &hold_nothing,
     };
     assert!(plan(&question).is_empty());
+}
+
+#[test]
+fn what_is_held_back_is_neither_written_nor_removed_and_counts_for_the_guard() {
+    let desired = desired(&["ServiceMonitor/new", "ServiceMonitor/same", "ServiceMonitor/edited"]);
+    let mut live = members(&["ServiceMonitor/same", "ServiceMonitor/edited", "ServiceMonitor/gone"]);
+    live[1].value["spec"]["suspend"] = json!(true);
+    let question = Question {
+        set: SET,
+        commit: COMMIT,
+        desired: &desired,
+        refused: &[],
+        live: &live,
+        defaults: &defaults,
+        prune: TWENTY_PERCENT,
+        hold: &|key, _| key.name != "new",
+    };
+    let held_one = plan(&question);
+    let names: Vec<_> = held_one.held.iter().map(|key| key.name.as_str()).collect();
+    assert_eq!(names, ["edited"], "one that is as it should be needs no holding");
+    assert_eq!(held_one.staying, [live[2].key.clone()]);
+    assert_eq!((held_one.create.len(), held_one.update.len(), held_one.unchanged), (1, 0, 1));
+    assert!(held_one.prune.is_empty() && held_one.prune_refused.is_none());
+
+    // Two of two left Git, one of them is held: the other must not slip past the rule for everything.
+    let two = plan(&Question { desired: &[], live: &live[1..], hold: &|key, _| key.name == "gone", ..question });
+    assert!(two.prune.is_empty() && two.prune_refused.is_some());
 }
 
 proptest! {

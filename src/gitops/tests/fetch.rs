@@ -90,6 +90,13 @@ fn a_branch_is_fetched_and_followed_as_it_grows_and_is_rewritten(#[case] over: O
     let repository = place.root().join("support.git");
     commit(&repository, "main", &[("production/a.yaml", b"a: 2")], true);
     assert_eq!(fetch(&request).unwrap().history, History::Rewritten);
+
+    // Asked about an earlier commit, it says so again, also when nothing of that commit is left.
+    assert_eq!(fetch(&request).unwrap().history, History::Same);
+    request.since = Some(second);
+    assert_eq!(fetch(&request).unwrap().history, History::Rewritten);
+    std::fs::remove_dir_all(&request.mirror).unwrap();
+    assert_eq!(fetch(&request).unwrap().history, History::Rewritten);
 }
 
 #[test]

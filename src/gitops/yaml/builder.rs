@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use serde_json::{Map, Value};
-use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, Tag};
+use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, Span, StructureStyle, Tag};
 
 use super::scalar::{self, Trap};
 use super::{Limits, Nulls, Position};
@@ -16,6 +16,7 @@ const MAX_ERRORS: usize = 50;
 pub(super) fn build(file: &str, text: &str, limits: Limits, nulls: Nulls) -> (Vec<(usize, Value)>, Vec<FileError>) {
     let mut builder = Builder {
         file,
+        text,
         limits,
         nulls,
         nodes: 0,
@@ -63,6 +64,8 @@ type Refusal = Box<FileError>;
 
 struct Builder<'a> {
     file: &'a str,
+    /// The whole file, for what stands after a scalar.
+    text: &'a str,
     limits: Limits,
     nulls: Nulls,
     /// Values so far, aliases with all that they stand for.
@@ -92,6 +95,7 @@ struct Frame {
     anchor: usize,
     start: Position,
     nodes_before: usize,
+    style: StructureStyle,
 }
 
 enum Content {
@@ -131,13 +135,13 @@ impl Builder<'_> {
             }
             Event::DocumentEnd => self.end_document(),
             Event::Scalar(text, style, anchor, tag) => self.scalar(&text, style, anchor, tag.as_deref(), span)?,
-            Event::SequenceStart(_, anchor, tag) => {
+            Event::SequenceStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), "seq", span);
-                self.open(Content::List(Vec::new()), anchor, start)?;
+                self.open(Content::List(Vec::new()), style, anchor, start)?;
             }
-            Event::MappingStart(_, anchor, tag) => {
+            Event::MappingStart(style, anchor, tag) => {
                 self.refuse_tag(tag.as_deref(), "map", span);
-                self.open(Content::Mapping(Mapping::default()), anchor, start)?;
+                self.open(Content::Mapping(Mapping::default()), style, anchor, start)?;
             }
             Event::SequenceEnd | Event::MappingEnd => self.close()?,
             Event::Alias(anchor) => self.alias(anchor, start)?,
@@ -172,6 +176,15 @@ impl Builder<'_> {
     ) -> Result<(), Refusal> {
         let start = position(&span.start);
         self.count(1, start)?;
+        if style == ScalarStyle::Plain && self.in_flow() && scalar::breaks_flow(text) {
+            let message = format!("kubectl cannot read `{text}` between brackets or braces without quotes");
+            self.errors.push(FileError::at(self.file, start, message).suggest(format!("write {}", Value::from(text))));
+        }
+        if style == ScalarStyle::Plain && self.expects_key() && self.in_flow() && self.ends_in_colon(span) {
+            let message = format!("`{text}:` is text to kubectl and a key without a value to others");
+            let suggestion = format!("write {} for text, or {text}: null", Value::from(format!("{text}:")));
+            self.errors.push(FileError::at(self.file, start, message).suggest(suggestion));
+        }
         if self.expects_key() {
             self.scalar_key(text, style, tag, span);
             if anchor != 0 {
@@ -239,6 +252,17 @@ impl Builder<'_> {
         }
     }
 
+    /// Whether the next node stands between `[]` or `{}`. Nothing in them can be in block style.
+    fn in_flow(&self) -> bool {
+        self.stack.last().is_some_and(|frame| frame.style == StructureStyle::Flow)
+    }
+
+    /// Whether a key's `:` is followed by no space but by the next item or the end: for go-yaml it is part of the text.
+    fn ends_in_colon(&self, key: &Span) -> bool {
+        let rest = key.end.byte_offset().and_then(|end| self.text.get(end..)).map(str::trim_start);
+        rest.and_then(|rest| rest.strip_prefix(':')).is_some_and(|rest| rest.starts_with([',', ']', '}', '[', '{']))
+    }
+
     /// Whether the next node is a key.
     fn expects_key(&self) -> bool {
         matches!(self.stack.last(), Some(Frame { content: Content::Mapping(Mapping { key: None, .. }), .. }))
@@ -274,7 +298,7 @@ impl Builder<'_> {
         });
     }
 
-    fn open(&mut self, content: Content, anchor: usize, start: Position) -> Result<(), Refusal> {
+    fn open(&mut self, content: Content, style: StructureStyle, anchor: usize, start: Position) -> Result<(), Refusal> {
         self.count(1, start)?;
         if self.stack.len() >= self.limits.depth {
             return Err(self.too_deep(start));
@@ -282,7 +306,7 @@ impl Builder<'_> {
         if self.expects_key() {
             self.errors.push(FileError::at(self.file, start, "expected text as a key, found a list or mapping"));
         }
-        self.stack.push(Frame { content, anchor, start, nodes_before: self.nodes - 1 });
+        self.stack.push(Frame { content, anchor, start, nodes_before: self.nodes - 1, style });
         Ok(())
     }
 
@@ -292,7 +316,7 @@ impl Builder<'_> {
     }
 
     fn close(&mut self) -> Result<(), Refusal> {
-        let Some(Frame { content, anchor, start, nodes_before }) = self.stack.pop() else { return Ok(()) };
+        let Some(Frame { content, anchor, start, nodes_before, .. }) = self.stack.pop() else { return Ok(()) };
         let value = match content {
             Content::List(items) => Value::Array(items),
             Content::Mapping(Mapping { mut members, written, merged, .. }) => {

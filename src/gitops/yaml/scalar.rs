@@ -32,6 +32,12 @@ pub(super) fn plain(text: &str) -> Result<Value, Trap> {
     number(text, unsigned)
 }
 
+/// Whether kubectl's parser (go-yaml, a port of libyaml) stumbles over this plain scalar between `[]` or `{}`: there a
+/// `?` ends it, wherever it stands, and a `:` cannot begin it. Tried with kubectl 1.36; YAML 1.2 allows both.
+pub(super) fn breaks_flow(text: &str) -> bool {
+    text.contains('?') || text.starts_with(':')
+}
+
 /// A scalar that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Trap {

@@ -54,6 +54,34 @@ fn values_of(text: &str) -> Vec<Value> {
 #[case::a_list_as_a_key("? [a]\n: b\n", "a.yaml:1:3: expected text as a key, found a list or mapping")]
 #[case::an_alias_as_a_key("a: &a x\n*a : b\n", "a.yaml:2:1: expected text as a key, found an alias")]
 #[case::an_alias_within_itself("a: &a [*a]\n", "a.yaml:1:8: the alias stands within what it stands for")]
+#[case::a_question_in_braces(
+    "a: {text: Which?}\n",
+    "a.yaml:1:11: kubectl cannot read `Which?` between brackets or braces without quotes; write \"Which?\""
+)]
+#[case::a_query_in_braces(
+    "a: {url: https://x/?a=b}\n",
+    "a.yaml:1:10: kubectl cannot read `https://x/?a=b` between brackets or braces without quotes; write \"https://x/?a=b\""
+)]
+#[case::a_question_in_brackets(
+    "a: [b?c, d]\n",
+    "a.yaml:1:5: kubectl cannot read `b?c` between brackets or braces without quotes; write \"b?c\""
+)]
+#[case::a_key_that_asks(
+    "a: {b?: c}\n",
+    "a.yaml:1:5: kubectl cannot read `b?` between brackets or braces without quotes; write \"b?\""
+)]
+#[case::a_colon_at_the_end_in_brackets(
+    "a: [b:, c]\n",
+    "a.yaml:1:5: `b:` is text to kubectl and a key without a value to others; write \"b:\" for text, or b: null"
+)]
+#[case::a_colon_at_the_end_in_braces(
+    "a: {b:, c: d}\n",
+    "a.yaml:1:5: `b:` is text to kubectl and a key without a value to others; write \"b:\" for text, or b: null"
+)]
+#[case::a_colon_at_the_front(
+    "a: [:b]\n",
+    "a.yaml:1:5: kubectl cannot read `:b` between brackets or braces without quotes; write \":b\""
+)]
 #[case::merging_text("a: &a x\nb: {<<: *a}\n", "a.yaml:2:9: expected a mapping, or a list of them, after `<<`")]
 #[case::a_list_as_a_document("- a\n", "a.yaml:1:1: expected an object with `apiVersion` and `kind`")]
 #[case::text_as_a_document("<html>\n", "a.yaml:1:1: expected an object with `apiVersion` and `kind`")]
@@ -104,6 +132,13 @@ fn empty_documents_are_skipped_but_counted() {
     assert_eq!(documents.iter().map(|document| document.index).collect::<Vec<_>>(), [1]);
     assert_eq!(documents[0].position("a"), (4, 1));
     assert_eq!(values_of(""), [] as [Value; 0]);
+}
+
+#[test]
+fn a_question_is_text_in_quotes_and_in_block_style() {
+    let text = "a: Which?\nb: {c: \"Which?\", d: 'e?'}\nf:\n  - g?\n  - :h\ni: [j:k, -m, \"l:\"]\n";
+    let expected = json!({"a": "Which?", "b": {"c": "Which?", "d": "e?"}, "f": ["g?", ":h"], "i": ["j:k", "-m", "l:"]});
+    assert_eq!(values_of(text), [expected]);
 }
 
 #[test]

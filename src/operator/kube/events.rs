@@ -57,7 +57,11 @@ impl Events {
 
     /// Notes something on an object; dropped and counted when too many wait.
     pub fn note<K: Resource<DynamicType = ()>>(&self, object: &K, note: Note) {
-        let reference = object.object_ref(&());
+        self.note_on(object.object_ref(&()), note);
+    }
+
+    /// The same on an object of which only the name is at hand.
+    pub fn note_on(&self, reference: ObjectReference, note: Note) {
         if self.sender.try_send((reference, note)).is_err() {
             self.metrics.events_dropped.inc();
         }

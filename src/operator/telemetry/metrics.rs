@@ -65,6 +65,19 @@ pub struct ResultLabel {
     pub result: &'static str,
 }
 
+/// Labels of `firstline_drift_total`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DriftLabels {
+    /// The GitSource, as namespace/name.
+    pub source: String,
+    /// The object's kind.
+    pub kind: String,
+    /// Who changed it, in a word: kubectl, helm, argocd, flux, firstline, other or unknown.
+    pub by: &'static str,
+    /// corrected, reported, frozen, bad_freeze, fighting, refused or conflict.
+    pub action: &'static str,
+}
+
 /// A histogram over the usual waits: 5 ms to 10 min.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits;
@@ -109,6 +122,10 @@ pub struct Metrics {
     pub alerts: Family<ResultLabel, Counter>,
     /// Runs of Git sources.
     pub syncs: Family<ResultLabel, Counter>,
+    /// Objects out of Git that were found changed.
+    pub drift: Family<DriftLabels, Counter>,
+    /// From a look at a changed object until it was put back.
+    pub drift_repair: Histogram,
     /// Events that were not written because the API refused or the queue was full.
     pub events_dropped: Counter,
     /// Statuses waiting to be written.
@@ -133,6 +150,8 @@ impl Metrics {
             deadline_lag: Waits.new_metric(),
             alerts: Family::default(),
             syncs: Family::default(),
+            drift: Family::default(),
+            drift_repair: Waits.new_metric(),
             events_dropped: Counter::default(),
             status_queue: Gauge::default(),
         };
@@ -174,6 +193,17 @@ impl Metrics {
         );
         registry.register("firstline_alerts", "Alerts that came in, by what became of them", m.alerts);
         registry.register("firstline_git_syncs", "Runs of Git sources, by result", m.syncs);
+        registry.register(
+            "firstline_drift",
+            "Objects out of Git that somebody else changed, by what became of it",
+            m.drift,
+        );
+        registry.register_with_unit(
+            "firstline_drift_repair",
+            "From the look at an object that somebody else changed until it was put back",
+            Unit::Seconds,
+            m.drift_repair,
+        );
         registry.register("firstline_events_dropped", "Kubernetes Events that could not be written", m.events_dropped);
         registry.register(
             "firstline_status_queue",

@@ -193,10 +193,16 @@ pub(crate) fn commit_monitors(git: &GitServer, count: usize) -> Result<String> {
 }
 
 async fn cluster() -> Result<&'static ControlPlane> {
+    operator().await?;
+    control_plane::shared().await
+}
+
+/// The operator that all tests share.
+pub(crate) async fn operator() -> Result<&'static Operator> {
     static OPERATOR: OnceCell<Result<Operator, String>> = OnceCell::const_new();
     let plane = control_plane::shared().await?;
     let started = OPERATOR.get_or_init(|| async { ready(plane).await.map_err(|error| format!("{error:#}")) }).await;
-    started.as_ref().map(|_| plane).map_err(|error| anyhow!("{error}"))
+    started.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
 async fn ready(plane: &ControlPlane) -> Result<Operator> {

@@ -74,46 +74,6 @@ async fn nothing_changed_in_git_costs_no_call() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_was_set_by_hand_is_taken_back_when_asked() -> Result<()> {
-    let scene = Scene::new("drift").await?;
-    let commit = commit_monitors(&scene.git, 2)?;
-    scene.follow(|_| {}).await?;
-    scene.applied(&commit).await?;
-    scene
-        .kubectl(&[
-            "patch",
-            "svcmonitors.firstline.dev",
-            "m00",
-            "--type=merge",
-            "-p",
-            r#"{"spec":{"suspend":true,"timeout":"1s"}}"#,
-        ])
-        .await?;
-    scene
-        .kubectl(&[
-            "patch",
-            "svcmonitors.firstline.dev",
-            "m01",
-            "--type=merge",
-            "-p",
-            r#"{"spec":{"service":"other"}}"#,
-        ])
-        .await?;
-    let status = scene.sync().await?;
-    assert_eq!(status["objects"]["updated"], 2);
-    let restored = scene.monitor("m00").await?.context("m00")?;
-    assert_eq!((&restored["spec"]["suspend"], &restored["spec"]["timeout"]), (&json!(false), &json!("10s")));
-    assert_eq!(scene.monitor("m01").await?.context("m01")?["spec"]["service"], "shop");
-
-    let mark = scene.mark().await?;
-    let status = scene.sync().await?;
-    assert!(condition(&status, "Ready").starts_with("True"), "{status:#}");
-    let calls = scene.calls(mark).await?;
-    assert_eq!(calls.clone().writes().count(), 0, "once restored it stays: {calls}");
-    Ok(())
-}
-
-#[tokio::test]
 async fn an_object_made_by_hand_is_taken_over_and_told_of() -> Result<()> {
     let scene = Scene::new("adopt").await?;
     let by_hand = monitor("checkout", "byhand")

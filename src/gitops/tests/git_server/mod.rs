@@ -274,6 +274,7 @@ pub fn request(url: &str, mirror: &Path) -> FetchRequest {
     FetchRequest {
         url: url.to_owned(),
         branch: "main".to_owned(),
+        since: None,
         mirror: mirror.to_owned(),
         timeout: Duration::from_secs(20),
         credentials: Credentials::None,

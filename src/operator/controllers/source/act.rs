@@ -1,15 +1,21 @@
 //! Carries a commit onto the cluster, and writes down how far it got.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use api::{
     GitSource,
-    git_source::{GitSourceStatus, ObjectCounts, Source},
+    git_source::{Deviation, Drift, GitSourceStatus, ObjectCounts, Source, Transaction},
 };
 use gitops::{
     applyset,
     fetch::FetchReport,
-    plan::{self, Plan, PruneRule, Question},
+    load::{Object, ObjectKey},
+    plan::{self, Live, Plan, PruneRule, Question},
 };
 use kube::{
     Api, ResourceExt,
@@ -28,7 +34,8 @@ use super::{
 use crate::{
     context::Context,
     engine::syncer::{
-        Known, fetch,
+        Known, fetch, freeze,
+        members::{Applied, Left, Member, Version},
         refusal::Mend,
         transaction::{self, Refusals, Written},
         write::{self, Writer},
@@ -54,31 +61,55 @@ pub(super) struct Job<'a> {
     pub(super) mirror: PathBuf,
 }
 
-/// Applies a commit, or finds out why not. Returns how the attempt ended, and with what counts.
+/// Applies a commit, or finds out why not. Returns how the attempt ended, and with what counts. What the watches saw of
+/// the objects meanwhile is looked at afterwards.
 pub(super) async fn attempt(ctx: &Context, job: Job<'_>, known: &mut Known) -> Ended {
+    let key = Key::of(job.entry.object.as_ref());
+    let guard = ctx.members.begin(&key).await;
+    let (ended, left) = write_commit(ctx, &job, known).await;
+    let look = ctx.members.end(&key, left);
+    drop(guard);
+    look.into_iter().for_each(|object| ctx.queues.drift.add(object));
+    ended
+}
+
+async fn write_commit(ctx: &Context, job: &Job<'_>, known: &mut Known) -> (Ended, Left) {
+    let untouched = |ended| (ended, Left::Untouched);
     let set = set_of(&job.entry.object);
+    let before = known.status.last_applied_revision.clone().unwrap_or_default();
+    let rewritten = match objection::rewritten(job.source.history, &job.report.history, &before) {
+        Ok(rewritten) => rewritten,
+        Err(refusal) => return untouched((ObjectCounts::default(), End::Refused(refusal))),
+    };
     let seen = match gather::read(ctx, job.source, &set, job.mirror.clone(), &job.report.commit).await {
         Ok(seen) => seen,
-        Err(ended) => return ended,
+        Err(ended) => return untouched(ended),
     };
     let defaults = |kind: &str, value: &Value| write::wanted(&set, kind, value);
-    let plan = plan_of(&job, &set, &seen, &defaults);
-    if let Some(refusal) = objection::objection(&plan, |set| source_with(ctx, set)) {
-        return (undone(counts(&plan), plan.conflicts.len()), End::Refused(refusal));
+    let (time, report) = (ctx.clock.now(), only_reports(ctx, job, known));
+    let hold = |_: &ObjectKey, live: Option<&Live>| report || live.is_some_and(|live| is_frozen(live, time));
+    let plan = plan_of(job, &set, &seen, &defaults, &hold);
+    if let Some(refusal) = objection::objection(&plan, |set| holder_of(ctx, set)) {
+        return untouched((undone(counts(&plan), plan.conflicts.len()), End::Refused(refusal)));
     }
+    let back =
+        HeldBack { differing: plan.held.iter().cloned().collect(), staying: plan.staying.clone(), owed: !report };
     let adopted =
         plan.update.iter().filter(|update| update.adopted).map(|update| update.object.key.to_string()).collect();
-    let mut remarks: Vec<String> = gather::warnings(&seen.loaded).into_iter().chain(kept(&plan)).collect();
+    let mut remarks: Vec<String> =
+        rewritten.iter().cloned().chain(gather::warnings(&seen.loaded)).chain(kept(&plan)).collect();
     if plan.is_empty() {
-        return (counts(&plan), End::Applied { remarks, adopted });
+        let ended = (counts(&plan), End::Applied { remarks, adopted, rewritten });
+        return (ended, Left::Applied(applied(job, set.clone(), seen, back, Written::default(), time)));
     }
     let writer = Writer::new(seen.client.clone(), set.clone(), ctx.leadership.clone());
     let first = known.status.last_applied_revision.is_none();
     match transaction::rehearse(&writer, &plan, first).await {
-        Err(message) => return (undone(counts(&plan), 0), interrupted(message)),
+        Err(message) => return untouched((undone(counts(&plan), 0), interrupted(message))),
         Ok(rehearsed) if rehearsed.refused.objects > 0 => {
             let failed = rehearsed.refused.objects;
-            return (undone(counts(&plan), failed), End::Refused(refusal("ReconciliationFailed", rehearsed.refused)));
+            let refusal = refusal("ReconciliationFailed", rehearsed.refused);
+            return untouched((undone(counts(&plan), failed), End::Refused(refusal)));
         }
         Ok(rehearsed) => remarks.extend(rehearsed.sampled.map(|asked| {
             let all = plan.create.len() + plan.update.len();
@@ -87,20 +118,125 @@ pub(super) async fn attempt(ctx: &Context, job: Job<'_>, known: &mut Known) -> E
             )
         })),
     }
-    if let Err(message) = begin(ctx, &job, known, counts(&plan)).await {
-        return (undone(counts(&plan), 0), interrupted(message));
+    if let Err(message) = begin(ctx, job, known, counts(&plan)).await {
+        return untouched((undone(counts(&plan), 0), interrupted(message)));
     }
-    let written = transaction::carry_out(&writer, &plan).await;
+    let mut written = transaction::carry_out(&writer, &plan).await;
     let counts = written_counts(&plan, &written);
-    let end = if let Some(message) = written.interrupted {
-        interrupted(message)
-    } else if written.refused.objects > 0 {
+    if let Some(message) = written.interrupted.take() {
+        return ((counts, interrupted(message)), Left::Mixed);
+    }
+    let end = if written.refused.objects > 0 {
         let reason = if written.prune_failed { "PruneFailed" } else { "ReconciliationFailed" };
-        End::Partial(refusal(reason, written.refused))
+        let refused = std::mem::take(&mut written.refused);
+        written.refused.keys.clone_from(&refused.keys);
+        End::Partial(refusal(reason, refused))
     } else {
-        End::Applied { remarks, adopted }
+        End::Applied { remarks, adopted, rewritten }
     };
-    (counts, end)
+    ((counts, end), Left::Applied(applied(job, set.clone(), seen, back, written, time)))
+}
+
+/// The commit of this branch that was applied last, unless the repository is known to be another one since.
+pub(super) fn applied_commit(ctx: &Context, entry: &SourceEntry, source: &Source, known: &Known) -> Option<String> {
+    let before = ctx.members.read_as(&Key::of(entry.object.as_ref()));
+    if before.is_some_and(|before| before.url != source.url) {
+        return None;
+    }
+    let (branch, commit) = known.status.last_applied_revision.as_deref()?.rsplit_once("@sha1:")?;
+    (branch == source.branch).then(|| commit.to_owned())
+}
+
+/// In mode Report a commit that is there already is not written again over what others did: only a new commit, a new
+/// spec or a request is.
+fn only_reports(ctx: &Context, job: &Job<'_>, known: &Known) -> bool {
+    let object = &job.entry.object;
+    let status = &known.status;
+    let asked = job.entry.requested().is_some_and(|request| status.last_handled_reconcile_at != Some(request));
+    let same_files = match ctx.members.read_as(&Key::of(object.as_ref())) {
+        Some(before) => before.reads_the_same(job.source),
+        None => Some(status.observed_generation) == object.metadata.generation,
+    };
+    job.source.drift == Drift::Report
+        && status.last_applied_revision.as_ref() == Some(&job.report.revision())
+        && status.transaction == Some(Transaction::Committed)
+        && same_files
+        && !asked
+}
+
+fn is_frozen(live: &Live, time: jiff::Timestamp) -> bool {
+    let written = Version::of_value(&live.value).unwrap_or_default().freeze;
+    matches!(freeze::in_force(&written, time), Ok(Some(_)))
+}
+
+/// What a commit leaves as it is for now.
+struct HeldBack {
+    /// Objects that differ from Git.
+    differing: HashSet<ObjectKey>,
+    /// Objects that left Git.
+    staying: Vec<ObjectKey>,
+    /// Whether they are written once their freeze ends.
+    owed: bool,
+}
+
+/// What the cluster has after a commit.
+fn applied(job: &Job<'_>, set: String, seen: Seen, back: HeldBack, written: Written, time: jiff::Timestamp) -> Applied {
+    let live: HashMap<&ObjectKey, &Live> = seen.live.iter().map(|live| (&live.key, live)).collect();
+    let mut versions = written.versions;
+    let mut members: HashMap<ObjectKey, Member> = HashMap::new();
+    for object in seen.loaded.objects.into_iter().filter(|object| !written.refused.keys.contains(&object.key)) {
+        let key = object.key.clone();
+        let differs = back.differing.contains(&key);
+        // Without a version the object is looked at next.
+        let known = versions
+            .remove(&key)
+            .or_else(|| live.get(&key).and_then(|live| Version::of_value(&live.value)))
+            .filter(|known| !differs && known.freeze.0.is_none());
+        members.insert(
+            key,
+            Member { wanted: Some(Arc::new(object)), known, owed: differs && back.owed, ..Member::default() },
+        );
+    }
+    let frozen = |key: &ObjectKey| live.get(key).is_some_and(|live| is_frozen(live, time));
+    members.extend(back.staying.into_iter().filter(frozen).map(|key| (key, Member::default())));
+    let source = job.entry.compiled.clone().unwrap_or_else(|| Arc::new(job.source.clone()));
+    Applied { set, revision: job.report.revision(), source, members }
+}
+
+/// Takes up the commit that was applied last, when this process has not seen it and cannot have it from the repository,
+/// so that drift is corrected all the same. Nothing is written here.
+pub(super) async fn resume(ctx: &Context, entry: &SourceEntry, known: &Known, mirror: PathBuf) {
+    let key = Key::of(entry.object.as_ref());
+    let (Some(source), None) = (&entry.compiled, ctx.members.read_as(&key)) else { return };
+    let committed = known.status.transaction == Some(Transaction::Committed);
+    let Some(revision) = known.status.last_applied_revision.clone().filter(|_| committed) else { return };
+    let Some((_, commit)) = revision.rsplit_once(':') else { return };
+    if !mirror.is_dir() {
+        return;
+    }
+    let guard = ctx.members.begin(&key).await;
+    let set = set_of(&entry.object);
+    let left = match gather::read(ctx, source, &set, mirror, commit).await {
+        Err(_) => Left::Untouched,
+        Ok(seen) => {
+            let equal = |object: &Object, live: &Live| {
+                let wanted = write::wanted(&set, &object.key.kind, object.value());
+                plan::equal(&wanted, &live.value)
+            };
+            let live: HashMap<&ObjectKey, &Live> = seen.live.iter().map(|live| (&live.key, live)).collect();
+            let member = |object: Object| {
+                let same = live.get(&object.key).filter(|live| equal(&object, live));
+                let known = same.and_then(|live| Version::of_value(&live.value));
+                (object.key.clone(), Member { known, wanted: Some(Arc::new(object)), ..Member::default() })
+            };
+            let members = seen.loaded.objects.into_iter().map(member).collect();
+            tracing::info!(source = %key, revision, "the commit applied last is kept as it was");
+            Left::Applied(Applied { set, revision, source: source.clone(), members })
+        }
+    };
+    let look = ctx.members.end(&key, left);
+    drop(guard);
+    look.into_iter().for_each(|object| ctx.queues.drift.add(object));
 }
 
 /// The id by which this source's members are known.
@@ -108,13 +244,19 @@ fn set_of(object: &GitSource) -> String {
     applyset::id(&object.name_any(), &object.namespace().unwrap_or_default(), "GitSource", api::GROUP)
 }
 
-/// The source whose members carry this id.
-fn source_with(ctx: &Context, set: &str) -> Option<String> {
+/// The source whose members carry this id, as namespace/name.
+pub fn holder_of(ctx: &Context, set: &str) -> Option<String> {
     let world = ctx.world.read();
     world.sources().find(|(_, entry)| set_of(&entry.object) == set).map(|(key, _)| key.to_string())
 }
 
-fn plan_of<'a>(job: &Job<'a>, set: &'a str, seen: &'a Seen, defaults: &'a dyn Fn(&str, &Value) -> Value) -> Plan<'a> {
+fn plan_of<'a>(
+    job: &Job<'a>,
+    set: &'a str,
+    seen: &'a Seen,
+    defaults: &'a dyn Fn(&str, &Value) -> Value,
+    hold: &'a dyn Fn(&ObjectKey, Option<&Live>) -> bool,
+) -> Plan<'a> {
     let rules = &job.source.prune;
     let prune = if rules.enabled {
         PruneRule::Within {
@@ -132,6 +274,7 @@ fn plan_of<'a>(job: &Job<'a>, set: &'a str, seen: &'a Seen, defaults: &'a dyn Fn
         live: &seen.live,
         defaults,
         prune,
+        hold,
     })
 }
 
@@ -175,7 +318,8 @@ async fn begin(ctx: &Context, job: &Job<'_>, known: &mut Known, planned: ObjectC
     let object = &job.entry.object;
     let key = Key::of(object.as_ref());
     // A request is answered when it is clear what came of it.
-    let about = About { request: None, ..about(&known.status, job.entry, ctx.clock.now()) };
+    let drift = ctx.members.deviations(&key);
+    let about = About { request: None, ..about(&known.status, job.entry, ctx.clock.now(), &drift) };
     let status = status::applying(&about, &job.report.revision(), planned);
     // An older status that still waits must not be written over this one.
     ctx.statuses.forget(PLURAL, &key);
@@ -198,8 +342,13 @@ async fn begin(ctx: &Context, job: &Job<'_>, known: &mut Known, planned: ObjectC
 }
 
 /// What a status of this source is about.
-pub(super) fn about<'a>(before: &'a GitSourceStatus, entry: &SourceEntry, now: jiff::Timestamp) -> About<'a> {
-    About { before, generation: entry.object.metadata.generation, request: entry.requested(), now }
+pub(super) fn about<'a>(
+    before: &'a GitSourceStatus,
+    entry: &SourceEntry,
+    now: jiff::Timestamp,
+    drift: &'a [Deviation],
+) -> About<'a> {
+    About { before, generation: entry.object.metadata.generation, request: entry.requested(), now, drift }
 }
 
 /// Asks for a status to be written.
@@ -228,6 +377,7 @@ pub(super) fn log(key: &Key, attempt: &Attempt) {
 /// Forgets a source that is gone, and its mirror. What it applied stays.
 pub(super) async fn clean_up(ctx: &Context, key: &Key) {
     ctx.statuses.forget(PLURAL, key);
+    ctx.members.forget(key);
     let Some(uid) = ctx.sources.forget(key) else { return };
     let mirror = fetch::mirror(&ctx.config.data, &uid);
     match tokio::fs::remove_dir_all(&mirror).await {

@@ -61,6 +61,8 @@ pub(super) enum End {
         remarks: Vec<String>,
         /// Objects that belonged to nobody and belong to this source now.
         adopted: Vec<String>,
+        /// That the branch does not hold the commit that was applied before, in a sentence.
+        rewritten: Option<String>,
     },
     /// Nothing was written.
     Refused(Refusal),

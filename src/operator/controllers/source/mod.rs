@@ -7,6 +7,8 @@ mod act;
 mod decide;
 mod gather;
 
+pub use act::holder_of;
+
 use std::time::Duration;
 
 use api::git_source::Source;
@@ -49,11 +51,17 @@ async fn look(ctx: &Context, key: &Key) -> Looked {
         return Looked { outcome: Outcome::Unchanged, again: None };
     };
     let mut known = ctx.sources.recall(key, &entry.object);
+    if ctx.sources.take_anew(key) {
+        (known.verdict, known.next) = (None, None);
+    }
     let before = known.status.clone();
     let house = House { namespace: &ctx.config.namespace, file_sources: ctx.config.allow_file_sources };
     let came = match turn::turn(&entry, &known, house, Instant::now()) {
-        Turn::Rest(wait) => return Looked { outcome: Outcome::Unchanged, again: Some(wait) },
-        Turn::NotServed(standing) => Came::NotServed(standing),
+        Turn::Rest(wait) => return refresh(ctx, key, &entry, known, wait),
+        Turn::NotServed(standing) => {
+            ctx.members.rest(key);
+            Came::NotServed(standing)
+        }
         Turn::Fetch { source, anew } => {
             if anew {
                 known.verdict = None;
@@ -66,7 +74,8 @@ async fn look(ctx: &Context, key: &Key) -> Looked {
     let interval = entry.compiled.as_ref().map_or(Duration::ZERO, |source| turn::interval(source.interval, &known.uid));
     let again = remember::remember(&mut known, &came, interval, Instant::now());
     // By now the status may say that a commit is being written.
-    let status = status::status(&act::about(&known.status, &entry, ctx.clock.now()), &came);
+    let drift = ctx.members.deviations(key);
+    let status = status::status(&act::about(&known.status, &entry, ctx.clock.now(), &drift), &came);
     let changed = known.status != status;
     known.status = status;
     if changed {
@@ -77,14 +86,29 @@ async fn look(ctx: &Context, key: &Key) -> Looked {
     Looked { outcome: outcome(&came, changed), again }
 }
 
+/// Nothing is due but what the status says of drift.
+fn refresh(ctx: &Context, key: &Key, entry: &SourceEntry, mut known: Known, wait: Duration) -> Looked {
+    let drift = ctx.members.deviations(key);
+    let status = status::refreshed(&act::about(&known.status, entry, ctx.clock.now(), &drift));
+    let changed = known.status != status;
+    if changed {
+        known.status = status;
+        act::report(ctx, key, &known.status);
+        ctx.sources.keep(key, known);
+    }
+    Looked { outcome: if changed { Outcome::Applied } else { Outcome::Unchanged }, again: Some(wait) }
+}
+
 /// Fetches, and attempts the commit unless it is known what would come of it.
 async fn run(ctx: &Context, entry: &SourceEntry, source: &Source, known: &mut Known) -> Came {
     let (at, began) = (ctx.clock.now(), Instant::now());
     let mirror = fetch::mirror(&ctx.config.data, &known.uid);
-    let report = match fetch::fetch(source, mirror.clone(), &ctx.secrets).await {
+    let since = act::applied_commit(ctx, entry, source, known);
+    let report = match fetch::fetch(source, since, mirror.clone(), &ctx.secrets).await {
         Ok(report) => report,
         Err(failure) => {
             tracing::warn!(source = %entry.object.name_any(), reason = failure.reason, why = failure.message, "not fetched");
+            act::resume(ctx, entry, known, mirror).await;
             return Came::NotFetched(failure);
         }
     };
@@ -94,8 +118,11 @@ async fn run(ctx: &Context, entry: &SourceEntry, source: &Source, known: &mut Kn
     {
         return Came::Known(verdict.standing.clone());
     }
-    let job = act::Job { entry, source, report: &report, mirror };
+    let job = act::Job { entry, source, report: &report, mirror: mirror.clone() };
     let (counts, end) = act::attempt(ctx, job, known).await;
+    if matches!(end, decide::End::Refused(_)) {
+        act::resume(ctx, entry, known, mirror).await;
+    }
     Came::Attempted(Attempt {
         commit: report.commit.clone(),
         revision: report.revision(),

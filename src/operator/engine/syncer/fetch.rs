@@ -35,11 +35,16 @@ pub fn mirror(data: &Path, uid: &str) -> PathBuf {
     data.join("mirrors").join(uid)
 }
 
-/// Brings the mirror up to the tip of the branch.
+/// Brings the mirror up to the tip of the branch. `since` is the commit whose history the report tells.
 ///
 /// # Errors
 /// Says who can mend it.
-pub async fn fetch(source: &Source, mirror: PathBuf, secrets: &SecretReader) -> Result<FetchReport, NotFetched> {
+pub async fn fetch(
+    source: &Source,
+    since: Option<String>,
+    mirror: PathBuf,
+    secrets: &SecretReader,
+) -> Result<FetchReport, NotFetched> {
     let (credentials, ca) = match &source.secret {
         // A file needs no credentials; validation has warned of them.
         Some(name) if source.url.scheme() != "file" => {
@@ -58,6 +63,7 @@ pub async fn fetch(source: &Source, mirror: PathBuf, secrets: &SecretReader) -> 
     let request = FetchRequest {
         url: source.url.to_string(),
         branch: source.branch.clone(),
+        since,
         mirror,
         timeout: source.timeout,
         credentials,

@@ -92,6 +92,14 @@ async fn strangers(client: &Client, missing: &HashSet<&ObjectKey>) -> Result<Vec
     Ok(found)
 }
 
+/// One object as it is now, its managedFields included; `None` when it is not there.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn get(client: &Client, kind: &Kind, key: &ObjectKey) -> Result<Option<DynamicObject>, Fault> {
+    in_time(api_of(client, kind, Some(&key.namespace)).get_opt(&key.name)).await
+}
+
 /// Whole objects.
 async fn list(
     client: &Client,
@@ -123,7 +131,7 @@ async fn names(client: &Client, kind: &Kind, namespace: &str) -> Result<Vec<Live
         found.extend(page.items.into_iter().map(|object| Live {
             key: key(kind, &object),
             uid: object.uid().unwrap_or_default(),
-            value: json!({"metadata": {"labels": object.labels()}}),
+            value: json!({"metadata": {"labels": object.labels(), "annotations": object.annotations()}}),
         }));
         if params.continue_token.is_none() {
             return Ok(found);
@@ -154,7 +162,7 @@ fn key<K: kube::Resource>(kind: &Kind, object: &K) -> ObjectKey {
 }
 
 /// An object as a plan compares it: without what the server and controllers add.
-pub(super) fn whole(kind: &Kind, mut object: DynamicObject) -> Live {
+pub fn whole(kind: &Kind, mut object: DynamicObject) -> Live {
     object.managed_fields_mut().clear();
     let (key, uid) = (key(kind, &object), object.uid().unwrap_or_default());
     let mut value = serde_json::to_value(object).unwrap_or(Value::Null);

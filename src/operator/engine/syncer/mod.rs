@@ -8,18 +8,24 @@
 //! | [`write`], [`refusal`] | one object to the server, and what its answer means |
 //! | [`transaction`] | a whole commit: rehearsal, writes in order, prune |
 //! | [`kinds`] | which kinds come out of Git |
+//! | [`members`] | what each source has applied, and which of it the watches saw change |
+//! | [`freeze`], [`fight`], [`blame`] | who keeps Git away from an object, who works against it, who wrote it |
 //!
 //! Absent: when to do what, and what the status says of it; `controllers::source` decides that.
 
+pub mod blame;
 pub mod content;
 pub mod fetch;
+pub mod fight;
+pub mod freeze;
 pub mod kinds;
 pub mod live;
+pub mod members;
 pub mod refusal;
 pub mod transaction;
 pub mod write;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use api::{GitSource, git_source::GitSourceStatus};
 use domain::conditions::Standing;
@@ -36,6 +42,8 @@ use crate::kube::{
 #[derive(Default)]
 pub struct Sources {
     known: Mutex<HashMap<Key, Known>>,
+    /// Sources whose commit is to be attempted once more, whatever is known of it.
+    anew: Mutex<HashSet<Key>>,
     /// By namespace and ServiceAccount.
     clients: Mutex<HashMap<(String, String), Client>>,
 }
@@ -86,6 +94,16 @@ impl Sources {
             failures: 0,
             verdict: None,
         })
+    }
+
+    /// Has the next look at a source attempt its commit, whatever is known of it.
+    pub fn attempt_anew(&self, key: &Key) {
+        self.anew.lock().insert(key.clone());
+    }
+
+    /// Whether that was asked for since this was asked last.
+    pub fn take_anew(&self, key: &Key) -> bool {
+        self.anew.lock().remove(key)
     }
 
     /// Remembers it.

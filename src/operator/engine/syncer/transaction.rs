@@ -3,7 +3,10 @@
 //! There is no rollback: what fails in passing is rolled forward by the next attempt, because a plan is made of what
 //! is there and not of what was meant.
 
-use std::{collections::BTreeSet, pin::pin};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    pin::pin,
+};
 
 use api::git_source::SourceError;
 use domain::problem::Problem;
@@ -15,6 +18,7 @@ use gitops::{
 
 use super::{
     kinds::kinds,
+    members::Version,
     refusal::{self, Fault, Mend},
     write::{Mode, Writer},
 };
@@ -41,13 +45,16 @@ pub struct Refusals {
     pub errors: Vec<SourceError>,
     /// How many objects they are about.
     pub objects: usize,
+    /// Those objects.
+    pub keys: HashSet<ObjectKey>,
     /// What has to be mended; the commit, when any of it is.
     pub mend: Option<Mend>,
 }
 
 impl Refusals {
-    fn add(&mut self, mend: Mend, errors: impl IntoIterator<Item = SourceError>) {
+    fn add(&mut self, key: &ObjectKey, mend: Mend, errors: impl IntoIterator<Item = SourceError>) {
         self.errors.extend(errors);
+        self.keys.insert(key.clone());
         self.objects += 1;
         self.mend = self.mend.max(Some(mend));
     }
@@ -67,6 +74,8 @@ pub struct Written {
     pub updated: usize,
     /// Objects that left Git.
     pub pruned: usize,
+    /// The version of each object that was applied.
+    pub versions: HashMap<ObjectKey, Version>,
     /// What was refused although the rehearsal was clean.
     pub refused: Refusals,
     /// Whether what was refused is the removal of objects.
@@ -91,11 +100,11 @@ impl<'a> Step<'a> {
         }
     }
 
-    async fn carry_out(self, writer: &Writer, mode: Mode) -> (Self, Result<(), Fault>) {
+    async fn carry_out(self, writer: &Writer, mode: Mode) -> (Self, Result<Option<Version>, Fault>) {
         let result = match self {
-            Self::Create(object) => writer.apply(object, None, mode).await,
-            Self::Update(object, uid) => writer.apply(object, Some(uid), mode).await,
-            Self::Remove(live) => writer.remove(live, mode).await,
+            Self::Create(object) => writer.apply(object, None, mode).await.map(Some),
+            Self::Update(object, uid) => writer.apply(object, Some(uid), mode).await.map(Some),
+            Self::Remove(live) => writer.remove(live, mode).await.map(|()| None),
         };
         (self, result)
     }
@@ -133,8 +142,8 @@ pub async fn rehearse(writer: &Writer, plan: &Plan<'_>, first: bool) -> Result<R
     let mut answers = pin!(run(writer, steps, Mode::DryRun));
     while let Some((step, answer)) = answers.next().await {
         match answer {
-            Ok(()) => {}
-            Err(Fault::Refused(mend, problems)) => refused.add(mend, step.errors(problems)),
+            Ok(_) => {}
+            Err(Fault::Refused(mend, problems)) => refused.add(step.key(), mend, step.errors(problems)),
             Err(Fault::Passing(why)) => return Err(format!("{}: {why}", step.key())),
         }
     }
@@ -170,10 +179,15 @@ async fn write(writer: &Writer, steps: Vec<Step<'_>>, written: &mut Written) {
     let mut answers = pin!(run(writer, steps, Mode::Real));
     while let Some((step, answer)) = answers.next().await {
         match (answer, step) {
-            (Ok(()), Step::Create(_)) => written.created += 1,
-            (Ok(()), Step::Update(..)) => written.updated += 1,
-            (Ok(()), Step::Remove(_)) => written.pruned += 1,
-            (Err(Fault::Refused(mend, problems)), step) => written.refused.add(mend, step.errors(problems)),
+            (Ok(version), step) => {
+                match step {
+                    Step::Create(_) => written.created += 1,
+                    Step::Update(..) => written.updated += 1,
+                    Step::Remove(_) => written.pruned += 1,
+                }
+                written.versions.extend(version.map(|version| (step.key().clone(), version)));
+            }
+            (Err(Fault::Refused(mend, problems)), step) => written.refused.add(step.key(), mend, step.errors(problems)),
             (Err(Fault::Passing(why)), step) => {
                 written.interrupted = Some(format!("{}: {why}", step.key()));
                 return;
@@ -186,7 +200,7 @@ fn run<'a>(
     writer: &'a Writer,
     steps: Vec<Step<'a>>,
     mode: Mode,
-) -> impl Stream<Item = (Step<'a>, Result<(), Fault>)> + 'a {
+) -> impl Stream<Item = (Step<'a>, Result<Option<Version>, Fault>)> + 'a {
     stream::iter(steps).map(move |step| step.carry_out(writer, mode).boxed()).buffer_unordered(CONCURRENCY)
 }
 

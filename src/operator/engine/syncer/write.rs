@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{
     kinds::{Kind, kinds},
     live,
+    members::Version,
     refusal::{self, Fault, Mend},
 };
 use crate::kube::lease::Leadership;
@@ -50,16 +51,17 @@ impl Writer {
         Self { client, set, kinds, leadership }
     }
 
-    /// Two sources of one name in two namespaces must not share a field manager.
+    /// The field manager of what this source writes.
     fn manager(&self) -> String {
-        format!("firstline-{}", self.set)
+        manager(&self.set)
     }
 
     /// Applies an object; `uid` is that of the live one, so that an object that was replaced meanwhile is not touched.
+    /// Returns the version that is there then.
     ///
     /// # Errors
     /// What the server says against it.
-    pub async fn apply(&self, object: &Object, uid: Option<&str>, mode: Mode) -> Result<(), Fault> {
+    pub async fn apply(&self, object: &Object, uid: Option<&str>, mode: Mode) -> Result<Version, Fault> {
         let (kind, api) = self.api(&object.key.kind, &object.key.namespace)?;
         let mut body = labelled(&self.set, object.value());
         if let (Some(uid), Some(metadata)) = (uid, body.get_mut("metadata").and_then(Value::as_object_mut)) {
@@ -73,7 +75,7 @@ impl Writer {
         };
         let written = self.in_time(api.patch(&object.key.name, &params, &Patch::Apply(&body))).await?;
         match mode {
-            Mode::DryRun => Ok(()),
+            Mode::DryRun => Ok(Version::of(&written.metadata)),
             Mode::Real => self.restore(object, kind, &api, written).await,
         }
     }
@@ -86,16 +88,16 @@ impl Writer {
         kind: &Kind,
         api: &Api<DynamicObject>,
         written: DynamicObject,
-    ) -> Result<(), Fault> {
-        let version = written.metadata.resource_version.clone();
+    ) -> Result<Version, Fault> {
+        let (version, applied) = (written.metadata.resource_version.clone(), Version::of(&written.metadata));
         let live = live::whole(kind, written);
         if !self.differs(object, &live) {
-            return Ok(());
+            return Ok(applied);
         }
         let wanted = wanted(&self.set, &object.key.kind, object.value());
         let mut body = difference(&body_of(&wanted), &body_of(&live.value));
         if body.is_empty() {
-            return Ok(());
+            return Ok(applied);
         }
         body.insert("metadata".to_owned(), json!({"uid": live.uid, "resourceVersion": version}));
         let params = PatchParams {
@@ -104,11 +106,12 @@ impl Writer {
             ..PatchParams::default()
         };
         let restored = self.in_time(api.patch(&object.key.name, &params, &Patch::Merge(&body))).await?;
+        let version = Version::of(&restored.metadata);
         if self.differs(object, &live::whole(kind, restored)) {
             // The server keeps the object in another form than we foresee; to insist would mean to write it for ever.
             tracing::warn!(object = %object.key, "the server keeps the object differently than Git has it; this is a defect of Firstline");
         }
-        Ok(())
+        Ok(version)
     }
 
     fn differs(&self, object: &Object, live: &Live) -> bool {
@@ -120,6 +123,7 @@ impl Writer {
             live: std::slice::from_ref(live),
             defaults: &|kind, value| wanted(&self.set, kind, value),
             prune: PruneRule::Never,
+            hold: &plan::hold_nothing,
         };
         !plan::plan(&question).is_empty()
     }
@@ -170,12 +174,17 @@ impl Writer {
     }
 }
 
+/// The field manager of a set. Two sources of one name in two namespaces must not share one.
+pub fn manager(set: &str) -> String {
+    format!("firstline-{set}")
+}
+
 fn late() -> Fault {
     Fault::Passing(format!("the API server did not answer within {} s", TIMEOUT.as_secs()))
 }
 
 /// The object as it is sent: with the labels that make it a member from birth, so that no crash leaves an orphan.
-fn labelled(set: &str, value: &Value) -> Value {
+pub(super) fn labelled(set: &str, value: &Value) -> Value {
     let mut value = value.clone();
     let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else { return value };
     let labels = metadata.entry("labels").or_insert_with(|| json!({}));

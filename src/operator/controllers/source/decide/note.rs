@@ -12,9 +12,15 @@ const NAMED: usize = 5;
 pub(in super::super) fn notes(before: &GitSourceStatus, after: &GitSourceStatus, outcome: &Outcome) -> Vec<Note> {
     let mut notes = Vec::new();
     if let Outcome::Attempted(attempt) = outcome
-        && let End::Applied { adopted, .. } = &attempt.end
+        && let End::Applied { adopted, rewritten, .. } = &attempt.end
     {
         notes.extend(adoption(adopted));
+        notes.extend(rewritten.clone().map(|text| Note {
+            warning: true,
+            reason: "HistoryRewritten",
+            action: "Apply",
+            text,
+        }));
         if attempt.wrote() {
             notes.push(Note {
                 warning: false,

@@ -1,8 +1,11 @@
 //! Whether a plan may be carried out at all: what belongs to another source, and removals beyond the guard.
 
-use api::git_source::{ObjectCounts, SourceError};
+use api::git_source::{History, ObjectCounts, SourceError};
 use domain::problem::Problem;
-use gitops::plan::{Conflict, Plan};
+use gitops::{
+    fetch,
+    plan::{Conflict, Plan},
+};
 
 use super::Refusal;
 use crate::engine::syncer::refusal::{Mend, located};
@@ -17,6 +20,29 @@ pub(in super::super) fn objection(plan: &Plan<'_>, source_of: impl Fn(&str) -> O
     }
     let refused = plan.prune_refused.as_ref()?;
     Some(Refusal { reason: "PruneFailed", message: refused.to_string(), errors: Vec::new(), mend: Mend::Commit })
+}
+
+/// What a branch that does not hold the applied commit means: a sentence to be told, or that nothing is written.
+pub(in super::super) fn rewritten(
+    rule: History,
+    found: &fetch::History,
+    applied: &str,
+) -> Result<Option<String>, Refusal> {
+    let what = match found {
+        fetch::History::Backward => "the branch went back behind",
+        fetch::History::Rewritten => "the history was rewritten: the branch no longer holds",
+        fetch::History::First | fetch::History::Same | fetch::History::Forward => return Ok(None),
+    };
+    match rule {
+        History::Allow => Ok(None),
+        History::Warn => Ok(Some(format!("{what} {applied}, which was applied before"))),
+        History::Refuse => Err(Refusal {
+            reason: "HistoryRewritten",
+            message: format!("{what} {applied}, which is applied; if that is meant, set `spec.history: Allow`"),
+            errors: Vec::new(),
+            mend: Mend::Commit,
+        }),
+    }
 }
 
 fn claimed(conflict: &Conflict<'_>, holder: Option<String>) -> SourceError {
@@ -38,7 +64,7 @@ pub(in super::super) fn counts(plan: &Plan<'_>) -> ObjectCounts {
     let (created, updated, unchanged) = (count(plan.create.len()), count(plan.update.len()), count(plan.unchanged));
     let failed = count(plan.conflicts.len());
     ObjectCounts {
-        total: created + updated + unchanged + failed,
+        total: created + updated + unchanged + failed + count(plan.held.len()),
         created,
         updated,
         unchanged,

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::applied(attempted(End::Applied { remarks: Vec::new(), adopted: Vec::new() }), None)]
+    #[case::applied(attempted(End::Applied { remarks: Vec::new(), adopted: Vec::new(), rewritten: None }), None)]
     #[case::wrong_in_git(refused(Mend::Commit), None)]
     #[case::wrong_in_the_cluster(refused(Mend::Cluster), Some(MINUTE))]
     fn a_commit_is_attempted_again_only_when_something_else_can_mend_it(

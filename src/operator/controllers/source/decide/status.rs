@@ -2,10 +2,10 @@
 
 use api::{
     conditions,
-    git_source::{self, GitSourceStatus, ObjectCounts, SourceError, Transaction},
+    git_source::{self, Deviation, DeviationState, GitSourceStatus, ObjectCounts, SourceError, Transaction},
 };
 use domain::{
-    conditions::Standing,
+    conditions::{Condition, Standing},
     time::{format_duration, whole_seconds},
 };
 use jiff::Timestamp;
@@ -14,6 +14,10 @@ use super::{Attempt, End, Outcome, Refusal};
 
 /// Errors that are listed; all are counted.
 const ERRORS: usize = 50;
+/// Objects that are listed as not as Git has them; all are counted.
+const DEVIATIONS: usize = 50;
+/// The condition that says that there are any.
+const DRIFTED: &str = "Drifted";
 /// Attempts that are listed.
 const HISTORY: usize = 5;
 /// The longest message of a condition, in characters.
@@ -30,6 +34,8 @@ pub(in super::super) struct About<'a> {
     pub(in super::super) request: Option<String>,
     /// Now.
     pub(in super::super) now: Timestamp,
+    /// What is not as Git has it.
+    pub(in super::super) drift: &'a [Deviation],
 }
 
 /// How far the source has got.
@@ -103,6 +109,46 @@ pub(in super::super) fn status(about: &About<'_>, outcome: &Outcome) -> GitSourc
     status
 }
 
+/// The status when nothing happened but to the objects.
+pub(in super::super) fn refreshed(about: &About<'_>) -> GitSourceStatus {
+    let mut status = about.before.clone();
+    say_drift(&mut status, about);
+    status
+}
+
+/// The list, the gravest first, its count, and a condition for as long as there is any.
+fn say_drift(status: &mut GitSourceStatus, about: &About<'_>) {
+    let mut drift = about.drift.to_vec();
+    drift.sort_by(|a, b| (a.state, &a.object).cmp(&(b.state, &b.object)));
+    let said = drift.first().map(|first| {
+        let fields = if first.fields.is_empty() { String::new() } else { format!(" ({})", first.fields.join(", ")) };
+        let by = first.by.as_ref().map(|by| format!(", written by {by}")).unwrap_or_default();
+        let until = first.until.map(|until| format!(", until {until}")).unwrap_or_default();
+        let message = first.message.as_ref().map(|message| format!(": {message}")).unwrap_or_default();
+        let more = match drift.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more in status.drift)"),
+        };
+        let text = format!("{}{fields} is {}{by}{until}{message}{more}", first.object, words(first.state));
+        Condition { type_: DRIFTED, status: true, reason: format!("{:?}", first.state), message: cut(&text) }
+    });
+    status.drift_count = u32::try_from(drift.len()).unwrap_or(u32::MAX);
+    drift.truncate(DEVIATIONS);
+    status.drift = drift;
+    conditions::put(&mut status.conditions, &about.before.conditions, DRIFTED, said, about.generation, about.now);
+}
+
+fn words(state: DeviationState) -> &'static str {
+    match state {
+        DeviationState::Fighting => "fought over",
+        DeviationState::Refused => "not as Git has it and cannot be put back",
+        DeviationState::Conflict => "another source's",
+        DeviationState::Reported => "not as Git has it",
+        DeviationState::Frozen => "frozen",
+        DeviationState::BadFreeze => "not frozen",
+    }
+}
+
 /// The status that is durable before the first write of a commit.
 pub(in super::super) fn applying(about: &About<'_>, revision: &str, counts: ObjectCounts) -> GitSourceStatus {
     let ObjectCounts { created, updated, pruned, .. } = counts;
@@ -117,6 +163,7 @@ fn common(about: &About<'_>, standing: &Standing) -> GitSourceStatus {
     let mut status = about.before.clone();
     status.observed_generation = about.generation.unwrap_or(0);
     status.conditions = conditions::conditions(&about.before.conditions, standing, &[], about.generation, about.now);
+    say_drift(&mut status, about);
     if about.request.is_some() {
         status.last_handled_reconcile_at.clone_from(&about.request);
     }

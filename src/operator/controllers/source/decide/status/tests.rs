@@ -17,8 +17,50 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn after(before: &GitSourceStatus, second: i64, outcome: &Outcome) -> GitSourceStatus {
-    let about = About { before, generation: Some(1), request: None, now: at(second) };
+    let about = About { before, generation: Some(1), request: None, now: at(second), drift: &[] };
     status(&about, outcome)
+}
+
+fn deviation(object: &str, state: DeviationState) -> Deviation {
+    Deviation {
+        object: format!("ServiceMonitor payments/{object}"),
+        state,
+        fields: vec!["spec.suspend".into()],
+        by: Some("kubectl-edit".into()),
+        since: at(0),
+        until: None,
+        message: None,
+    }
+}
+
+#[test]
+fn drift_is_said_beside_how_far_the_source_is_and_is_gone_when_it_is_over() {
+    let ready = after(&GitSourceStatus::default(), 0, &applied(FIRST));
+    let drift = [deviation("a", DeviationState::Frozen), deviation("b", DeviationState::Reported)];
+    let about = About { before: &ready, generation: Some(1), request: None, now: at(5), drift: &drift };
+    let drifted = refreshed(&about);
+    let said = &drifted.conditions[1];
+    assert_eq!((said.type_.as_str(), said.status.as_str(), said.reason.as_str()), ("Drifted", "True", "Reported"));
+    assert_eq!(
+        said.message,
+        "ServiceMonitor payments/b (spec.suspend) is not as Git has it, written by kubectl-edit (and 1 more in status.drift)"
+    );
+    assert_eq!((drifted.drift_count, drifted.drift[0].object.as_str()), (2, "ServiceMonitor payments/b"));
+    assert_eq!(drifted.conditions[0], ready.conditions[0], "Ready is not touched");
+
+    let again = refreshed(&About { before: &drifted, now: at(9), ..about.clone() });
+    assert_eq!(again, drifted, "its time stays");
+    let over = refreshed(&About { before: &drifted, now: at(9), drift: &[], ..about });
+    assert_eq!(over, ready);
+}
+
+#[test]
+fn of_many_deviations_fifty_are_listed_and_all_are_counted() {
+    let many: Vec<_> = (0..70).map(|n| deviation(&format!("m{n:02}"), DeviationState::Reported)).collect();
+    let before = GitSourceStatus::default();
+    let about = About { before: &before, generation: Some(1), request: None, now: at(5), drift: &many };
+    let status = refreshed(&about);
+    assert_eq!((status.drift.len(), status.drift_count), (50, 70));
 }
 
 fn attempt(revision: &str, counts: ObjectCounts, end: End) -> Outcome {
@@ -38,7 +80,7 @@ fn created(count: u32) -> ObjectCounts {
 }
 
 fn applied(revision: &str) -> Outcome {
-    attempt(revision, created(3), End::Applied { remarks: Vec::new(), adopted: Vec::new() })
+    attempt(revision, created(3), End::Applied { remarks: Vec::new(), adopted: Vec::new(), rewritten: None })
 }
 
 fn error(line: u32) -> SourceError {
@@ -124,7 +166,7 @@ fn a_repository_that_cannot_be_asked_takes_nothing_back(#[case] needs_a_person: 
 #[test]
 fn an_interrupted_commit_stays_applying_until_it_is_rolled_forward() {
     let before = GitSourceStatus::default();
-    let about = About { before: &before, generation: Some(1), request: None, now: at(0) };
+    let about = About { before: &before, generation: Some(1), request: None, now: at(0), drift: &[] };
     let applying = applying(&about, FIRST, created(3));
     assert_eq!(said(&applying), ["Ready=False Progressing", "Reconciling=True Progressing"]);
     let status = after(&applying, 1, &interrupted(FIRST));
@@ -154,7 +196,7 @@ fn a_partial_commit_does_not_advance_the_revision() {
 fn a_new_process_that_finds_everything_as_it_was_changes_nothing() {
     let good = after(&GitSourceStatus::default(), 0, &applied(FIRST));
     let unchanged = ObjectCounts { total: 3, unchanged: 3, ..ObjectCounts::default() };
-    let again = attempt(FIRST, unchanged, End::Applied { remarks: Vec::new(), adopted: Vec::new() });
+    let again = attempt(FIRST, unchanged, End::Applied { remarks: Vec::new(), adopted: Vec::new(), rewritten: None });
     assert_eq!(after(&good, 600, &again), good);
 }
 
@@ -181,7 +223,7 @@ fn history_holds_the_last_five() {
 #[test]
 fn a_request_is_echoed_whatever_came_of_it() {
     let before = GitSourceStatus::default();
-    let about = About { before: &before, generation: Some(7), request: Some("now".into()), now: at(0) };
+    let about = About { before: &before, generation: Some(7), request: Some("now".into()), now: at(0), drift: &[] };
     let status = status(&about, &refused(FIRST, 1));
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
     assert_eq!(status.observed_generation, 7);
@@ -211,7 +253,7 @@ fn what_was_taken_over_is_told() {
     let outcome = attempt(
         FIRST,
         ObjectCounts { total: 1, updated: 1, ..ObjectCounts::default() },
-        End::Applied { remarks: Vec::new(), adopted },
+        End::Applied { remarks: Vec::new(), adopted, rewritten: None },
     );
     let status = after(&GitSourceStatus::default(), 0, &outcome);
     let told = notes(&GitSourceStatus::default(), &status, &outcome);
