@@ -35,6 +35,8 @@ pub enum MessageKind {
     Update,
     /// The trouble is over.
     Resolved,
+    /// A promise nears its due time, or is broken.
+    SlaWarning,
 }
 
 impl MessageKind {
@@ -45,6 +47,7 @@ impl MessageKind {
             Self::Notice => "notice",
             Self::Update => "update",
             Self::Resolved => "resolved",
+            Self::SlaWarning => "slaWarning",
         }
     }
 }

@@ -46,6 +46,16 @@ pub(crate) fn page() -> Message {
     }
 }
 
+/// What is said of a promise that nears its due time.
+pub(crate) fn warning() -> Message {
+    Message {
+        kind: MessageKind::SlaWarning,
+        planned_at: "2026-11-23T05:02:12Z".parse().unwrap(),
+        why: "resolution 50% (run 1): so much of the promised time of 4h is used, due 2026-11-23T07:02:12Z".into(),
+        ..page()
+    }
+}
+
 /// The same incident when it is over.
 pub(crate) fn resolved() -> Message {
     Message {

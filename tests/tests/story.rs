@@ -22,6 +22,8 @@ mod git_servers;
 mod nonsense;
 #[path = "story/overrides.rs"]
 mod overrides;
+#[path = "story/promises.rs"]
+mod promises;
 #[path = "story/scene.rs"]
 mod scene;
 #[path = "story/silences.rs"]

@@ -295,11 +295,11 @@ pub struct Notification {
     pub id: String,
     /// What it is for.
     pub kind: NotificationKind,
-    /// The cycle of the escalation, from 1.
+    /// The cycle of the escalation, from 1; of an slaWarning the run of the clock.
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub cycle: u32,
-    /// The step of the escalation, from 1; 0 is the last resort.
+    /// The step of the escalation, from 1; 0 is the last resort. Of an slaWarning the percent, 100 when due.
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub step: u32,
@@ -307,7 +307,7 @@ pub struct Notification {
     #[serde(default)]
     #[schemars(range(min = 0, max = 1000))]
     pub rule: u32,
-    /// Counts the runs of a step within a cycle.
+    /// Counts the runs of a step within a cycle; of an slaWarning which of the four clocks.
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub sequence: u32,
@@ -357,6 +357,8 @@ pub enum NotificationKind {
     Update,
     /// The trouble is over.
     Resolved,
+    /// A promise nears its due time, or is broken.
+    SlaWarning,
 }
 
 impl From<domain::message::MessageKind> for NotificationKind {
@@ -366,6 +368,7 @@ impl From<domain::message::MessageKind> for NotificationKind {
             domain::message::MessageKind::Notice => Self::Notice,
             domain::message::MessageKind::Update => Self::Update,
             domain::message::MessageKind::Resolved => Self::Resolved,
+            domain::message::MessageKind::SlaWarning => Self::SlaWarning,
         }
     }
 }
@@ -377,6 +380,7 @@ impl From<NotificationKind> for domain::message::MessageKind {
             NotificationKind::Notice => Self::Notice,
             NotificationKind::Update => Self::Update,
             NotificationKind::Resolved => Self::Resolved,
+            NotificationKind::SlaWarning => Self::SlaWarning,
         }
     }
 }

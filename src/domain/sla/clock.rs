@@ -100,8 +100,8 @@ pub struct Deadline {
     pub mark: Mark,
 }
 
-/// What a clock reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a clock reaches; the later level is the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mark {
     /// A percent of its target.
     Warning(u8),

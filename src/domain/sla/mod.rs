@@ -12,12 +12,13 @@
 //! | resolution | with the ticket | Resolved; a reopening voids that and goes on | PendingRequester, Scheduled, Resolved |
 //!
 //! Automatic answers, out-of-office mail and bounces are not among the happenings, so they can neither start nor stop,
-//! resume nor reopen anything. Who is told of a breach is not decided here.
+//! resume nor reopen anything. [`untold`] says what of it nobody has heard yet; who hears it is not decided here.
 
 mod clock;
 mod course;
 mod cycle;
 mod happening;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 pub use clock::{Attention, Breach, Clock, Clocks, Deadline, Line, Mark, Pace, Standing, Warning};
 pub use happening::{Happened, Happening};
+pub use telling::{REMEMBERED, Reached, untold};
 
 use crate::{calendar::Calendar, time::whole_seconds};
 

@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::sla::{ClockName, Reached};
+
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -53,13 +55,15 @@ pub enum What {
     PrioritySet,
     /// A clock ran past its due time; the line stands where that was.
     Breach,
-    /// Somebody was told that a clock nears its due time, or ran past it.
+    /// Somebody was told that a clock nears its due time, or ran past it; or there was nobody to tell.
     Warned,
+    /// Something that came in late shows that a clock had not run past its due time.
+    BreachWithdrawn,
 }
 
 impl What {
     /// Every word.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fired,
         Self::Recovered,
         Self::SourceRemoved,
@@ -78,6 +82,7 @@ impl What {
         Self::PrioritySet,
         Self::Breach,
         Self::Warned,
+        Self::BreachWithdrawn,
     ];
 
     /// The word in status.
@@ -101,12 +106,18 @@ impl What {
             Self::PrioritySet => "PrioritySet",
             Self::Breach => "Breach",
             Self::Warned => "Warned",
+            Self::BreachWithdrawn => "BreachWithdrawn",
         }
     }
 
     /// One of our own words.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|what| what.as_str() == word)
+    }
+
+    /// Whether a clock's message rests on it: what was recorded or told once is not told again.
+    fn is_about_a_clock(self) -> bool {
+        matches!(self, Self::Breach | Self::Warned | Self::BreachWithdrawn)
     }
 
     /// Whether the fold reads it; such a line is never evicted.
@@ -119,8 +130,6 @@ impl What {
                 | Self::AcknowledgementWithdrawn
                 | Self::SpecChanged
                 | Self::PrioritySet
-                | Self::Breach
-                | Self::Warned
         )
     }
 }
@@ -131,34 +140,39 @@ impl fmt::Display for What {
     }
 }
 
-/// How many lines that the fold does not read are kept, the latest ones.
+/// How many lines of each sort are kept, the latest ones.
 const KEPT: usize = 100;
 
-/// Drops the oldest lines beyond the last hundred, of those that the fold does not read and of those that only withdraw
-/// acknowledgements. Returns how many were dropped.
+/// Drops the oldest lines beyond the last hundred of each sort that can do without them. Returns how many were dropped.
+///
+/// - Of the lines that only tell people something, the last hundred.
+/// - Of the lines that only take an acknowledgement away: whatever an older one took away, a later one takes away too.
+/// - Of the lines about each clock: those of its oldest runs, which are long over (see [`crate::sla::untold`]).
 pub fn evict(timeline: &mut Vec<Line>) -> usize {
-    let free = timeline.iter().filter(|line| !line.what.is_read_by_the_fold()).count();
-    let mut surplus = free.saturating_sub(KEPT);
-    let dropped = surplus;
-    timeline.retain(|line| {
-        let goes = surplus > 0 && !line.what.is_read_by_the_fold();
-        surplus -= usize::from(goes);
-        !goes
-    });
-    dropped + evict_superseded(timeline)
+    let withdraws = |line: &Line| matches!(line.what, What::SeverityRose | What::AcknowledgementWithdrawn);
+    let tells = |line: &Line| !line.what.is_read_by_the_fold() && !line.what.is_about_a_clock();
+    let about = |what: What, clock: ClockName| {
+        move |line: &Line| {
+            line.what == what && Reached::parse(&line.detail).is_some_and(|reached| reached.clock == clock)
+        }
+    };
+    let clocks = [What::Breach, What::Warned, What::BreachWithdrawn]
+        .into_iter()
+        .flat_map(|what| ClockName::ALL.map(|clock| keep_the_last(timeline, KEPT, about(what, clock))))
+        .sum::<usize>();
+    clocks + keep_the_last(timeline, KEPT, tells) + keep_the_last(timeline, KEPT, withdraws)
 }
 
-/// Of the lines that only take an acknowledgement away, the last hundred are enough: whatever an older one took away,
-/// a later one takes away too.
-fn evict_superseded(timeline: &mut Vec<Line>) -> usize {
-    let withdraws = |line: &Line| matches!(line.what, What::SeverityRose | What::AcknowledgementWithdrawn);
-    let mut surplus = timeline.iter().filter(|line| withdraws(line)).count().saturating_sub(KEPT);
+fn keep_the_last(timeline: &mut Vec<Line>, most: usize, which: impl Fn(&Line) -> bool) -> usize {
+    let mut surplus = timeline.iter().filter(|line| which(line)).count().saturating_sub(most);
     let dropped = surplus;
-    timeline.retain(|line| {
-        let goes = surplus > 0 && withdraws(line);
-        surplus -= usize::from(goes);
-        !goes
-    });
+    if surplus > 0 {
+        timeline.retain(|line| {
+            let goes = surplus > 0 && which(line);
+            surplus -= usize::from(goes);
+            !goes
+        });
+    }
     dropped
 }
 

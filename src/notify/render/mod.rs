@@ -30,6 +30,7 @@ pub fn subject(message: &Message) -> String {
         MessageKind::Page | MessageKind::Notice => "",
         MessageKind::Update => "Re: ",
         MessageKind::Resolved => "Resolved: ",
+        MessageKind::SlaWarning => "SLA: ",
     };
     let Message { priority, title, namespace, ticket, .. } = message;
     one_line(&format!("{prefix}[{priority}] {} ({namespace}/{ticket})", cut(title, LONGEST_TITLE)))
@@ -41,6 +42,7 @@ fn headline(message: &Message) -> String {
         MessageKind::Page | MessageKind::Notice => "",
         MessageKind::Update => "Update: ",
         MessageKind::Resolved => "Resolved: ",
+        MessageKind::SlaWarning => "SLA: ",
     };
     one_line(&format!("{prefix}{}", message.title))
 }
@@ -51,6 +53,7 @@ fn since(message: &Message) -> String {
     let (start, long) = (time(message.started_at), length(passed));
     match message.kind {
         MessageKind::Resolved => format!("It began {start} and was over {long} later."),
+        MessageKind::SlaWarning => format!("The ticket began {start}."),
         MessageKind::Page | MessageKind::Notice | MessageKind::Update if passed.as_secs() < 1 => {
             format!("Since {start}.")
         }
@@ -117,7 +120,7 @@ fn commands(message: &Message) -> Vec<(&'static str, String)> {
     let command = |verb: &str| format!("kubectl firstline {verb} {} -n {}", message.ticket, message.namespace);
     let show = ("To see everything", command("show"));
     match message.kind {
-        MessageKind::Page | MessageKind::Notice | MessageKind::Update => {
+        MessageKind::Page | MessageKind::Notice | MessageKind::Update | MessageKind::SlaWarning => {
             vec![("To take it over", command("ack")), show]
         }
         MessageKind::Resolved => vec![show],

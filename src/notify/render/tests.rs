@@ -2,7 +2,7 @@ use domain::{alert::Severity, labels::Labels, message::MessageKind};
 use rstest::rstest;
 
 use super::*;
-use crate::fixtures::{page, resolved};
+use crate::fixtures::{page, resolved, warning};
 
 #[test]
 fn a_page_reads_like_this() {
@@ -15,6 +15,12 @@ fn a_page_reads_like_this() {
 fn a_resolved_notice_reads_like_this() {
     insta::assert_snapshot!("resolved_text", text(&resolved()));
     insta::assert_snapshot!("resolved_payload", pretty(&resolved()));
+}
+
+#[test]
+fn a_warning_about_a_promise_reads_like_this() {
+    insta::assert_snapshot!("warning_text", text(&warning()));
+    insta::assert_snapshot!("warning_payload", pretty(&warning()));
 }
 
 #[test]
@@ -35,6 +41,7 @@ fn an_alert_that_says_nothing_more_still_makes_a_page() {
 #[case(MessageKind::Page, "[P1] Checkout is down (payments/inc-mfrggzdfmztwq2lknnwg23tpoa)")]
 #[case(MessageKind::Update, "Re: [P1] Checkout is down (payments/inc-mfrggzdfmztwq2lknnwg23tpoa)")]
 #[case(MessageKind::Resolved, "Resolved: [P1] Checkout is down (payments/inc-mfrggzdfmztwq2lknnwg23tpoa)")]
+#[case(MessageKind::SlaWarning, "SLA: [P1] Checkout is down (payments/inc-mfrggzdfmztwq2lknnwg23tpoa)")]
 fn the_subject_keeps_its_words_through_an_incident(#[case] kind: MessageKind, #[case] expected: &str) {
     assert_eq!(subject(&Message { kind, ..page() }), expected);
 }

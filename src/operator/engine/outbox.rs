@@ -318,7 +318,7 @@ impl Target {
 fn rank(kind: MessageKind) -> u8 {
     match kind {
         MessageKind::Page => 0,
-        MessageKind::Update | MessageKind::Notice => 1,
+        MessageKind::Update | MessageKind::Notice | MessageKind::SlaWarning => 1,
         MessageKind::Resolved => 2,
     }
 }

@@ -270,6 +270,22 @@ pub(super) struct TicketExpect {
     /// By clock; null: it was not breached. `{}`: none was.
     #[serde(default)]
     pub(super) breached_at: Option<BTreeMap<String, Option<Timestamp>>>,
+    /// In order: exactly these, up to `at`.
+    #[serde(default)]
+    pub(super) warnings: Option<Vec<WarningExpect>>,
+}
+
+/// A message that a promise nears its due time or is broken.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct WarningExpect {
+    pub(super) at: Timestamp,
+    /// `resolution 75%`, `firstResponse due`.
+    pub(super) about: String,
+    /// The person; absent: the channel itself.
+    #[serde(default)]
+    pub(super) to: Option<String>,
+    pub(super) channel: String,
 }
 
 /// What is expected of a schedule. What is absent is not looked at.

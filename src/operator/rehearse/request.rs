@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use api::{Ticket, TicketEvent, ticket::TicketStatus};
+use api::{
+    Ticket, TicketEvent,
+    ticket::{NotificationKind, TicketStatus},
+};
 use domain::{
     calendar::Calendar,
     policy::Policy,
@@ -178,6 +181,7 @@ pub(super) fn compare(
     let mut found = Differences::default();
     compare_status(rehearsal.status(), expect, &mut found);
     compare_clocks(&clocks, expect, &zone, &mut found)?;
+    compare_warnings(&rehearsal, expect, &zone, &mut found);
     compare_refusals(&rehearsal, &form.events, &mut found);
     let mut explanation = match &policy {
         Some(policy) => vec![format!("policy {}", policy.name)],
@@ -290,6 +294,27 @@ fn clock_name(field: &str, word: &str) -> Result<ClockName, Problem> {
         Problem::error(format!("expect.{field}.{word}"), format!("no clock is called `{word}`"))
             .suggest_from(word, ClockName::ALL.map(ClockName::as_str))
     })
+}
+
+/// Who is told of promises that near their due time or are broken: exactly these.
+fn compare_warnings(rehearsal: &Rehearsal, expect: &TicketExpect, zone: &TimeZone, found: &mut Differences) {
+    let Some(expected) = &expect.warnings else { return };
+    let words = |at: Timestamp, about: &str, person: Option<&str>, channel: &str| {
+        let to = person.map_or_else(String::new, |person| format!(" to {person}"));
+        format!("{about}{to} through {channel} at {}", in_zone(at, zone))
+    };
+    let expected = expected
+        .iter()
+        .map(|warning| words(whole_seconds(warning.at), &warning.about, warning.to.as_deref(), &warning.channel));
+    let sent = rehearsal.sent().iter().filter(|sent| sent.kind == NotificationKind::SlaWarning);
+    let got = sent.map(|sent| {
+        let about = sent.why.split(" (run ").next().unwrap_or_default();
+        words(sent.at, about, sent.person.as_deref(), &sent.channel)
+    });
+    let (expected, got): (Vec<String>, Vec<String>) = (expected.collect(), got.collect());
+    for index in 0..expected.len().max(got.len()) {
+        found.compare_some(format!("warnings[{index}]"), expected.get(index), got.get(index));
+    }
 }
 
 /// An event that the rules refuse fails the case, unless that is what is expected.

@@ -58,6 +58,13 @@ pub struct SeverityLabel {
     pub severity: &'static str,
 }
 
+/// A label `clock`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ClockLabel {
+    /// firstResponse, nextResponse, update or resolution.
+    pub clock: &'static str,
+}
+
 /// A label `result`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
@@ -118,6 +125,12 @@ pub struct Metrics {
     pub unacknowledged: Family<SeverityLabel, Gauge>,
     /// How late deadlines of tickets are looked at.
     pub deadline_lag: Histogram,
+    /// Promises that were found broken.
+    pub sla_breaches: Family<ClockLabel, Counter>,
+    /// Warnings about clocks.
+    pub sla_warnings: Family<ClockLabel, Counter>,
+    /// How late warnings and breaches are found.
+    pub sla_lag: Histogram,
     /// Alerts that came in.
     pub alerts: Family<ResultLabel, Counter>,
     /// Runs of Git sources.
@@ -148,6 +161,9 @@ impl Metrics {
             exhausted: Counter::default(),
             unacknowledged: Family::default(),
             deadline_lag: Waits.new_metric(),
+            sla_breaches: Family::default(),
+            sla_warnings: Family::default(),
+            sla_lag: Waits.new_metric(),
             alerts: Family::default(),
             syncs: Family::default(),
             drift: Family::default(),
@@ -190,6 +206,18 @@ impl Metrics {
             "How late a ticket's deadline was looked at",
             Unit::Seconds,
             m.deadline_lag,
+        );
+        registry.register("firstline_sla_breaches", "Clocks of tickets found past their due time", m.sla_breaches);
+        registry.register(
+            "firstline_sla_warnings",
+            "Warnings that clocks of tickets near their due time",
+            m.sla_warnings,
+        );
+        registry.register_with_unit(
+            "firstline_sla_lag",
+            "From a clock's warning or due time until that was found; large after an absence",
+            Unit::Seconds,
+            m.sla_lag,
         );
         registry.register("firstline_alerts", "Alerts that came in, by what became of them", m.alerts);
         registry.register("firstline_git_syncs", "Runs of Git sources, by result", m.syncs);

@@ -24,7 +24,7 @@ pub(crate) struct Scene {
     pub(crate) stage: Stage,
     pub(crate) ada: Kubectl,
     pub(crate) operator: Operator,
-    _setup: Setup,
+    pub(crate) setup: Setup,
 }
 
 impl Scene {
@@ -37,7 +37,7 @@ impl Scene {
         stage.plane.apply(RESPONDERS).await?;
         let (setup, operator) = stage.start(name).await?;
         let ada = stage.plane.kubectl_with(&stage.plane.kubeconfig_as(ADA, &["acme:payments"])?);
-        Ok(Self { stage, ada, operator, _setup: setup })
+        Ok(Self { stage, ada, operator, setup })
     }
 
     /// Acme's demo is applied from Git with some texts replaced, and both monitors are Up.

@@ -51,7 +51,7 @@ fn targets(text: &str) -> Targets {
     targets
 }
 
-fn began() -> Happened {
+pub(super) fn began() -> Happened {
     Happened::Began { has_requester: true }
 }
 
@@ -59,15 +59,15 @@ fn alerted() -> Happened {
     Happened::Began { has_requester: false }
 }
 
-fn state(to: TicketState) -> Happened {
+pub(super) fn state(to: TicketState) -> Happened {
     Happened::State { to, reason: None }
 }
 
-fn change(to: &str, why: &str) -> Happened {
+pub(super) fn change(to: &str, why: &str) -> Happened {
     Happened::Targets { to: Box::new(targets(to)), why: why.into() }
 }
 
-fn told(initial: &str, story: &[(&str, Happened)], now: &str) -> Clocks {
+pub(super) fn told(initial: &str, story: &[(&str, Happened)], now: &str) -> Clocks {
     let happenings: Vec<Happening> =
         story.iter().map(|(time, what)| Happening { at: at(time), what: what.clone() }).collect();
     clocks(&happenings, &targets(initial), at(now))

@@ -234,6 +234,7 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
         NotificationKind::Notice => "notice".to_owned(),
         NotificationKind::Update => "update".to_owned(),
         NotificationKind::Resolved => "resolved".to_owned(),
+        NotificationKind::SlaWarning => "SLA warning".to_owned(),
     };
     let channel = plain(&notification.channel);
     let to = match &notification.person {

@@ -25,6 +25,7 @@ use crate::{
     index::tells,
     kube::{meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
+    telemetry::metrics::ClockLabel,
     watches::wake_those_held_by,
 };
 
@@ -77,6 +78,12 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
     }
     ctx.metrics.nobody_found.inc_by(plan.counts.nobody_found);
     ctx.metrics.exhausted.inc_by(plan.counts.exhausted);
+    for said in plan.said {
+        let label = ClockLabel { clock: said.clock.as_str() };
+        let family = if said.breach { &ctx.metrics.sla_breaches } else { &ctx.metrics.sla_warnings };
+        family.get_or_create(&label).inc();
+        ctx.metrics.sla_lag.observe(said.late.as_secs_f64());
+    }
     Ok(())
 }
 

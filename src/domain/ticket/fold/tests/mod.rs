@@ -4,6 +4,7 @@ mod conversation;
 mod course;
 mod ownership;
 mod replay;
+mod vectors;
 
 use jiff::Timestamp;
 

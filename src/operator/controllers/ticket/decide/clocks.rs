@@ -18,8 +18,7 @@ impl Draft<'_> {
         self.status.next_due = clocks.next_due().map(|due| due.to_string());
         self.status.clocks = clocks.latest().map(line).collect();
         self.status.breaches = self.breaches(&clocks);
-        self.calendar_empty = clocks.latest().any(|clock| clock.calendar_empty);
-        self.next_mark = clocks.next().map(|deadline| deadline.at);
+        self.clocks = clocks;
     }
 
     /// A breach is dated when it was; that it was found later is said beside it, and said once.
@@ -37,7 +36,12 @@ impl Draft<'_> {
 
     /// When a clock reaches a warning or its due time.
     pub(super) fn next_mark(&self) -> Option<Timestamp> {
-        self.next_mark
+        self.clocks.next().map(|deadline| deadline.at)
+    }
+
+    /// Whether a clock can never be due, because its calendar has no working time.
+    pub(super) fn calendar_is_empty(&self) -> bool {
+        self.clocks.latest().any(|clock| clock.calendar_empty)
     }
 }
 

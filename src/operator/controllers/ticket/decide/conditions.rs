@@ -53,7 +53,7 @@ impl Draft<'_> {
                 "the SupportPolicy that spec.policy names is not in this namespace, or is not valid; create or mend it",
             ),
             (
-                self.calendar_empty,
+                self.calendar_is_empty(),
                 CALENDAR_EMPTY,
                 "a clock runs on a calendar without working time in the next 400 days, so it is never due; mend the calendar",
             ),

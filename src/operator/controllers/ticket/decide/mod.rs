@@ -13,6 +13,7 @@ mod deliveries;
 mod events;
 mod notices;
 mod people;
+mod promises;
 mod suppression;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use domain::{
     oncall::Override,
     policy::Policy,
     routing::{self, RouteDecision},
-    sla::Clocks,
+    sla::{ClockName, Clocks},
     suppression::{Silence, dependency::Standings},
     ticket::{
         fold::Folded,
@@ -107,6 +108,19 @@ pub(super) struct Plan {
     pub next: Option<Timestamp>,
     /// How often a step reached nobody, and how often the escalation ran out: for the metrics.
     pub counts: Counts,
+    /// Warnings and breaches of clocks that were found now: for the metrics.
+    pub said: Vec<Said>,
+}
+
+/// A warning or a breach of a clock that was found now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Said {
+    /// Of which clock.
+    pub clock: ClockName,
+    /// Whether it is a breach.
+    pub breach: bool,
+    /// How long after it was reached.
+    pub late: std::time::Duration,
 }
 
 /// For the metrics.
@@ -129,6 +143,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.follow_cause();
     draft.run_chain();
     draft.run_notices();
+    draft.tell_of_clocks();
     draft.close(seen)
 }
 
@@ -148,12 +163,12 @@ struct Draft<'a> {
     events: Vec<(String, TicketEventStatus)>,
     creations: Vec<Creation>,
     folded: Option<Folded>,
-    next_mark: Option<Timestamp>,
-    calendar_empty: bool,
+    clocks: Clocks,
     cancel: Vec<NotificationId>,
     notes: Vec<Note>,
     held_by: Vec<(String, String)>,
     counts: Counts,
+    said: Vec<Said>,
     route: Option<RouteDecision>,
     nobody_found: bool,
     not_paged: bool,
@@ -175,12 +190,12 @@ impl<'a> Draft<'a> {
             events: Vec::new(),
             creations: Vec::new(),
             folded: None,
-            next_mark: None,
-            calendar_empty: false,
+            clocks: Clocks::default(),
             cancel: Vec::new(),
             notes: Vec::new(),
             held_by: Vec::new(),
             counts: Counts::default(),
+            said: Vec::new(),
             route: None,
             nobody_found,
             not_paged,
@@ -291,6 +306,7 @@ impl<'a> Draft<'a> {
             held_by: self.held_by,
             next,
             counts: self.counts,
+            said: self.said,
         }
     }
 }

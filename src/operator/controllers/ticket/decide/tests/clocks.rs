@@ -5,13 +5,9 @@ use api::ticket::PolicyInForce;
 use super::*;
 
 /// A ticket that Mia asked for by hand, with what the policy promises for it.
-fn asked_by_mia(sla: &str) -> Desk {
+pub(super) fn asked_by_mia(sla: &str) -> Desk {
     let mut desk = Desk::open("ticket");
-    let text = format!("{POLICY}  sla: [{sla}]\n");
-    let policy: SupportPolicy = serde_yaml::from_str(&text).unwrap();
-    let policy = Arc::new(api::support_policy::validate(&policy).unwrap().value);
-    desk.frozen = Some(policy.clone());
-    desk.live = Some(policy);
+    desk.promise(sla);
     desk.chosen =
         Some(PolicyInForce { namespace: "payments".into(), name: "payments".into(), revision: "payments-1".into() });
     desk.ticket.spec.origin = None;

@@ -7,6 +7,7 @@ mod escalation;
 mod notices;
 mod overrides;
 mod people;
+mod promises;
 
 use ::kube::ResourceExt;
 use api::{
@@ -217,6 +218,15 @@ impl Desk {
         event.metadata.creation_timestamp = Some(Time(at(second)));
         event.metadata.resource_version = Some((100 + self.events.len()).to_string());
         self.events.push(Arc::new(event));
+    }
+
+    /// The policy promises this, from the ticket's beginning.
+    fn promise(&mut self, sla: &str) {
+        let text = format!("{POLICY}  sla: [{sla}]\n");
+        let policy: SupportPolicy = serde_yaml::from_str(&text).unwrap();
+        let policy = Arc::new(api::support_policy::validate(&policy).unwrap().value);
+        self.frozen = Some(policy.clone());
+        self.live = Some(policy);
     }
 
     fn status(&self) -> TicketStatus {
