@@ -11,6 +11,8 @@ mod crash;
 mod drift;
 #[path = "sources/every_field.rs"]
 mod every_field;
+#[path = "sources/faults.rs"]
+mod faults;
 #[path = "sources/refusals.rs"]
 mod refusals;
 #[path = "sources/scene.rs"]
