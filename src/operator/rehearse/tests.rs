@@ -398,3 +398,38 @@ fn a_monitor_that_is_not_there_cannot_be_down() {
         "down[0]: no ServiceMonitor of namespace payments is called `databse` in these files; did you mean `database`?";
     assert!(found.iter().any(|problem| problem.contains(words)), "{found:?}");
 }
+
+#[test]
+fn an_inhibition_that_begins_while_a_step_waits_holds_it_and_lets_it_go_a_minute_after_its_end() {
+    let rule = "  inhibit: [{name: region, source: ['alertname=\"RegionDown\"'], target: ['service=\"checkout\"']}]\n";
+    let fixture = "
+tests:
+  - name: the region goes down after the page
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {alertname: Down, service: checkout, severity: page}}
+    firing:
+      - {labels: {alertname: RegionDown}, from: '2026-11-23T03:05:00+01:00', until: '2026-11-23T03:15:00+01:00'}
+    expect:
+      suppressedBy: inhibited by RegionDown
+      pages: [{after: 0s, to: ada, channel: ops}, {after: 16m, channel: ops}]
+      until: 30m
+  - name: the region is down from the start
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {alertname: Down, service: checkout, severity: page}}
+    firing:
+      - {labels: {alertname: RegionDown}, until: '2026-11-23T03:15:00+01:00'}
+    expect: {ticket: true, pages: [{after: 16m, to: ada, channel: ops}], until: 20m}
+  - name: another region is down all the while
+    alert: {at: '2026-11-23T03:00:00+01:00', labels: {alertname: Down, service: checkout, severity: page}}
+    firing: [{alertname: RegionDown}]
+    expect: {ticket: false, pages: []}
+";
+    let tree = Tree {
+        files: vec![file("policy.yaml", &format!("{POLICY}{rule}"))],
+        fixtures: vec![file("policy.test.yaml", fixture)],
+        ..Tree::default()
+    };
+    let now = "2026-11-23T00:00:00Z".parse().unwrap();
+    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now));
+    assert_eq!((outcomes.len(), wrong.len()), (3, 0), "{wrong:?}");
+    let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

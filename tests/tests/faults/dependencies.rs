@@ -173,3 +173,78 @@ async fn a_circle_and_a_missing_dependency_are_said_and_hold_nothing() -> Result
     })
     .await
 }
+
+/// While the database is down, what is wrong with the shop tells nobody; none of them names the other.
+const INHIBIT: &str = "  inhibit:
+    - {name: database, source: ['service=\"database\"'], target: ['service=\"checkout\"']}
+";
+
+async fn with_inhibition(name: &str) -> Result<(Scene, Setup, Operator, WebService)> {
+    let (scene, setup, operator) = Scene::running(name).await?;
+    let database = WebService::start().await?;
+    let policy = format!("{}{INHIBIT}", scene.policy("ada-hook", crate::scene::TWO_STEPS));
+    scene.apply(&policy).await?;
+    scene.apply(&monitor("database", &database.url(), "1s", &[])).await?;
+    scene.stage.wait_for_state("database", "Up").await?;
+    Ok((scene, setup, operator, database))
+}
+
+#[tokio::test]
+async fn what_an_inhibition_held_from_its_start_opens_its_ticket_a_minute_after_the_end_of_the_cause() -> Result<()> {
+    let (scene, _setup, operator, database) = with_inhibition("inhibited").await?;
+    database.break_with(Behaviour::Status(503));
+    let cause = paged(&scene, "database").await?;
+    scene.acknowledge(&cause).await?;
+    scene.break_shop();
+    let why = held(&scene, "checkout", "Inhibition").await?;
+    assert!(why.contains("inhibited by") && why.contains("rule database"), "{why}");
+    assert_eq!(tickets_of(&scene, "checkout").await?, [] as [Value; 0], "{}", operator.tail());
+
+    database.repair().await?;
+    let recovered = |ticket: &Value| ticket["status"]["recoveredAt"].is_string();
+    let cause = scene.stage.wait_for_ticket("database", "its alert has ended", recovered).await?;
+    let ticket = eventually(SETTLED, "a page for the shop", || async {
+        let found = tickets_of(&scene, "checkout").await?.pop().context("no ticket")?;
+        ensure!(page_to(&found, "ada-hook")["state"] == "Accepted", "{}", found["status"]["notifications"]);
+        Ok(found)
+    })
+    .await?;
+    let opened = unix(&ticket["metadata"]["creationTimestamp"])?;
+    let waited = opened.saturating_sub(unix(&cause["status"]["recoveredAt"])?);
+    ensure!(waited >= Duration::from_secs(59) && waited <= Duration::from_secs(64), "it settled for {waited:?}");
+    Ok(())
+}
+
+/// Nothing of the shop's ticket changes when the database breaks: it is woken because its neighbour fires.
+#[tokio::test]
+async fn a_step_that_an_inhibition_holds_runs_a_minute_after_its_neighbour_has_ended() -> Result<()> {
+    let (scene, _setup, _operator, database) = with_inhibition("neighbour").await?;
+    scene.break_shop();
+    let ticket = paged(&scene, "checkout").await?;
+    database.break_with(Behaviour::Status(503));
+    let cause = paged(&scene, "database").await?;
+    scene.acknowledge(&cause).await?;
+    let_pass(second_step_at(&ticket)?).await?;
+    let waiting = scene
+        .ticket("its second step is held", |ticket| {
+            let held = ticket["status"]["escalation"]["held"]["by"].as_str().unwrap_or_default();
+            held.contains("inhibited by") && held.contains("rule database")
+        })
+        .await?;
+    assert_eq!(*page_to(&waiting, "bob-hook"), Value::Null, "{}", waiting["status"]["notifications"]);
+
+    database.repair().await?;
+    let recovered = |ticket: &Value| ticket["status"]["recoveredAt"].is_string();
+    let cause = scene.stage.wait_for_ticket("database", "its alert has ended", recovered).await?;
+    let bob = eventually(SETTLED, "the page of the second step", || async {
+        let found = tickets_of(&scene, "checkout").await?.pop().context("no ticket")?;
+        let page = page_to(&found, "bob-hook").clone();
+        ensure!(page["state"] == "Accepted", "{}", found["status"]["notifications"]);
+        Ok(page)
+    })
+    .await?;
+    let waited = unix(&bob["at"])?.saturating_sub(unix(&cause["status"]["recoveredAt"])?);
+    ensure!(waited >= Duration::from_secs(59) && waited <= Duration::from_secs(64), "it settled for {waited:?}");
+    assert_eq!(bob["cycle"], 1, "the cycle goes on, it does not start again");
+    Ok(())
+}
