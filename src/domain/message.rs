@@ -88,6 +88,8 @@ pub struct Message {
     pub person: Option<String>,
     /// Where to, when the channel needs it: the person's mail address.
     pub address: Option<String>,
+    /// Sent while the cluster's API could not be asked whether somebody else sends it too; the id is the same.
+    pub possible_duplicate: bool,
 }
 
 /// A way to send messages, after validation.

@@ -11,7 +11,7 @@ use std::{
 
 use api::{
     Ticket,
-    ticket::{Origin, OriginAlert, TicketSpec, TicketState, TicketType},
+    ticket::{Island, Origin, OriginAlert, TicketSpec, TicketState, TicketType},
 };
 use domain::{
     alert::{Alert, AlertState, Severity},
@@ -22,6 +22,7 @@ use domain::{
     ticket,
 };
 use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, ResourceExt, api::PostParams};
 use parking_lot::Mutex;
 use thiserror::Error;
@@ -30,7 +31,8 @@ use crate::{
     context::Context,
     inbox::Handed,
     index::{GroupKey, PolicyEntry},
-    kube::{events::Note, meta::Key},
+    island::JournalError,
+    kube::{events::Note, lease::Ground, meta::Key},
     revisions::RevisionError,
     telemetry::metrics::ResultLabel,
     waiting::Waiting,
@@ -100,6 +102,9 @@ pub enum AcceptError {
     /// The ticket could not be created.
     #[error("creating ticket {0}: {1}")]
     Create(Key, #[source] Box<kube::Error>),
+    /// The API is gone, and the journal that stands for it could not be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The ticket's name is taken by another trouble.
     #[error("ticket {0} exists and is about something else; delete it if it was made by hand")]
     NameTaken(Key),
@@ -369,8 +374,10 @@ async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, A
 }
 
 async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted, AcceptError> {
-    if !ctx.leadership.is_valid() {
-        return Err(AcceptError::NotLeading);
+    match ctx.leadership.ground() {
+        None => return Err(AcceptError::NotLeading),
+        Some(Ground::Memory) => return open_from_memory(ctx, case, previous).await,
+        Some(Ground::Api) => {}
     }
     let revision = match &case.entry {
         Some(entry) => ctx.revisions.keep(&case.group.namespace, entry).await?,
@@ -400,6 +407,25 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
         }
         Err(error) => Err(AcceptError::Create(key, Box::new(error))),
     }
+}
+
+/// Opens a ticket without the API: it is in the journal when this returns, and is created there when the API answers.
+async fn open_from_memory(ctx: &Context, case: &Case, previous: String) -> Result<Accepted, AcceptError> {
+    let namespace = &case.group.namespace;
+    let revision = case.entry.as_ref().map(|entry| ctx.revisions.promise(namespace, entry)).unwrap_or_default();
+    let name = case.ticket_name(&previous);
+    let key = Key::new(&**namespace, &*name);
+    let now = domain::time::whole_seconds(ctx.clock.now());
+    let id = ticket::island_id(namespace, &name, ctx.leadership.epoch(), now).to_string();
+    let mut ticket = wanted(case, &name, revision, previous);
+    if let Some(origin) = &mut ticket.spec.origin {
+        origin.island = Some(Island { id: id.clone(), opened_at: now });
+    }
+    ticket.metadata.uid = Some(id);
+    ticket.metadata.creation_timestamp = Some(Time(now));
+    ctx.island.open_ticket(ctx, ticket).await?;
+    ctx.queues.tickets.add(key.clone());
+    Ok(Accepted::Opened(key))
 }
 
 /// The ticket that is to be created.
@@ -438,6 +464,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
                 first_start: domain::time::whole_seconds(alert.starts_at),
                 severity: case.severity.into(),
                 alerts: vec![first],
+                island: None,
             }),
             ..TicketSpec::default()
         },

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     alerts::Alerts,
     clock::Clock,
-    config::RunConfig,
+    config::{RunConfig, WhenApiIsDown},
     context::{Context, Inner, Queues},
     controllers,
     engine::{
@@ -33,11 +33,12 @@ use crate::{
     held::Held,
     inbox::Inboxes,
     index::World,
+    island::{self, Island, JournalError},
     kube::{
         client::{ClientError, Cluster},
         events::Events,
         gates::Gates,
-        lease::{Elector, Ended, Leadership},
+        lease::{Elector, Ended, Leadership, Role},
         meta::Key,
         status_writer::StatusWriter,
     },
@@ -83,6 +84,9 @@ pub enum RunError {
         /// Why.
         source: std::io::Error,
     },
+    /// What an earlier process has left of an outage cannot be used.
+    #[error("--data: {0}")]
+    Journal(#[from] JournalError),
     /// Probes cannot run on this host.
     #[error("setting up probes: {0}")]
     Probes(#[from] probes::ContextError),
@@ -122,7 +126,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let me = format!("{}_{}", hostname(), Uuid::new_v4());
-    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify, &me, &stop, &tasks);
+    let island = Island::open(&config.data, &config.namespace)?;
+    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify, island, &me, &stop, &tasks);
     ProbeMetrics::declare(&mut registry, ctx.probed.clone());
     // Events of the last transitions are still written while the rest stops.
     let events_stop = CancellationToken::new();
@@ -138,6 +143,16 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let lease_stop = CancellationToken::new();
     let elector =
         Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
+    let predecessor = ctx.island.predecessor();
+    if predecessor.is_some() {
+        tracing::warn!("an earlier process has left a journal of an outage; it is merged when this one leads");
+        ctx.leadership.journal_waits();
+    }
+    let elector = match ctx.config.when_api_is_down {
+        WhenApiIsDown::Page => elector.island_after(ctx.config.island_after, predecessor),
+        WhenApiIsDown::Hold => elector,
+    };
+    tasks.spawn(island::run(ctx.clone(), gates.clone()));
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 
@@ -198,6 +213,7 @@ fn assemble(
     client: ::kube::Client,
     metrics: Metrics,
     notify: notify::Context,
+    island: Island,
     me: &str,
     stop: &CancellationToken,
     tasks: &TaskTracker,
@@ -205,7 +221,7 @@ fn assemble(
     let clock = Clock::system();
     let leadership = Leadership::default();
     let (queues, inboxes) = (Arc::new(Queues::default()), Arc::new(Inboxes::default()));
-    let secrets = SecretReader::new(client.clone());
+    let secrets = SecretReader::led_by(client.clone(), leadership.clone());
     let courier = Courier {
         notify,
         secrets: secrets.clone(),
@@ -221,6 +237,7 @@ fn assemble(
         numbers: Numbers::new(client.clone(), &config.namespace),
         revisions: Revisions::new(client.clone()),
         held: Held::new(queues.clone()),
+        island,
         probed: Arc::new(Probed::new(clock.now())),
         sources: Sources::default(),
         members: Members::default(),
@@ -243,18 +260,20 @@ fn assemble(
     (ctx, Box::new(move |stop| Box::pin(write_events(stop))))
 }
 
-/// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing.
+/// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing. Without the
+/// API they begin when an earlier process's journal has filled it.
 async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
     let ready = async {
         gates.opened().await;
         tracing::info!("every kind is listed: ready");
-        ctx.leadership.leads().await;
+        ctx.leadership.becomes(Role::Leader).await;
     };
-    tokio::select! {
+    let caught_up = tokio::select! {
         () = ctx.stop.cancelled() => return,
-        () = ready => {}
-    }
-    if !watches::catch_up(&ctx).await {
+        () = ready => watches::catch_up(&ctx).await,
+        () = ctx.leadership.becomes(Role::Islanded) => true,
+    };
+    if !caught_up {
         return;
     }
     ask_for_everything(&ctx);
@@ -316,7 +335,7 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
 }
 
 /// A new leader looks at everything once.
-fn ask_for_everything(ctx: &Context) {
+pub(crate) fn ask_for_everything(ctx: &Context) {
     let world = ctx.world.read();
     for (key, ticket) in world.tickets() {
         ctx.queues.tickets.add(key.clone());
@@ -367,6 +386,7 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
     Box::new(move || {
         let metrics = &ctx.metrics;
         metrics.leads.get_or_create(&NameLabel { name: LEASE }).set(i64::from(ctx.leadership.is_valid()));
+        metrics.islanded.set(i64::from(ctx.leadership.is_islanded()));
         metrics.oldest_pending.set(ctx.outbox.oldest().as_secs_f64());
         let drift = i64::try_from(ctx.queues.drift.depth()).unwrap_or(i64::MAX);
         metrics.queue_depth.get_or_create(&NameLabel { name: "drift" }).set(drift);

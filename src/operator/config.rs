@@ -1,6 +1,6 @@
 //! What `firstline run` can be told. Every flag has an environment twin `FIRSTLINE_…`.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::Args;
 
@@ -23,9 +23,18 @@ pub struct RunConfig {
     #[arg(long, env = "FIRSTLINE_HTTP", default_value = "0.0.0.0:8080", help_heading = "Operation")]
     pub http: SocketAddr,
 
-    /// Folder for Git mirrors; an emptyDir is enough.
-    #[arg(long, env = "FIRSTLINE_DATA", default_value = "/var/lib/firstline", help_heading = "Git")]
+    /// Folder of this replica alone, for Git mirrors and the journal of an outage; an emptyDir is enough.
+    #[arg(long, env = "FIRSTLINE_DATA", default_value = "/var/lib/firstline", help_heading = "Operation")]
     pub data: PathBuf,
+
+    /// When the cluster's API is gone: Page goes on probing and paging from memory and writes tickets afterwards, Hold
+    /// probes on and pages afterwards.
+    #[arg(long, env = "FIRSTLINE_WHEN_API_IS_DOWN", value_enum, ignore_case = true, default_value_t = WhenApiIsDown::Page, help_heading = "Operation")]
+    pub when_api_is_down: WhenApiIsDown,
+
+    /// How long the API must be silent before the last leader goes on by itself, such as 10s (5s to 1h).
+    #[arg(long, env = "FIRSTLINE_ISLAND_AFTER", value_parser = island_after, default_value = "10s", help_heading = "Operation")]
+    pub island_after: Duration,
 
     /// Allow GitSources with a `file://` URL, which can read any repository this process can.
     #[arg(long, env = "FIRSTLINE_ALLOW_FILE_SOURCES", help_heading = "Git")]
@@ -50,6 +59,24 @@ pub struct RunConfig {
     /// How it is logged.
     #[arg(long, env = "FIRSTLINE_LOG_FORMAT", value_enum, default_value_t = LogFormat::Json, help_heading = "Operation")]
     pub log_format: LogFormat,
+}
+
+/// What to do while the cluster's API is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum WhenApiIsDown {
+    /// The last leader goes on from memory.
+    #[value(name = "Page")]
+    Page,
+    /// Nobody is told until the API answers.
+    #[value(name = "Hold")]
+    Hold,
+}
+
+/// Longer than a lease is valid, so that whoever can still reach the API has taken it before.
+fn island_after(text: &str) -> Result<Duration, String> {
+    let span = domain::time::parse_duration(text).map_err(|error| error.to_string())?;
+    let (least, most) = (Duration::from_secs(5), Duration::from_secs(3_600));
+    if (least..=most).contains(&span) { Ok(span) } else { Err(format!("expected 5s to 1h, found {text}")) }
 }
 
 /// How log lines look.

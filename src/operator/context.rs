@@ -21,6 +21,7 @@ use crate::{
     held::Held,
     inbox::Inboxes,
     index::{Affected, World},
+    island::Island,
     kube::{client::Cluster, events::Events, lease::Leadership, meta::Key, status_writer::StatusWriter},
     queue::Queue,
     revisions::Revisions,
@@ -98,6 +99,8 @@ pub struct Inner {
     pub revisions: Revisions,
     /// What silences have held.
     pub held: Held,
+    /// What was decided while the API was gone.
+    pub island: Island,
     /// What probes have seen.
     pub probed: Arc<Probed>,
     /// What is remembered of Git sources.

@@ -8,6 +8,7 @@
 //! | [`alerts`], [`waiting`] | the one way in for everything that goes wrong, and what waits there |
 //! | [`controllers`] | one module per kind: gather, decide, act |
 //! | [`engine`] | long-running: prober, outbox, Git |
+//! | [`island`] | what goes on while the Kubernetes API is gone |
 //! | [`server`], [`telemetry`] | what others read of us |
 //! | [`load`], [`dependencies`], [`rehearse`] | what files describe, and what would happen by them |
 //! | [`cli`] | the verbs |
@@ -24,6 +25,7 @@ pub mod engine;
 pub mod held;
 pub mod inbox;
 pub mod index;
+pub mod island;
 pub mod kube;
 pub mod load;
 pub mod queue;

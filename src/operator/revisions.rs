@@ -33,12 +33,14 @@ pub struct Revisions {
     client: Client,
     /// `None`: it exists but holds no policy that can be used, which cannot change.
     known: Mutex<HashMap<Key, Option<Arc<Policy>>>>,
+    /// Revisions that tickets name and that could not be written, because the API was gone.
+    unwritten: Mutex<HashMap<Key, Option<Arc<Policy>>>>,
 }
 
 impl Revisions {
     /// Nothing is known.
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default() }
+        Self { client, known: Mutex::default(), unwritten: Mutex::default() }
     }
 
     /// The policy that a revision holds; `None` when somebody deleted it or it cannot be read.
@@ -61,6 +63,20 @@ impl Revisions {
         }
         self.known.lock().insert(key, policy.clone());
         Ok(policy)
+    }
+
+    /// The policy that a revision holds, as far as this process knows it without the API.
+    pub fn recall(&self, namespace: &str, name: &str) -> Option<Arc<Policy>> {
+        let key = Key::new(namespace, name);
+        let unwritten = || self.unwritten.lock().get(&key).cloned().flatten();
+        self.known.lock().get(&key).cloned().flatten().or_else(unwritten)
+    }
+
+    /// The name of the revision that [`keep`](Self::keep) will write when the API answers again.
+    pub fn promise(&self, namespace: &str, entry: &PolicyEntry) -> String {
+        let Some(name) = entry.revision() else { return String::new() };
+        self.unwritten.lock().insert(Key::new(namespace, &*name), entry.compiled.clone());
+        name
     }
 
     /// The newest version of this policy object that was accepted; `None` when none was.
@@ -119,6 +135,7 @@ impl Revisions {
             Err(kube::Error::Api(status)) if status.is_already_exists() => {}
             Err(error) => return Err(RevisionError::Api(key, Box::new(error))),
         }
+        self.unwritten.lock().remove(&key);
         self.known.lock().insert(key, entry.compiled.clone());
         Ok(name)
     }

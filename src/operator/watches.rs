@@ -14,6 +14,7 @@ use crate::{
     context::Context,
     controllers::{kept, monitor},
     index::{World, monitors_of},
+    island::Kept,
     kube::{
         gates::Gates,
         meta::{Key, version},
@@ -137,6 +138,16 @@ where
     true
 }
 
+/// Fills the index with what a journal kept, for a process that starts while the API is gone.
+pub(crate) fn restore(ctx: &Context, kept: Kept) {
+    kept.policies.into_iter().for_each(|object| take_policy(ctx, Seen::There(Box::new(object))));
+    kept.silences.into_iter().for_each(|object| take_silence(ctx, Seen::There(Box::new(object))));
+    kept.overrides.into_iter().for_each(|object| take_override(ctx, Seen::There(Box::new(object))));
+    kept.tickets.into_iter().for_each(|object| take_ticket(ctx, Seen::There(Box::new(object))));
+    kept.events.into_iter().for_each(|object| take_event(ctx, Seen::There(Box::new(object))));
+    kept.monitors.into_iter().for_each(|object| take_monitor(ctx, Seen::There(Box::new(object))));
+}
+
 fn unreadable(kind: &str, key: &Key, error: &str) {
     tracing::warn!(kind, object = %key, error, "the object cannot be read and is left alone; the others go on");
 }
@@ -205,6 +216,17 @@ fn wake_below(ctx: &Context, monitor: &Key) {
 }
 
 fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
+    if let Seen::There(ticket) = &seen
+        && ctx.island.holds(&Key::of(ticket.as_ref()))
+    {
+        // What was decided without the API is merged with the newest version first.
+        return;
+    }
+    if let Seen::Gone(key) = &seen
+        && ctx.island.holds(key)
+    {
+        return;
+    }
     match seen {
         Seen::There(ticket) => {
             let key = Key::of(ticket.as_ref());

@@ -15,6 +15,8 @@ mod api_server;
 mod crash;
 #[path = "faults/dependencies.rs"]
 mod dependencies;
+#[path = "faults/island.rs"]
+mod island;
 #[path = "faults/objects.rs"]
 mod objects;
 #[path = "faults/receivers.rs"]

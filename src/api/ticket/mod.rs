@@ -306,6 +306,22 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub alerts: Vec<OriginAlert>,
+    /// On a ticket that was opened while the cluster's API was gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Island")]
+    pub island: Option<Island>,
+}
+
+/// How a ticket was opened while the cluster's API was gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Island {
+    /// What the ids of its messages are made from, in the place of the uid that it did not have yet.
+    #[schemars(schema_with = "uuid")]
+    pub id: String,
+    /// When it was opened; the object was created when the API answered again.
+    #[schemars(schema_with = "schema::instant")]
+    pub opened_at: Timestamp,
 }
 
 /// An alert as it was when the ticket was opened.
@@ -326,6 +342,10 @@ pub struct OriginAlert {
     /// Since when it fires.
     #[schemars(schema_with = "schema::instant")]
     pub starts_at: Timestamp,
+}
+
+fn uuid(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "string", "maxLength": 36, "pattern": schema::UUID})
 }
 
 fn fingerprint(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

@@ -291,7 +291,7 @@ impl From<AlertLineState> for domain::alert::AlertState {
 #[serde(rename_all = "camelCase")]
 pub struct Notification {
     /// The identity, the same over all attempts: receivers may drop a repeat.
-    #[schemars(schema_with = "uuid")]
+    #[schemars(schema_with = "super::uuid")]
     pub id: String,
     /// What it is for.
     pub kind: NotificationKind,
@@ -515,8 +515,4 @@ pub struct MessageLine {
     /// The first 280 characters.
     #[schemars(schema_with = "schema::text::<280>")]
     pub text: String,
-}
-
-fn uuid(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({"type": "string", "maxLength": 36, "pattern": schema::UUID})
 }

@@ -1,5 +1,6 @@
 //! Identities that come out the same after any crash: a ticket's name and a notification's id.
 
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -31,10 +32,19 @@ pub fn ticket_name(namespace: &str, policy: &str, key: &str, previous: &str) -> 
     "inc-".chars().chain((0..LETTERS).map(letter)).collect()
 }
 
+/// The identity of a ticket that is opened while the cluster's API is gone and that therefore has no uid yet: UUIDv5 over
+/// its name, the epoch of the leader that opened it and when. Its messages go by it for good, also after the merge.
+pub fn island_id(namespace: &str, name: &str, epoch: i64, opened_at: Timestamp) -> Uuid {
+    let space = Uuid::from_u128(0x1c8e_52d7_90ab_5f4c_8b27_6d3e_f10a_4b95);
+    let opened = opened_at.as_second();
+    Uuid::new_v5(&space, format!("{namespace}\u{0}{name}\u{0}{epoch}\u{0}{opened}").as_bytes())
+}
+
 /// What makes a notification the same notification.
 #[derive(Debug, Clone, Copy)]
 pub struct NotificationKey<'a> {
-    /// The ticket's uid, not its name: a ticket created again under the same name is another trouble.
+    /// The ticket's uid, not its name: a ticket created again under the same name is another trouble. Its [`island_id`]
+    /// where it has one.
     pub ticket_uid: &'a str,
     /// What it is for.
     pub kind: MessageKind,
@@ -97,6 +107,17 @@ mod tests {
             let (left, right) = joined.split_at(cut);
             let same_parts = left == a && right == b;
             prop_assert_eq!(ticket_name("n", &a, &b, "") == ticket_name("n", left, right, ""), same_parts);
+        }
+    }
+
+    #[test]
+    fn an_islands_ticket_has_one_identity_and_another_one_when_it_is_opened_again() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let id = island_id("payments", "inc-a", 7, at(60));
+        assert_eq!(id, island_id("payments", "inc-a", 7, at(60)));
+        let others = [("shop", "inc-a", 7, 60), ("payments", "inc-b", 7, 60), ("payments", "inc-a", 8, 60)];
+        for (namespace, name, epoch, second) in others.into_iter().chain([("payments", "inc-a", 7, 61)]) {
+            assert_ne!(id, island_id(namespace, name, epoch, at(second)));
         }
     }
 

@@ -12,5 +12,5 @@ mod state;
 pub mod subject;
 pub mod timeline;
 
-pub use identity::{NotificationKey, notification_id, ticket_name};
+pub use identity::{NotificationKey, island_id, notification_id, ticket_name};
 pub use state::{CloseReason, TicketState};

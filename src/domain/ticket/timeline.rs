@@ -59,11 +59,13 @@ pub enum What {
     Warned,
     /// Something that came in late shows that a clock had not run past its due time.
     BreachWithdrawn,
+    /// What was decided and sent while the cluster's API was gone has come to the ticket.
+    Islanded,
 }
 
 impl What {
     /// Every word.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Fired,
         Self::Recovered,
         Self::SourceRemoved,
@@ -83,6 +85,7 @@ impl What {
         Self::Breach,
         Self::Warned,
         Self::BreachWithdrawn,
+        Self::Islanded,
     ];
 
     /// The word in status.
@@ -107,6 +110,7 @@ impl What {
             Self::Breach => "Breach",
             Self::Warned => "Warned",
             Self::BreachWithdrawn => "BreachWithdrawn",
+            Self::Islanded => "Islanded",
         }
     }
 

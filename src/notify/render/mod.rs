@@ -21,6 +21,8 @@ const LONGEST_ANNOTATION: usize = 2_000;
 const MOST_LISTED: usize = 50;
 /// Longest title in a subject, in characters.
 const LONGEST_TITLE: usize = 120;
+/// Beside the reason of a message that was sent while nobody could be asked whether another replica sends it too.
+const POSSIBLE_DUPLICATE: &str = " Possible duplicate: the cluster's API does not answer, so kubectl may not either; the escalation goes on until it does.";
 /// The annotations that say where to read what to do, best first.
 const GUIDES: [&str; 3] = ["guide", "runbook_url", "runbook"];
 
@@ -65,9 +67,10 @@ fn since(message: &Message) -> String {
 
 /// Why it was sent to this reader.
 fn why(message: &Message) -> String {
+    let mark = if message.possible_duplicate { POSSIBLE_DUPLICATE } else { "" };
     match &message.person {
-        Some(person) => format!("Sent to {person}: {}.", one_line(&message.why)),
-        None => format!("Sent because: {}.", one_line(&message.why)),
+        Some(person) => format!("Sent to {person}: {}.{mark}", one_line(&message.why)),
+        None => format!("Sent because: {}.{mark}", one_line(&message.why)),
     }
 }
 

@@ -39,6 +39,9 @@ struct Data<'a> {
     started_at: Timestamp,
     why: &'a str,
     person: Option<&'a str>,
+    /// Only there when it is so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    possible_duplicate: bool,
     commands: Commands,
 }
 
@@ -90,6 +93,7 @@ fn serialised(message: &Message, longest: usize) -> Result<Vec<u8>, serde_json::
             started_at: message.started_at,
             why: &message.why,
             person: message.person.as_deref(),
+            possible_duplicate: message.possible_duplicate,
             commands: Commands { acknowledge: command("ack"), show: command("show") },
         },
     })

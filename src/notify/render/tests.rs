@@ -47,6 +47,16 @@ fn the_subject_keeps_its_words_through_an_incident(#[case] kind: MessageKind, #[
 }
 
 #[test]
+fn a_possible_duplicate_says_so_to_people_and_machines() {
+    let marked = Message { possible_duplicate: true, ..page() };
+    for words in [text(&marked), html(&marked)] {
+        assert!(words.contains("Possible") && words.contains("duplicate:"), "{words}");
+    }
+    assert!(pretty(&marked).contains("\"possibleDuplicate\":true"), "{}", pretty(&marked));
+    assert!(!text(&page()).contains("duplicate") && !pretty(&page()).contains("possibleDuplicate"));
+}
+
+#[test]
 fn a_title_cannot_add_a_header() {
     let message = Message { title: "down\r\nBcc: everybody@acme.example".into(), ..page() };
     assert!(!subject(&message).contains(['\r', '\n']), "{}", subject(&message));

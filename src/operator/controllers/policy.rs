@@ -28,6 +28,8 @@ use crate::{
 const HORIZON: Duration = Duration::from_secs(90 * 86_400);
 /// How soon Secrets that are missing are looked for again.
 const SECRETS_AGAIN: Duration = Duration::from_secs(30);
+/// How old the Secrets may be that are kept for an outage of the API.
+const SECRETS_KEPT: Duration = Duration::from_secs(600);
 /// Gaps that are listed.
 const LISTED: usize = 20;
 
@@ -51,7 +53,8 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let status = status(&entry, &missing, &overrides, now);
     let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, &overrides, now));
     let again = change.map(|at| between(now, at));
-    let again = if missing.is_empty() { again } else { Some(again.unwrap_or(SECRETS_AGAIN).min(SECRETS_AGAIN)) };
+    let look = if missing.is_empty() { SECRETS_KEPT } else { SECRETS_AGAIN };
+    let again = Some(again.unwrap_or(look).min(look));
     if entry.object.status.as_ref() == Some(&status) {
         return Some(Looked { outcome: Outcome::Unchanged, again });
     }
@@ -86,6 +89,7 @@ async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
             missing.push(format!("channel {name} cannot send: {error}"));
         }
     }
+    ctx.secrets.remember(&fresh);
     missing
 }
 

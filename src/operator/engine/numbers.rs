@@ -61,6 +61,11 @@ impl Numbers {
         }
     }
 
+    /// The next number of the block that is at hand; `None` when that is used up, and the API would have to be asked.
+    pub async fn draw_without_api(&self) -> Option<u64> {
+        self.block.lock().await.next()
+    }
+
     /// One attempt; `None` when another writer was faster.
     async fn take_block(&self) -> Result<Option<std::ops::Range<u64>>, NumberError> {
         let old = self.api.get_opt(NAME).await.map_err(Box::new)?;

@@ -16,7 +16,7 @@ use crate::{
     kube::{lease::Leadership, meta::Key},
 };
 
-/// Sends through `notify`, while we lead.
+/// Sends through `notify`, while we lead or go on without the API.
 pub struct Courier {
     /// Connections and certificates, shared by all attempts.
     pub notify: notify::Context,
@@ -41,13 +41,15 @@ impl Post for Courier {
                 Ok(values) => {
                     let secrets = values.into_iter().collect();
                     // Reading them may have taken longer than the lease lasts.
-                    if !self.leadership.is_valid() {
+                    if !self.leadership.may_send() {
                         return Delivery::Retry {
                             after: None,
                             error: "the lease ran out before anything was sent".to_owned(),
                         };
                     }
-                    notify::send(&item.channel, &item.message, &secrets, now, &self.notify).await
+                    let mut message = item.message.clone();
+                    message.possible_duplicate = self.leadership.is_islanded();
+                    notify::send(&item.channel, &message, &secrets, now, &self.notify).await
                 }
                 // Only a person can mend these, but once mended the page must still go out: it is tried on.
                 Err(error @ SecretError::OtherHost { .. }) => Delivery::Failed { error: error.to_string() },
@@ -57,7 +59,7 @@ impl Post for Courier {
     }
 
     fn may_send(&self) -> bool {
-        self.leadership.is_valid()
+        self.leadership.may_send()
     }
 
     fn report(&self, ticket: &Key, report: Report) {

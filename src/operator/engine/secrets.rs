@@ -17,7 +17,7 @@ use secrecy::SecretString;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::kube::meta::Key;
+use crate::kube::{lease::Leadership, meta::Key};
 
 /// Says what a Secret may be used for.
 const USE_LABEL: &str = "firstline.dev/use";
@@ -120,8 +120,8 @@ pub enum SecretError {
     },
 }
 
-/// A Secret, or that there was none, and when that was read.
-type Read = (Instant, Option<Secret>);
+/// A Secret, or that there was none, and when that was read; `None`: by somebody else, so it is read anew when it can be.
+type Read = (Option<Instant>, Option<Secret>);
 
 /// Values by reference.
 pub type Values = BTreeMap<SecretRef, SecretString>;
@@ -132,13 +132,28 @@ pub struct SecretReader(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    leadership: Option<Leadership>,
     read: Mutex<HashMap<Key, Read>>,
 }
 
 impl SecretReader {
     /// Reads through this client.
     pub fn new(client: Client) -> Self {
-        Self(Arc::new(Inner { client, read: Mutex::default() }))
+        Self(Arc::new(Inner { client, leadership: None, read: Mutex::default() }))
+    }
+
+    /// The same; what was read once is not asked for while this process goes on without the API.
+    pub fn led_by(client: Client, leadership: Leadership) -> Self {
+        Self(Arc::new(Inner { client, leadership: Some(leadership), read: Mutex::default() }))
+    }
+
+    /// Keeps what another reader has found, for when the API is gone. In memory alone, never on disk.
+    pub fn remember(&self, other: &Self) {
+        let found = other.0.read.lock().clone();
+        let mut read = self.0.read.lock();
+        for (key, (_, secret)) in found.into_iter().filter(|(_, (_, secret))| secret.is_some()) {
+            read.entry(key).and_modify(|kept| kept.1.clone_from(&secret)).or_insert((None, secret));
+        }
     }
 
     /// The value of each reference, for this use and, where given, for sending to this host.
@@ -185,11 +200,15 @@ impl SecretReader {
         Ok(text.collect())
     }
 
+    fn is_islanded(&self) -> bool {
+        self.0.leadership.as_ref().is_some_and(Leadership::is_islanded)
+    }
+
     async fn secret(&self, namespace: &str, name: &str) -> Result<Option<Secret>, SecretError> {
         let id = Key::new(namespace, name);
         let kept = self.0.read.lock().get(&id).cloned();
         if let Some((at, secret)) = &kept
-            && at.elapsed() < FRESH
+            && (at.is_some_and(|at| at.elapsed() < FRESH) || self.is_islanded())
             && secret.is_some()
         {
             return Ok(secret.clone());
@@ -197,7 +216,7 @@ impl SecretReader {
         let api: Api<Secret> = Api::namespaced(self.0.client.clone(), namespace);
         let why = match tokio::time::timeout(TIMEOUT, api.get_opt(name)).await {
             Ok(Ok(secret)) => {
-                self.0.read.lock().insert(id, (Instant::now(), secret.clone()));
+                self.0.read.lock().insert(id, (Some(Instant::now()), secret.clone()));
                 return Ok(secret);
             }
             Ok(Err(error)) => error.to_string(),

@@ -61,6 +61,14 @@ impl World {
         true
     }
 
+    /// A ticket as it was decided on without the API, whatever is known of it.
+    pub fn put_ticket(&mut self, ticket: Arc<Ticket>) {
+        let key = Key::of(ticket.as_ref());
+        self.unindex(&key);
+        self.tickets.remove(&key);
+        self.apply_ticket(ticket);
+    }
+
     /// A ticket is gone; its events stay until they are gone themselves.
     pub fn delete_ticket(&mut self, key: &Key) {
         self.unindex(key);
@@ -158,11 +166,7 @@ impl World {
             let name = ticket.name_any();
             tickets.iter().any(|other| other.spec.origin.as_ref().is_some_and(|origin| origin.previous == name))
         };
-        tickets
-            .iter()
-            .copied()
-            .filter(|ticket| !is_previous(ticket))
-            .max_by_key(|ticket| meta::created(ticket.as_ref()))
+        tickets.iter().copied().filter(|ticket| !is_previous(ticket)).max_by_key(|ticket| meta::opened(ticket.as_ref()))
     }
 
     /// An event is there. Returns the ticket it belongs to.

@@ -3,11 +3,14 @@
 //! [`evaluate`] is the whole decision and is pure. Validity is measured on our own time since boot, from
 //! before the write that renewed it, so neither another clock nor a step of ours can prolong it. The
 //! lease's own timestamps are for people; they are never compared with a clock.
+//!
+//! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
+//! "nothing is sent without a valid lease".
 
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -20,6 +23,7 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -54,17 +58,51 @@ pub struct Observed {
     pub since: Duration,
 }
 
-/// Decides from the holder (empty: nobody), our identity, whether we led, what we observed, and our time since boot.
-pub fn evaluate(holder: &str, me: &str, led: bool, observed: &Observed, now: Duration) -> Decision {
+/// Decides from the holder (empty: nobody), our identity, whose heir we are (a process that died as the last holder and
+/// whose journal we have), whether we led, what we observed, and our time since boot.
+pub fn evaluate(
+    holder: &str,
+    me: &str,
+    heir_of: Option<&str>,
+    led: bool,
+    observed: &Observed,
+    now: Duration,
+) -> Decision {
     match holder {
         // We had it, so somebody took it from us and has given it back since.
         "" if led => Decision::Lost,
         "" => Decision::Take,
         holder if holder == me => Decision::Renew,
+        // It is dead, and nobody has led since.
+        holder if led && heir_of == Some(holder) => Decision::Take,
         _ if led => Decision::Lost,
         _ if now.saturating_sub(observed.since) >= VALID_FOR => Decision::Take,
         _ => Decision::Wait,
     }
+}
+
+/// What this process is to the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// It watches and waits.
+    Follower,
+    /// It decides and sends while its lease is valid.
+    Leader,
+    /// The last holder, which the API has not answered for a while: it gets ready to go on by itself.
+    CutOff,
+    /// It decides from memory, with a journal, and sends.
+    Islanded,
+    /// The lease is ours again. What the journal says is brought to the API before anything else is decided.
+    Merging,
+}
+
+/// Where decisions are read from and written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// The API.
+    Api,
+    /// Memory and the journal.
+    Memory,
 }
 
 /// Whether this process may act, and as which leader in the row.
@@ -77,20 +115,53 @@ struct Shared {
     valid_until: AtomicU64,
     /// Lease transitions when we took it; -1 before.
     epoch: AtomicI64,
-    changed: watch::Sender<bool>,
+    /// Who held the lease last, as far as we know: we, or the process whose journal we have.
+    holder: Mutex<String>,
+    /// Whether a journal waits to be merged.
+    journal: AtomicBool,
+    role: watch::Sender<Role>,
 }
 
 impl Default for Leadership {
     fn default() -> Self {
-        let (changed, _) = watch::channel(false);
-        Self(Arc::new(Shared { valid_until: AtomicU64::new(0), epoch: AtomicI64::new(-1), changed }))
+        let (role, _) = watch::channel(Role::Follower);
+        Self(Arc::new(Shared {
+            valid_until: AtomicU64::new(0),
+            epoch: AtomicI64::new(-1),
+            holder: Mutex::default(),
+            journal: AtomicBool::new(false),
+            role,
+        }))
     }
 }
 
 impl Leadership {
-    /// Whether the lease is valid at this very moment. Asked right before each send.
+    /// Whether the lease is valid at this very moment, and nothing waits to be merged.
     pub fn is_valid(&self) -> bool {
+        self.holds_the_lease() && *self.0.role.borrow() == Role::Leader
+    }
+
+    /// Whether the lease is valid at this very moment, merged or not.
+    pub fn holds_the_lease(&self) -> bool {
         millis(boottime()) < self.0.valid_until.load(Ordering::Acquire)
+    }
+
+    /// Whether this process goes on by itself while the API is gone.
+    pub fn is_islanded(&self) -> bool {
+        *self.0.role.borrow() == Role::Islanded
+    }
+
+    /// Whether a message may be sent at this very moment. Asked right before each send.
+    pub fn may_send(&self) -> bool {
+        self.ground().is_some()
+    }
+
+    /// Where decisions may be made now; `None`: nowhere.
+    pub fn ground(&self) -> Option<Ground> {
+        if self.is_islanded() {
+            return Some(Ground::Memory);
+        }
+        self.is_valid().then_some(Ground::Api)
     }
 
     /// The number of the leader in the row of leaders; never decreases from one leader to the next.
@@ -98,16 +169,64 @@ impl Leadership {
         self.0.epoch.load(Ordering::Acquire)
     }
 
-    /// Waits until this process leads.
-    pub async fn leads(&self) {
-        // The sender lives as long as self, so the wait cannot end otherwise.
-        let _ = self.0.changed.subscribe().wait_for(|leads| *leads).await;
+    /// Who held the lease last, as far as we know.
+    pub fn holder(&self) -> String {
+        self.0.holder.lock().clone()
     }
 
-    fn hold(&self, epoch: i64, from: Duration) {
+    /// Follows the role.
+    pub fn watch(&self) -> watch::Receiver<Role> {
+        self.0.role.subscribe()
+    }
+
+    /// Waits until this process has this role.
+    pub async fn becomes(&self, role: Role) {
+        // The sender lives as long as self, so the wait cannot end otherwise.
+        let _ = self.0.role.subscribe().wait_for(|now| *now == role).await;
+    }
+
+    /// There is a journal: whoever takes the lease merges it first.
+    pub fn journal_waits(&self) {
+        self.0.journal.store(true, Ordering::Release);
+    }
+
+    /// Everything is ready to go on from memory. Nothing changes when the API has answered meanwhile.
+    pub fn go_islanded(&self) {
+        self.move_to(|role| (role == Role::CutOff).then_some(Role::Islanded));
+    }
+
+    /// The journal is merged.
+    pub fn merged(&self) {
+        self.0.journal.store(false, Ordering::Release);
+        self.move_to(|role| (role == Role::Merging).then_some(Role::Leader));
+    }
+
+    fn move_to(&self, to: impl FnOnce(Role) -> Option<Role>) {
+        self.0.role.send_if_modified(|role| {
+            let next = to(*role);
+            let moves = next.is_some_and(|next| next != *role);
+            *role = next.unwrap_or(*role);
+            moves
+        });
+    }
+
+    /// The API has not answered the last holder for so long that it goes on by itself.
+    fn cut_off(&self, epoch: i64, holder: &str) {
+        self.0.epoch.fetch_max(epoch, Ordering::AcqRel);
+        holder.clone_into(&mut self.0.holder.lock());
+        self.move_to(|role| (role != Role::Islanded).then_some(Role::CutOff));
+    }
+
+    fn hold(&self, epoch: i64, from: Duration, me: &str) {
         self.0.epoch.store(epoch, Ordering::Release);
         self.0.valid_until.store(millis(from + VALID_FOR), Ordering::Release);
-        self.0.changed.send_replace(true);
+        me.clone_into(&mut self.0.holder.lock());
+        let journal = self.0.journal.load(Ordering::Acquire);
+        self.move_to(|role| match role {
+            Role::Islanded => Some(Role::Merging),
+            Role::Follower | Role::CutOff => Some(if journal { Role::Merging } else { Role::Leader }),
+            Role::Leader | Role::Merging => None,
+        });
     }
 
     fn release(&self) {
@@ -128,6 +247,15 @@ pub enum Ended {
     Lost,
 }
 
+/// A process that died as the last holder of the lease, going on by itself, and that has left its journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Predecessor {
+    /// Who it was to the lease.
+    pub holder: String,
+    /// Which leader in the row.
+    pub epoch: i64,
+}
+
 /// The lease, and who we are to it.
 pub struct Elector {
     api: Api<Lease>,
@@ -136,13 +264,26 @@ pub struct Elector {
     clock: Clock,
     leadership: Leadership,
     observed: Observed,
+    /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
+    island_after: Option<Duration>,
+    predecessor: Option<Predecessor>,
 }
 
 impl Elector {
     /// `me` must be unique to this process: a restarted one is somebody else.
     pub fn new(client: Client, namespace: &str, name: &str, me: String, clock: Clock, leadership: Leadership) -> Self {
         let observed = Observed { version: String::new(), since: Duration::ZERO };
-        Self { api: Api::namespaced(client, namespace), name: name.to_owned(), me, clock, leadership, observed }
+        let api = Api::namespaced(client, namespace);
+        let name = name.to_owned();
+        Self { api, name, me, clock, leadership, observed, island_after: None, predecessor: None }
+    }
+
+    /// After so long without an answer the last holder goes on by itself; so does the heir of one that died.
+    #[must_use]
+    pub fn island_after(mut self, silence: Duration, predecessor: Option<Predecessor>) -> Self {
+        self.island_after = Some(silence);
+        self.predecessor = predecessor;
+        self
     }
 
     /// Takes and renews the lease until `stop` or until somebody else has it. While the API does not answer it goes on
@@ -152,6 +293,7 @@ impl Elector {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut led = false;
         let mut away = false;
+        let mut answered = boottime();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -161,30 +303,52 @@ impl Elector {
                 () = stop.cancelled() => break,
                 step = tokio::time::timeout(CALL_TIMEOUT, self.step(led)) => step,
             };
-            match step {
+            let why = match step {
                 Ok(Ok(Decision::Lost)) => return Ended::Lost,
                 Ok(Ok(decision)) => {
                     if away {
                         tracing::info!("the lease can be reached again");
                         away = false;
                     }
+                    answered = boottime();
                     led |= matches!(decision, Decision::Take | Decision::Renew);
+                    continue;
                 }
-                failed if !away => {
-                    away = true;
-                    let why = failed.map_or_else(
-                        |_| "no answer within 2 s".to_owned(),
-                        |r| r.err().map_or_else(String::new, |e| e.to_string()),
-                    );
-                    tracing::warn!(leads = self.leadership.is_valid(), why, "the lease cannot be reached; trying on");
+                Ok(Err(error)) => {
+                    if is_an_answer(&error) {
+                        answered = boottime();
+                    }
+                    error.to_string()
                 }
-                _ => {}
+                Err(_) => "no answer within 2 s".to_owned(),
+            };
+            if !away {
+                away = true;
+                tracing::warn!(leads = self.leadership.is_valid(), why, "the lease cannot be reached; trying on");
             }
+            // Nobody has watched the holder meanwhile: its silence counts from when we see the lease again.
+            self.observed.version.clear();
+            led |= self.leave(led, boottime().saturating_sub(answered));
         }
         if led {
             let _ = tokio::time::timeout(CALL_TIMEOUT, self.give_back()).await;
         }
         Ended::Released
+    }
+
+    /// Goes on without the API when that is allowed, and we held the lease last. Returns whether it does.
+    fn leave(&self, led: bool, silence: Duration) -> bool {
+        if self.island_after.is_none_or(|after| silence < after) {
+            return false;
+        }
+        if led {
+            self.leadership.cut_off(self.leadership.epoch(), &self.leadership.holder());
+        } else if let Some(predecessor) = &self.predecessor {
+            self.leadership.cut_off(predecessor.epoch, &predecessor.holder);
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Reads, decides and writes once.
@@ -201,7 +365,8 @@ impl Elector {
             self.observed = Observed { version, since: boottime() };
         }
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        let decision = evaluate(holder, &self.me, led, &self.observed, boottime());
+        let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
+        let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
         match decision {
             Decision::Take => {
                 let from = boottime();
@@ -211,7 +376,7 @@ impl Elector {
             Decision::Renew => {
                 let from = boottime();
                 let renewed = self.api.replace(&self.name, &PostParams::default(), &self.record(Some(&lease))).await?;
-                self.leadership.hold(transitions(&renewed), from);
+                self.leadership.hold(transitions(&renewed), from, &self.me);
             }
             Decision::Lost => {
                 self.leadership.release();
@@ -223,7 +388,7 @@ impl Elector {
     }
 
     fn take_hold(&self, lease: &Lease, from: Duration, why: &str) {
-        self.leadership.hold(transitions(lease), from);
+        self.leadership.hold(transitions(lease), from, &self.me);
         tracing::info!(epoch = transitions(lease), why, "leading");
     }
 
@@ -265,6 +430,11 @@ impl Elector {
     }
 }
 
+/// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
+fn is_an_answer(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
+}
+
 fn transitions(lease: &Lease) -> i64 {
     i64::from(lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0))
 }
@@ -291,17 +461,70 @@ mod tests {
         #[case] expected: Decision,
     ) {
         let observed = Observed { version: "7".into(), since: Duration::from_secs(100) };
-        assert_eq!(evaluate(holder, "me", led, &observed, Duration::from_secs(100 + silent)), expected);
+        assert_eq!(evaluate(holder, "me", None, led, &observed, Duration::from_secs(100 + silent)), expected);
+    }
+
+    #[rstest]
+    #[case::still_its_predecessors("dead", true, Decision::Take)]
+    #[case::taken_by_another("other", true, Decision::Lost)]
+    #[case::before_it_went_on_by_itself("dead", false, Decision::Wait)]
+    fn an_heir_takes_what_its_predecessor_held_and_nothing_else(
+        #[case] holder: &str,
+        #[case] led: bool,
+        #[case] expected: Decision,
+    ) {
+        let observed = Observed { version: "7".into(), since: Duration::from_secs(100) };
+        assert_eq!(evaluate(holder, "me", Some("dead"), led, &observed, Duration::from_secs(101)), expected);
     }
 
     #[test]
     fn leadership_runs_out_by_itself() {
         let leadership = Leadership::default();
         assert!(!leadership.is_valid());
-        leadership.hold(3, boottime());
+        leadership.hold(3, boottime(), "me");
         assert!(leadership.is_valid());
         assert_eq!(leadership.epoch(), 3);
-        leadership.hold(3, boottime().saturating_sub(VALID_FOR));
+        leadership.hold(3, boottime().saturating_sub(VALID_FOR), "me");
         assert!(!leadership.is_valid());
+    }
+
+    fn role(leadership: &Leadership) -> Role {
+        *leadership.watch().borrow()
+    }
+
+    #[test]
+    fn an_island_merges_before_it_leads_again() {
+        let leadership = Leadership::default();
+        leadership.hold(3, boottime(), "me");
+        leadership.cut_off(leadership.epoch(), &leadership.holder());
+        assert_eq!((role(&leadership), leadership.may_send()), (Role::CutOff, false));
+        leadership.go_islanded();
+        leadership.journal_waits();
+        assert_eq!((leadership.ground(), leadership.epoch()), (Some(Ground::Memory), 3));
+        leadership.hold(3, boottime(), "me");
+        assert_eq!((role(&leadership), leadership.ground()), (Role::Merging, None));
+        leadership.merged();
+        assert_eq!(leadership.ground(), Some(Ground::Api));
+    }
+
+    #[test]
+    fn an_api_that_answers_before_anything_was_decided_without_it_changes_nothing() {
+        let leadership = Leadership::default();
+        leadership.hold(3, boottime(), "me");
+        leadership.cut_off(leadership.epoch(), &leadership.holder());
+        leadership.hold(3, boottime(), "me");
+        leadership.go_islanded();
+        assert_eq!(leadership.ground(), Some(Ground::Api));
+    }
+
+    #[test]
+    fn who_takes_the_lease_with_a_journal_merges_first() {
+        let leadership = Leadership::default();
+        leadership.journal_waits();
+        leadership.hold(4, boottime(), "me");
+        assert_eq!(
+            (role(&leadership), leadership.is_valid(), leadership.holds_the_lease()),
+            (Role::Merging, false, true)
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use api::{Ticket, ticket::Island};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -46,6 +47,20 @@ pub fn created<K: Resource>(object: &K) -> Timestamp {
 /// The object's uid; empty for one that the server has not seen.
 pub fn uid<K: Resource>(object: &K) -> String {
     object.meta().uid.clone().unwrap_or_default()
+}
+
+/// What the ids of a ticket's messages are made from: its uid, or what stood for it when it was opened without one.
+pub fn identity(ticket: &Ticket) -> String {
+    island(ticket).map_or_else(|| uid(ticket), |island| island.id.clone())
+}
+
+/// When a ticket was opened, which may be before the API server could be told.
+pub fn opened(ticket: &Ticket) -> Timestamp {
+    island(ticket).map_or_else(|| created(ticket), |island| island.opened_at)
+}
+
+fn island(ticket: &Ticket) -> Option<&Island> {
+    ticket.spec.origin.as_ref()?.island.as_ref()
 }
 
 /// An owner reference to the object that does not block its deletion.

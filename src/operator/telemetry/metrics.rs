@@ -111,6 +111,8 @@ pub struct Metrics {
     pub leads: Family<NameLabel, Gauge>,
     /// Whether the API server answered last time.
     pub api_reachable: Gauge,
+    /// Whether this replica goes on without the API.
+    pub islanded: Gauge,
     /// Attempts to deliver.
     pub notifications: Family<NotificationLabels, Counter>,
     /// From planned to accepted.
@@ -154,6 +156,7 @@ impl Metrics {
             queue_depth: Family::default(),
             leads: Family::default(),
             api_reachable: Gauge::default(),
+            islanded: Gauge::default(),
             notifications: Family::default(),
             page_lateness: Waits.new_metric(),
             oldest_pending: Fraction::default(),
@@ -177,6 +180,11 @@ impl Metrics {
         registry.register("workqueue_depth", "Objects that are due for a look", m.queue_depth);
         registry.register("leader_election_master_status", "1 while this replica leads", m.leads);
         registry.register("firstline_api_reachable", "1 while the Kubernetes API answers", m.api_reachable);
+        registry.register(
+            "firstline_islanded",
+            "1 while the Kubernetes API is gone and this replica pages from memory",
+            m.islanded,
+        );
         registry.register("firstline_notifications", "Attempts to deliver, by channel and outcome", m.notifications);
         registry.register_with_unit(
             "firstline_page_lateness",

@@ -5,14 +5,18 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use tests::{eventually, operator::Operator, stage::PATIENCE};
 
-use crate::scene::{Scene, metric, page, page_to, pages};
+use crate::scene::{Scene, TWO_STEPS, metric, page, page_to, pages};
 
 /// Three times as long as a lease is valid.
 const OUTAGE: Duration = Duration::from_secs(12);
 
 #[tokio::test]
-async fn an_operator_without_api_server_lives_probes_and_says_so_and_pages_afterwards() -> Result<()> {
-    let (scene, _, operator) = Scene::running("api-gone").await?;
+async fn an_operator_that_holds_without_api_server_lives_probes_and_says_so_and_pages_afterwards() -> Result<()> {
+    let scene = Scene::build("api-gone", "ada-hook", TWO_STEPS).await?;
+    let operator = scene.stage.setup("api-gone").await?.arguments(&["--when-api-is-down", "Hold"]).start()?;
+    operator.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    scene.stage.wait_for_state("checkout-port", "Up").await?;
     let pid = operator.pid();
     metric(&operator, "firstline_api_reachable", &[], |value| value == 1.0).await?;
 

@@ -23,7 +23,8 @@ use crate::{
     context::Context,
     engine::numbers::NumberError,
     index::tells,
-    kube::{meta::Key, status_writer::MANAGER},
+    island::JournalError,
+    kube::{lease::Ground, meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
     telemetry::metrics::ClockLabel,
     watches::wake_those_held_by,
@@ -38,6 +39,9 @@ pub enum Error {
     /// The policy's revision could not be read.
     #[error(transparent)]
     Revision(#[from] RevisionError),
+    /// The journal of an outage could not be written.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
     /// The status was not written.
     #[error("writing the status: {0}")]
     Status(#[source] Box<kube::Error>),
@@ -52,14 +56,12 @@ pub enum Error {
     Event(String, #[source] Box<kube::Error>),
 }
 
-pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan) -> Result<(), Error> {
-    for creation in &plan.creations {
-        create(ctx, key, creation).await?;
-    }
-    for (name, status) in &plan.events {
-        judge(ctx, key, name, status).await?;
-    }
-    let ticket = if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await? } else { seen.ticket.clone() };
+pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan, ground: Ground) -> Result<(), Error> {
+    let ticket = match ground {
+        Ground::Memory if plan.changed => ctx.island.record(ctx, &seen.ticket, plan.status).await?,
+        Ground::Api => write(ctx, key, seen, &plan).await?,
+        Ground::Memory => seen.ticket.clone(),
+    };
     if fires(&seen.ticket) != fires(&ticket) || tells(&seen.ticket) != tells(&ticket) {
         // The old one too: what fired on it until now may be what held others.
         [&seen.ticket, &ticket].into_iter().for_each(|ticket| wake_those_held_by(ctx, ticket));
@@ -70,7 +72,8 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
     for item in letter::due(&ticket, policy, now) {
         ctx.outbox.send(item);
     }
-    for note in plan.notes {
+    // The API cannot take Events while it is gone, and does not know the uid of a ticket that was opened meanwhile.
+    for note in plan.notes.into_iter().filter(|_| ground == Ground::Api) {
         ctx.events.note(ticket.as_ref(), note);
     }
     for (silence, what) in plan.held_by {
@@ -85,6 +88,17 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan)
         ctx.metrics.sla_lag.observe(said.late.as_secs_f64());
     }
     Ok(())
+}
+
+/// Everything that the API must know before a message is sent.
+async fn write(ctx: &Context, key: &Key, seen: &Seen, plan: &Plan) -> Result<Arc<Ticket>, Error> {
+    for creation in &plan.creations {
+        create(ctx, key, creation).await?;
+    }
+    for (name, status) in &plan.events {
+        judge(ctx, key, name, status).await?;
+    }
+    if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await } else { Ok(seen.ticket.clone()) }
 }
 
 /// The fingerprints that fire on a ticket.

@@ -11,22 +11,28 @@ use crate::{
     context::Context,
     inbox::Inbox,
     index::{World, monitors_of},
-    kube::meta::Key,
+    kube::{lease::Ground, meta::Key},
 };
 
 /// `None` when the ticket is gone: whoever waits in its inbox is told so.
-pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox)>, Error> {
+pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Option<(Seen, Inbox)>, Error> {
     let Some(ticket) = ctx.world.read().ticket(key).cloned() else {
         ctx.inboxes.take(key).gone();
         return Ok(None);
     };
-    let number = match ticket.status.as_ref().and_then(|status| status.number) {
-        Some(_) => None,
-        None => Some(ctx.numbers.draw().await?),
+    let number = match (ticket.status.as_ref().and_then(|status| status.number), ground) {
+        (Some(_), _) => None,
+        (None, Ground::Api) => Some(ctx.numbers.draw().await?),
+        (None, Ground::Memory) => ctx.numbers.draw_without_api().await,
     };
-    let chosen = choose(ctx, key, &ticket).await?;
+    let chosen = match ground {
+        Ground::Api => choose(ctx, key, &ticket).await?,
+        // A policy is frozen by the API; a ticket that somebody has just made waits for it.
+        Ground::Memory => None,
+    };
     let policy = policy_key(&ticket).or_else(|| chosen.as_ref().map(|it| Key::new(&*it.namespace, &*it.name)));
     let frozen = match revision(&ticket).or(chosen.as_ref().map(|it| it.revision.as_str())) {
+        Some(name) if ground == Ground::Memory => ctx.revisions.recall(&key.namespace, name),
         Some(name) => ctx.revisions.read(&key.namespace, name).await?,
         None => None,
     };
@@ -35,7 +41,11 @@ pub(super) async fn read(ctx: &Context, key: &Key) -> Result<Option<(Seen, Inbox
     let entry = policy.and_then(|policy| world.policy(&policy));
     let policy_exists = entry.is_some();
     let live = entry.and_then(|entry| entry.compiled.clone());
-    let events = world.events_of(key);
+    let mut events = world.events_of(key);
+    if ground == Ground::Memory {
+        // What was not judged yet is judged when its verdict can be written.
+        events.retain(|event| event.status.as_ref().is_some_and(|status| status.accepted.is_some()));
+    }
     let alerts = inbox.alerts();
     let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
     let monitors = monitors_of(&ticket).chain(coming);

@@ -51,7 +51,7 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
     // What fires now, else what fired last: a ticket that fires again tells of this time, not of the first.
     let lines = status.alerts.as_ref().map_or(&[][..], |alerts| alerts.list.as_slice());
     let firing = lines.iter().filter(|line| line.state == AlertLineState::Firing).min_by_key(|line| line.since);
-    let began = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
+    let began = ticket.spec.origin.as_ref().map_or_else(|| meta::opened(ticket), |origin| origin.first_start);
     let started_at = firing.map_or(began, |line| line.since);
     let labels = firing.map(|line| line.labels.clone()).or_else(|| first.map(|alert| alert.labels.clone()));
     let annotations =
@@ -61,7 +61,7 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
         kind: notification.kind.into(),
         namespace: ticket.namespace().unwrap_or_default(),
         ticket: ticket.name_any(),
-        ticket_uid: meta::uid(ticket),
+        ticket_uid: meta::identity(ticket),
         number: status.number.and_then(|number| u64::try_from(number).ok()),
         title: ticket.spec.title.clone(),
         priority: status.priority.clone().unwrap_or_default(),
@@ -73,5 +73,6 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
         why: notification.why.clone().unwrap_or_default(),
         person: notification.person.clone(),
         address,
+        possible_duplicate: false,
     })
 }

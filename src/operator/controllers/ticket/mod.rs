@@ -35,10 +35,10 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
 }
 
 async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
-    if !ctx.leadership.is_valid() {
+    let Some(ground) = ctx.leadership.ground() else {
         return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
-    }
-    let Some((seen, inbox)) = gather::read(ctx, key).await? else {
+    };
+    let Some((seen, inbox)) = gather::read(ctx, key, ground).await? else {
         return Ok(Looked { outcome: Outcome::Unchanged, again: None });
     };
     let now = ctx.clock.now();
@@ -55,7 +55,7 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     }
     let outcome = if plan.changed || !plan.events.is_empty() { Outcome::Applied } else { Outcome::Unchanged };
     // On an error what came in goes back by itself and is decided on again, with what the ticket is by then.
-    act::carry_out(ctx, key, &seen, plan).await?;
+    act::carry_out(ctx, key, &seen, plan, ground).await?;
     inbox.done();
     let again = next.map(|at| domain::time::between(ctx.clock.now(), at));
     Ok(Looked { outcome, again })

@@ -93,6 +93,7 @@ fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
         why: String::new(),
         person: None,
         address: None,
+        possible_duplicate: false,
     };
     Item {
         ticket: Key::new("payments", "inc-a"),

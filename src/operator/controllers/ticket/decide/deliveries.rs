@@ -63,7 +63,7 @@ impl Draft<'_> {
 
     /// Plans a message; one that is planned already stays as it is.
     pub(super) fn plan(&mut self, kind: MessageKind, page: &Page, why: &str) {
-        let uid = meta::uid(self.seen.ticket.as_ref());
+        let uid = meta::identity(self.seen.ticket.as_ref());
         let id = notification_id(&NotificationKey {
             ticket_uid: &uid,
             kind,

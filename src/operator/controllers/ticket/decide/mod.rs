@@ -250,7 +250,7 @@ impl<'a> Draft<'a> {
         }
         let first = origin.alerts.first().map(|alert| alert.labels.get("alertname").cloned().unwrap_or_default());
         self.line(What::Fired, origin.first_start, first.unwrap_or_default());
-        let created = meta::created(ticket.as_ref());
+        let created = meta::opened(ticket.as_ref());
         if domain::time::between(created, self.now) > BACKUP_AGE {
             self.not_paged = true;
             self.line(

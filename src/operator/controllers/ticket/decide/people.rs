@@ -57,7 +57,7 @@ impl Draft<'_> {
 
     fn subject(&self) -> Subject {
         let ticket = &self.seen.ticket;
-        let created = meta::created(ticket.as_ref());
+        let created = meta::opened(ticket.as_ref());
         Subject {
             uid: meta::uid(ticket.as_ref()),
             name: ticket.name_any(),

@@ -102,6 +102,7 @@ impl Desk {
             first_start: at(0),
             severity: domain::alert::Severity::parse(severity).unwrap().into(),
             alerts: vec![first],
+            island: None,
         };
         let spec: TicketSpec = serde_json::from_value(json!({"title": "Checkout is down", "origin": origin})).unwrap();
         let mut ticket = Ticket::new("inc-a", spec);

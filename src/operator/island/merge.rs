@@ -1,0 +1,178 @@
+//! Bringing to the API what was decided without it, before anything else is decided.
+
+use api::Ticket;
+use domain::ticket::timeline;
+use kube::{
+    Api, ResourceExt,
+    api::{Patch, PatchParams, PostParams},
+};
+use serde_json::json;
+use std::{sync::Arc, time::Duration};
+use thiserror::Error;
+
+use super::{AGAIN, Shadow, join::join};
+use crate::{
+    app::ask_for_everything,
+    context::Context,
+    index::GroupKey,
+    kube::{gates::Gates, meta::Key, status_writer::MANAGER},
+    revisions::RevisionError,
+    watches,
+};
+
+/// One ticket may take this long.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Why a ticket has not come to the API.
+#[derive(Debug, Error)]
+enum MergeError {
+    #[error(transparent)]
+    Revision(#[from] RevisionError),
+    #[error("{0}")]
+    Api(#[source] Box<kube::Error>),
+    #[error("no answer within 20 s")]
+    TimedOut,
+    #[error("the lease ran out")]
+    Lease,
+}
+
+impl MergeError {
+    /// Whether the API has said that it will never take it. Conflicts and missing rights may pass.
+    fn is_final(&self) -> bool {
+        let Self::Api(error) = self else { return false };
+        matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 404 | 422))
+    }
+}
+
+/// Merges until everything is merged; ends earlier only when it is dropped.
+pub(super) async fn run(ctx: &Context, gates: &Gates) {
+    gates.opened().await;
+    if !watches::catch_up(ctx).await {
+        return;
+    }
+    // Whoever is writing a record ends first; nobody begins after.
+    let mut journal = ctx.island.journal.lock().await;
+    let mut refused = Vec::new();
+    loop {
+        let left: Vec<(Key, Shadow)> =
+            ctx.island.state.lock().shadows.iter().map(|(key, shadow)| (key.clone(), shadow.clone())).collect();
+        let waiting = left.iter().filter(|(key, _)| !refused.contains(key)).collect::<Vec<_>>();
+        if waiting.is_empty() {
+            break;
+        }
+        let mut failed = false;
+        for (key, shadow) in waiting {
+            ctx.island.state.lock().merging.insert(key.clone());
+            let merged = tokio::time::timeout(TIMEOUT, merge(ctx, key, shadow)).await;
+            match merged.unwrap_or(Err(MergeError::TimedOut)) {
+                Ok(()) => drop(ctx.island.state.lock().shadows.remove(key)),
+                Err(error) if error.is_final() => {
+                    tracing::error!(ticket = %key, %error, "the API refuses what was decided while it was gone");
+                    refused.push(key.clone());
+                }
+                Err(error) => {
+                    tracing::warn!(ticket = %key, %error, "what was decided while the API was gone has not come to it yet; trying again");
+                    failed = true;
+                }
+            }
+        }
+        if failed {
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+    if let Some(journal) = journal.take() {
+        let done = if refused.is_empty() {
+            journal.remove()
+        } else {
+            journal.set_aside(ctx.clock.now()).map(|path| {
+                tracing::error!(journal = %path.display(), "what the API refuses is kept here");
+            })
+        };
+        if let Err(error) = done {
+            tracing::error!(%error, "the journal is merged and could not be put away; a restart merges it again, which changes nothing");
+        }
+    }
+    {
+        let mut state = ctx.island.state.lock();
+        let mut world = ctx.world.write();
+        // A ticket that the API does not take is not decided on any more.
+        state.shadows.keys().for_each(|key| world.delete_ticket(key));
+        state.shadows.clear();
+        state.merging.clear();
+        state.left = None;
+        state.predecessor = None;
+    }
+    tracing::info!("what was decided while the API was gone has come to it");
+    ctx.leadership.merged();
+    ask_for_everything(ctx);
+}
+
+async fn merge(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<(), MergeError> {
+    let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let fault = |error| MergeError::Api(Box::new(error));
+    let ours = &shadow.ticket;
+    let there = if ours.metadata.resource_version.is_none() {
+        Some(create(ctx, &api, key, ours).await?)
+    } else {
+        api.get_opt(&key.name).await.map_err(fault)?.filter(|there| there.metadata.uid == ours.metadata.uid)
+    };
+    let Some(there) = there else {
+        tracing::warn!(ticket = %key, "the ticket was deleted while the API was gone; what was decided about it ends here");
+        ctx.world.write().delete_ticket(key);
+        return Ok(());
+    };
+    if GroupKey::of(&there) != GroupKey::of(ours) {
+        tracing::error!(ticket = %key, "a ticket of that name is about something else; what was decided while the API was gone is only in this log: {:?}", ours.spec.title);
+        ctx.world.write().put_ticket(Arc::new(there));
+        return Ok(());
+    }
+    let decided = ours.status.clone().unwrap_or_default();
+    let now = ctx.clock.now();
+    let mut status = join(shadow.base.as_ref(), &decided, there.status.as_ref(), ctx.leadership.epoch(), now);
+    bound(&mut status.timeline);
+    if !ctx.leadership.holds_the_lease() {
+        return Err(MergeError::Lease);
+    }
+    let body = json!({
+        "apiVersion": "firstline.dev/v1alpha1",
+        "kind": "Ticket",
+        "metadata": {"name": key.name, "resourceVersion": there.metadata.resource_version},
+        "status": status,
+    });
+    let written =
+        api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await.map_err(fault)?;
+    ctx.world.write().put_ticket(Arc::new(written));
+    Ok(())
+}
+
+/// A ticket that was opened without the API, as the API has it now. It may be there: a crash in the middle of a merge, or
+/// another leader that has seen the same trouble.
+async fn create(ctx: &Context, api: &Api<Ticket>, key: &Key, ours: &Ticket) -> Result<Ticket, MergeError> {
+    let fault = |error| MergeError::Api(Box::new(error));
+    if let Some(origin) = &ours.spec.origin {
+        let policy = Key::new(&*origin.policy_namespace, &*origin.policy);
+        let entry = ctx.island.state.lock().policies.get(&policy).cloned();
+        if let Some(entry) = entry {
+            ctx.revisions.keep(&key.namespace, &entry).await?;
+        }
+    }
+    let mut wanted = Ticket::new(&ours.name_any(), ours.spec.clone());
+    wanted.metadata.namespace = Some(key.namespace.clone());
+    wanted.metadata.labels.clone_from(&ours.metadata.labels);
+    match api.create(&PostParams::default(), &wanted).await {
+        Ok(created) => Ok(created),
+        Err(kube::Error::Api(status)) if status.is_already_exists() => api.get(&key.name).await.map_err(fault),
+        Err(error) => Err(fault(error)),
+    }
+}
+
+/// The line that was added must not be the one too many.
+fn bound(lines: &mut Vec<api::ticket::TimelineLine>) {
+    let read = |line: &api::ticket::TimelineLine| {
+        timeline::What::parse(&line.what).is_some_and(timeline::What::is_read_by_the_fold)
+    };
+    while lines.len() > 600 {
+        let Some(place) = lines.iter().position(|line| !read(line)) else { return };
+        lines.remove(place);
+    }
+}

@@ -1,0 +1,302 @@
+//! Going on while the Kubernetes API is gone: the last holder of the lease probes, opens tickets, escalates and pages
+//! from memory, by the same decisions, and what it decides is in a journal on disk before anything is sent.
+//!
+//! When the API answers, the journal is merged before anything else is decided. A process that is killed meanwhile and
+//! starts while the API is still gone goes on by its journal. Secrets are not in it: a restarted process can only use
+//! channels that need none until the API answers.
+//!
+//! Not here: when the API counts as gone (`kube/lease.rs`), and what is decided (`controllers/ticket`).
+
+mod join;
+mod journal;
+mod merge;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use parking_lot::Mutex;
+
+use crate::{
+    app::ask_for_everything,
+    context::Context,
+    index::{PolicyEntry, World},
+    kube::{
+        gates::Gates,
+        lease::{Predecessor, Role},
+        meta::Key,
+    },
+    watches,
+};
+
+pub use journal::JournalError;
+use journal::{Began, Journal, Record};
+
+/// The journal's name below `--data`.
+const FILE: &str = "island.journal";
+/// How soon what failed is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// A ticket as it was decided without the API.
+#[derive(Debug, Clone)]
+struct Shadow {
+    /// The status that the API has, as far as is known; `None` for a ticket that it does not have.
+    base: Option<TicketStatus>,
+    ticket: Arc<Ticket>,
+}
+
+/// What a journal kept of the cluster.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The last valid version of each.
+    pub policies: Vec<SupportPolicy>,
+    /// All of them.
+    pub monitors: Vec<ServiceMonitor>,
+    /// All of them.
+    pub silences: Vec<Silence>,
+    /// All of them.
+    pub overrides: Vec<OnCallOverride>,
+    /// Those that are not over.
+    pub tickets: Vec<Ticket>,
+    /// Of those tickets.
+    pub events: Vec<TicketEvent>,
+}
+
+/// What was decided while the API was gone.
+pub struct Island {
+    path: PathBuf,
+    /// Held for as long as a record is written, and for the whole of a merge.
+    journal: Arc<tokio::sync::Mutex<Option<Journal>>>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    shadows: BTreeMap<Key, Shadow>,
+    /// Shadows that are being merged: the index takes what the API says of them.
+    merging: BTreeSet<Key>,
+    /// Policies as they were when the API was given up.
+    policies: BTreeMap<Key, PolicyEntry>,
+    /// What an earlier process has left, until it is used.
+    left: Option<Kept>,
+    predecessor: Option<Predecessor>,
+}
+
+impl Island {
+    /// Looks for what an earlier process has left below `data`.
+    ///
+    /// # Errors
+    /// When there is a journal and it cannot be used.
+    pub fn open(data: &Path, namespace: &str) -> Result<Self, JournalError> {
+        let path = data.join(FILE);
+        let mut state = State::default();
+        let found = Journal::read(&path)?;
+        let journal = found.map(|(journal, records)| {
+            state.take(records, namespace);
+            journal
+        });
+        Ok(Self { path, journal: Arc::new(tokio::sync::Mutex::new(journal)), state: Mutex::new(state) })
+    }
+
+    /// The process that has left a journal.
+    pub fn predecessor(&self) -> Option<Predecessor> {
+        self.state.lock().predecessor.clone()
+    }
+
+    /// Whether what is known of this ticket was decided without the API, and is not merged yet.
+    pub fn holds(&self, key: &Key) -> bool {
+        let state = self.state.lock();
+        state.shadows.contains_key(key) && !state.merging.contains(key)
+    }
+
+    /// Puts a decision about a ticket into the journal, then into the index.
+    ///
+    /// # Errors
+    /// When it is not durable: nothing of it may be sent.
+    pub async fn record(
+        &self,
+        ctx: &Context,
+        read: &Ticket,
+        status: TicketStatus,
+    ) -> Result<Arc<Ticket>, JournalError> {
+        let ticket = Ticket { status: Some(status), ..read.clone() };
+        self.keep(ctx, read.status.as_ref().filter(|_| read.metadata.resource_version.is_some()), ticket).await
+    }
+
+    /// Puts a new ticket into the journal, then into the index.
+    ///
+    /// # Errors
+    /// When it is not durable: its alert was not accepted.
+    pub async fn open_ticket(&self, ctx: &Context, ticket: Ticket) -> Result<(), JournalError> {
+        self.keep(ctx, None, ticket).await.map(drop)
+    }
+
+    async fn keep(
+        &self,
+        ctx: &Context,
+        read: Option<&TicketStatus>,
+        ticket: Ticket,
+    ) -> Result<Arc<Ticket>, JournalError> {
+        let key = Key::of(&ticket);
+        let known = self.state.lock().shadows.get(&key).cloned();
+        let base = known.map_or_else(|| read.cloned(), |shadow| shadow.base);
+        let record =
+            Record::Decided { at: ctx.clock.now(), base: base.clone().map(Box::new), ticket: Box::new(ticket.clone()) };
+        let mut journal = self.journal.clone().lock_owned().await;
+        // The merge waits for this lock: what comes after it has begun would be lost.
+        if !ctx.leadership.is_islanded() {
+            return Err(JournalError::Closed);
+        }
+        blocking(move || journal.as_mut().map_or(Err(JournalError::Closed), |journal| journal.append(&record))).await?;
+        let ticket = Arc::new(ticket);
+        self.state.lock().shadows.insert(key, Shadow { base, ticket: ticket.clone() });
+        ctx.world.write().put_ticket(ticket.clone());
+        Ok(ticket)
+    }
+
+    /// Starts a journal with all that is known, so that another process could go on by it.
+    async fn begin(&self, ctx: &Context) -> Result<(), JournalError> {
+        let began = Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch());
+        let mut records = vec![Record::Began(began)];
+        {
+            let world = ctx.world.read();
+            records.extend(snapshot(&world));
+            let mut state = self.state.lock();
+            state.merging.clear();
+            state.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+            records.extend(state.shadows.values().map(|shadow| Record::Decided {
+                at: ctx.clock.now(),
+                base: shadow.base.clone().map(Box::new),
+                ticket: Box::new(shadow.ticket.as_ref().clone()),
+            }));
+        }
+        let mut journal = self.journal.clone().lock_owned().await;
+        let path = self.path.clone();
+        blocking(move || {
+            *journal = Some(Journal::begin(&path, &records)?);
+            Ok(())
+        })
+        .await?;
+        let shadows: Vec<Arc<Ticket>> = self.state.lock().shadows.values().map(|one| one.ticket.clone()).collect();
+        let mut world = ctx.world.write();
+        shadows.into_iter().for_each(|ticket| world.put_ticket(ticket));
+        Ok(())
+    }
+
+    /// Fills an index that no watch has filled with what the journal kept.
+    fn restore(&self, ctx: &Context) {
+        let (left, shadows) = {
+            let mut state = self.state.lock();
+            (state.left.take(), state.shadows.values().cloned().collect::<Vec<_>>())
+        };
+        if let Some(left) = left {
+            watches::restore(ctx, left);
+        }
+        for origin in shadows.iter().filter_map(|shadow| shadow.ticket.spec.origin.as_ref()) {
+            let key = Key::new(&*origin.policy_namespace, &*origin.policy);
+            let entry = ctx.world.read().policy(&key).cloned();
+            if let Some(entry) = entry.filter(|entry| entry.revision().as_deref() == Some(&*origin.policy_revision)) {
+                shadows
+                    .iter()
+                    .for_each(|one| drop(ctx.revisions.promise(&Key::of(one.ticket.as_ref()).namespace, &entry)));
+            }
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, records: Vec<Record>, namespace: &str) {
+        let (mut left, mut world) = (Kept::default(), World::new(namespace));
+        for record in records {
+            match record {
+                Record::Began(began) => {
+                    self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch });
+                }
+                Record::Policy { object } => {
+                    world.apply_policy(object.as_ref().clone());
+                    left.policies.push(*object);
+                }
+                Record::Monitor { object } => left.monitors.push(*object),
+                Record::Silence { object } => left.silences.push(*object),
+                Record::Override { object } => left.overrides.push(*object),
+                Record::Ticket { object } => left.tickets.push(*object),
+                Record::Event { object } => left.events.push(*object),
+                Record::Decided { base, ticket, .. } => {
+                    let (key, base) = (Key::of(ticket.as_ref()), base.map(|base| *base));
+                    self.shadows.insert(key, Shadow { base, ticket: Arc::from(ticket) });
+                }
+            }
+        }
+        self.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        self.left = Some(left);
+    }
+}
+
+/// Everything that decisions without the API rest on.
+fn snapshot(world: &World) -> Vec<Record> {
+    let policies = world.policies().filter_map(|(_, entry)| entry.compiled_from.as_ref());
+    let policies = policies.map(|object| Record::Policy { object: Box::new(object.as_ref().clone()) });
+    let monitors =
+        world.monitors().map(|(_, entry)| Record::Monitor { object: Box::new(entry.object.as_ref().clone()) });
+    let silences =
+        world.silences().map(|(_, entry)| Record::Silence { object: Box::new(entry.object.as_ref().clone()) });
+    let overrides = world.on_call_overrides();
+    let overrides = overrides.map(|(_, entry)| Record::Override { object: Box::new(entry.object.as_ref().clone()) });
+    let open: Vec<&Key> = world.open_tickets().collect();
+    let tickets = open.iter().filter_map(|key| world.ticket(key));
+    let tickets = tickets.map(|object| Record::Ticket { object: Box::new(object.as_ref().clone()) });
+    let events = open.iter().flat_map(|key| world.events_of(key));
+    let events = events.map(|object| Record::Event { object: Box::new(object.as_ref().clone()) });
+    policies.chain(monitors).chain(silences).chain(overrides).chain(tickets).chain(events).collect()
+}
+
+/// Writing to a disk may take its time.
+async fn blocking<T: Send + 'static>(
+    write: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
+) -> Result<T, JournalError> {
+    match tokio::task::spawn_blocking(write).await {
+        Ok(result) => result,
+        Err(_) => Err(JournalError::Closed),
+    }
+}
+
+/// Follows the role: gets ready to go on without the API, and merges when it answers.
+pub async fn run(ctx: Context, gates: Gates) {
+    let mut role = ctx.leadership.watch();
+    loop {
+        let now = *role.borrow_and_update();
+        let work = async {
+            match now {
+                Role::CutOff => leave(&ctx, &gates).await,
+                Role::Merging => merge::run(&ctx, &gates).await,
+                Role::Follower | Role::Leader | Role::Islanded => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = ctx.stop.cancelled() => return,
+            // The role stays as long as the sender, which lives as long as ctx.
+            _ = role.changed() => {}
+            () = work => {}
+        }
+    }
+}
+
+async fn leave(ctx: &Context, gates: &Gates) {
+    if !gates.waiting().is_empty() {
+        ctx.island.restore(ctx);
+    }
+    if let Err(error) = ctx.island.begin(ctx).await {
+        tracing::error!(%error, "the API is gone and the journal cannot be begun, so nobody can be told; trying again");
+        return tokio::time::sleep(AGAIN).await;
+    }
+    ctx.leadership.journal_waits();
+    ctx.leadership.go_islanded();
+    if ctx.leadership.is_islanded() {
+        tracing::error!(journal = %ctx.island.path.display(), "the Kubernetes API is gone; going on from memory, and messages are marked as possible duplicates");
+        ask_for_everything(ctx);
+    }
+}

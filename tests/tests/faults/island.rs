@@ -1,0 +1,241 @@
+//! The API server is gone for longer than a leader waits for it: it goes on by itself, and loses and repeats nothing.
+
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tests::{
+    eventually,
+    operator::{Operator, Setup},
+    receiver::{Received, Receiver},
+    stage::PATIENCE,
+};
+
+use crate::scene::{Scene, TWO_STEPS, metric, page, page_to, pages, unix};
+
+const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
+
+/// Ada alone, and nobody after her.
+const ADA_ALONE: &str = "
+        - {after: 0s, notify: [{schedule: primary}]}";
+
+/// Bob long enough after Ada for a restart in between.
+const BOB_LATER: &str = "
+        - {after: 0s, notify: [{schedule: primary}]}
+        - {after: 20s, notify: [{person: bob}]}";
+
+/// Five more services of the same shop, and an operator that goes on by itself after five seconds.
+async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result<(Setup, Operator)> {
+    let monitors = SERVICES.map(|service| {
+        let text = MONITOR.replace("${SERVICE}", service);
+        scene.stage.fill(&text)
+    });
+    scene.apply(&monitors.join("---")).await?;
+    let setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]).arguments(flags);
+    let operator = setup.start()?;
+    operator.wait_ready(PATIENCE).await?;
+    for monitor in SERVICES.iter().chain(&["checkout", "checkout-port"]) {
+        scene.stage.wait_for_state(monitor, "Up").await?;
+    }
+    Ok((setup, operator))
+}
+
+/// The outage begins; the operator goes on by itself. Gives when it began, since the epoch.
+async fn cut_off(scene: &Scene, operator: &Operator) -> Result<Duration> {
+    let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    scene.stage.plane.stop_apiserver();
+    metric(operator, "firstline_islanded", &[], |value| value == 1.0).await?;
+    Ok(began)
+}
+
+/// Pages for all six services that fail.
+async fn all_paged(receiver: &Receiver, operator: &Operator) -> Result<Vec<Received>> {
+    eventually(PATIENCE, "six pages", || async {
+        let found = pages(receiver);
+        ensure!(found.len() >= SERVICES.len() + 1, "{} came; {}", found.len(), operator.tail());
+        Ok(found)
+    })
+    .await
+}
+
+/// The tickets of all six services, once what was sent to a channel is written on each of them.
+async fn tickets(scene: &Scene, channel: &str) -> Result<Vec<Value>> {
+    let mut found = Vec::new();
+    for service in SERVICES.iter().chain(&["checkout"]) {
+        let wish = |ticket: &Value| page_to(ticket, channel)["state"] == "Accepted";
+        found.push(scene.stage.wait_for_ticket(service, "it knows what was sent", wish).await?);
+    }
+    Ok(found)
+}
+
+fn ids(pages: &[Received]) -> BTreeSet<String> {
+    pages.iter().filter_map(Received::id).map(str::to_owned).collect()
+}
+
+/// The decisions in the journal, the last one of each ticket.
+fn journal(scene: &Scene, name: &str) -> Result<Vec<Value>> {
+    let path: PathBuf = scene.stage.plane.folder().join(format!("data-{name}")).join("island.journal");
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let mut last = std::collections::BTreeMap::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let record: Value = serde_json::from_str(line)?;
+        if record["record"] == "decided" {
+            last.insert(record["ticket"]["metadata"]["name"].to_string(), record["ticket"].clone());
+        }
+    }
+    Ok(last.into_values().collect())
+}
+
+#[tokio::test]
+async fn services_that_fail_while_the_api_is_gone_page_once_each_and_have_their_tickets_afterwards() -> Result<()> {
+    let scene = Scene::build("island", "ada-hook", ADA_ALONE).await?;
+    let (_, operator) = running("island", &scene, &[]).await?;
+    let began = cut_off(&scene, &operator).await?;
+    scene.break_shop();
+    let received = all_paged(&scene.ada, &operator).await?;
+    for page in &received {
+        scene.ada.verify(page)?;
+        ensure!(page.json()?["data"]["possibleDuplicate"] == true, "not marked: {}", page.json()?);
+    }
+    // As long again: nothing more comes, whatever is looked at.
+    let looks = operator.metrics().await?.sum("firstline_probe_results_total", &[]);
+    metric(&operator, "firstline_probe_results_total", &[], |value| value > looks + 100.0).await?;
+    assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
+
+    let answered = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    scene.stage.plane.start_apiserver().await?;
+    let tickets = tickets(&scene, "ada-hook").await?;
+    metric(&operator, "firstline_islanded", &[], |value| value == 0.0).await?;
+    for ticket in &tickets {
+        let told = page_to(ticket, "ada-hook");
+        let times =
+            [&ticket["spec"]["origin"]["firstStart"], &ticket["spec"]["origin"]["island"]["openedAt"], &told["at"]];
+        for time in times {
+            let at = unix(time)?;
+            ensure!(at + Duration::from_secs(1) >= began && at <= answered, "{time} is not in the outage: {ticket}");
+        }
+        ensure!(told["attempts"] == 1 && ids(&received).contains(told["id"].as_str().unwrap_or_default()), "{told}");
+        let line = |what: &str| {
+            ticket["status"]["timeline"].as_array().is_some_and(|all| all.iter().any(|line| line["what"] == what))
+        };
+        ensure!(line("Fired") && line("Step") && line("Islanded"), "{}", ticket["status"]["timeline"]);
+    }
+    ensure!(journal(&scene, "island").is_err(), "the journal is still there");
+
+    // It is an ordinary ticket from here on: acknowledged, recovered, resolved, and never paged again.
+    scene.acknowledge(&scene.ticket("any", |_| true).await?).await?;
+    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    scene.stage.shop.repair().await?;
+    let resolved = scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    ensure!(resolved["status"]["number"].is_number(), "{}", resolved["status"]);
+    assert_eq!((pages(&scene.ada).len(), ids(&pages(&scene.ada)).len()), (6, 6), "{}", operator.tail());
+    Ok(())
+}
+
+/// The restarted process has nothing but its journal, and no Secrets: Bob's channel needs none.
+#[tokio::test]
+async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalation_goes_on_from_the_journal()
+-> Result<()> {
+    let name = "island-crash";
+    let scene = Scene::build(name, "ada-hook", BOB_LATER).await?;
+    let unsigned = scene.policy("ada-hook", BOB_LATER).replace("signingSecretRef: {name: bob, key: key}, ", "");
+    scene.apply(&unsigned).await?;
+    let (setup, operator) = running(name, &scene, &[]).await?;
+    cut_off(&scene, &operator).await?;
+    scene.break_shop();
+    let first = all_paged(&scene.ada, &operator).await?;
+    eventually(PATIENCE, "every receipt in the journal", || async {
+        let all = journal(&scene, name)?;
+        let received = all.iter().filter(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted").count();
+        ensure!(received == SERVICES.len() + 1, "{received} are there");
+        Ok(())
+    })
+    .await?;
+    operator.kill9();
+
+    let again = setup.start()?;
+    let second = all_paged(&scene.bob, &again).await?;
+    assert_eq!((pages(&scene.ada).len(), second.len()), (6, 6), "{}", again.tail());
+    ensure!(second.iter().all(|page| page.json().is_ok_and(|body| body["data"]["possibleDuplicate"] == true)));
+    scene.stage.plane.start_apiserver().await?;
+    tickets(&scene, "bob-hook").await?;
+    for ticket in tickets(&scene, "ada-hook").await? {
+        let (ada, bob) = (page_to(&ticket, "ada-hook"), page_to(&ticket, "bob-hook"));
+        ensure!(ids(&first).contains(ada["id"].as_str().unwrap_or_default()), "{ada}");
+        let later = unix(&bob["plannedAt"])? - unix(&ada["plannedAt"])?;
+        ensure!(later == Duration::from_secs(20), "Bob's step was planned {later:?} after Ada's: {bob}");
+    }
+    again.wait_ready(PATIENCE).await?;
+    metric(&again, "leader_election_master_status", &[], |value| value == 1.0).await?;
+    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (6, 6), "{}", again.tail());
+    Ok(())
+}
+
+/// A ticket of before, whose escalation goes on: it is the same ticket, written on when the API answers.
+#[tokio::test]
+async fn an_escalation_that_has_begun_goes_on_without_the_api_and_only_one_replica_does_it() -> Result<()> {
+    let scene = Scene::build("island-two", "ada-hook", TWO_STEPS).await?;
+    let (_, leader) = running("island-two", &scene, &[]).await?;
+    let (_, follower) = scene.stage.start("island-follower").await?;
+    scene.ada.go_away().await;
+    scene.break_shop();
+    let before = scene.told("ada-hook", "Planned").await?;
+    scene.stage.plane.stop_apiserver();
+    let began = Instant::now();
+    let told = |receiver: &Receiver| {
+        let of_checkout =
+            |page: &&Received| page.json().is_ok_and(|body| body["data"]["ticket"] == before["metadata"]["name"]);
+        pages(receiver).iter().filter(of_checkout).count()
+    };
+    eventually(PATIENCE, "Bob's page", || async {
+        ensure!(told(&scene.bob) == 1, "{} came; {}", told(&scene.bob), leader.tail());
+        Ok(())
+    })
+    .await?;
+    ensure!(began.elapsed() < PATIENCE / 2, "it took {:?}", began.elapsed());
+    scene.ada.come_back().await?;
+    page(&scene.ada).await?;
+    scene.stage.plane.start_apiserver().await?;
+    let after = scene.told("bob-hook", "Accepted").await?;
+    scene.told("ada-hook", "Accepted").await?;
+    ensure!(after["metadata"]["uid"] == before["metadata"]["uid"], "{after}");
+    ensure!(page_to(&after, "ada-hook")["id"] == page_to(&before, "ada-hook")["id"], "{after}");
+    metric(&leader, "leader_election_master_status", &[], |value| value == 1.0).await?;
+    ensure!(leader.is_running() && follower.is_running(), "{}\n{}", leader.tail(), follower.tail());
+    assert_eq!((told(&scene.ada), told(&scene.bob)), (1, 1), "{}", leader.tail());
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_operator_that_is_told_to_hold_sends_nothing_until_the_api_answers() -> Result<()> {
+    let scene = Scene::build("island-hold", "ada-hook", ADA_ALONE).await?;
+    let (_, operator) = running("island-hold", &scene, &["--when-api-is-down", "Hold"]).await?;
+    scene.stage.plane.stop_apiserver();
+    scene.break_shop();
+    let looks = operator.metrics().await?.sum("firstline_probe_results_total", &[]);
+    metric(&operator, "firstline_probe_results_total", &[], |value| value > looks + 100.0).await?;
+    assert_eq!((pages(&scene.ada).len(), operator.metrics().await?.sum("firstline_islanded", &[])), (0, 0.0));
+    scene.stage.plane.start_apiserver().await?;
+    let received = all_paged(&scene.ada, &operator).await?;
+    ensure!(received.iter().all(|page| page.json().is_ok_and(|body| body["data"]["possibleDuplicate"].is_null())));
+    tickets(&scene, "ada-hook").await?;
+    assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
+    Ok(())
+}
+
+const MONITOR: &str = "
+apiVersion: firstline.dev/v1alpha1
+kind: ServiceMonitor
+metadata: {name: ${SERVICE}, namespace: payments}
+spec:
+  service: ${SERVICE}
+  severity: page
+  interval: 1s
+  timeout: 900ms
+  probe: {http: {url: 'http://127.0.0.1:8081/healthz'}}
+  thresholds: {down: 2, up: 2, confirmEvery: 500ms}
+";
