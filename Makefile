@@ -17,6 +17,8 @@ demo: cluster ## Acme's incident from commit to Resolved, on real parts; then st
 	@target/debug/demo
 
 test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end tests
+	@promtool=$$(tests/oracles/prometheus.sh --check)/usr/bin/promtool; cd examples/prometheus; \
+	  $$promtool check rules firstline-rules.yaml && $$promtool test rules firstline-rules.test.yaml
 	@cargo build --bin firstline
 	@cargo test --workspace --no-fail-fast
 
@@ -53,9 +55,10 @@ bench-rules: build ## What each rule of support costs, one call, beside its bar
 soak: ## The rules of support over a million cases each
 	@cargo run --quiet --release -p tests --bin soak
 
-oracles: ## Fetches what the rules are compared with once, into a cache: Python libraries, Alertmanager
+oracles: ## Fetches what the rules are compared with once, into a cache: Python libraries, Alertmanager, promtool
 	@tests/oracles/python.sh >/dev/null
 	@tests/oracles/alertmanager.sh >/dev/null
+	@tests/oracles/prometheus.sh >/dev/null
 
 cluster: ## Builds kube-apiserver, etcd, kubectl and mailpit once, into a cache
 	@tests/cluster/build.sh >/dev/null
