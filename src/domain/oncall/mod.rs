@@ -47,14 +47,7 @@ pub struct Shift<'a> {
 
 /// Who is on call at `at`; `None` when nobody is.
 pub fn who<'a>(schedule: &'a Schedule, overrides: &'a [Override], at: Timestamp) -> Option<&'a str> {
-    let below = deciding(schedule, at).map(|(layer, turn)| layer.person_of(turn));
-    let mut in_force: Vec<&Override> =
-        overrides.iter().filter(|one| one.concerns(schedule) && one.covers(at)).collect();
-    if in_force.is_empty() {
-        return below;
-    }
-    overrides::in_order_of_creation(&mut in_force);
-    overrides::person_above(below, in_force)
+    person_over(deciding(schedule, at), &overrides::of(schedule, overrides), at)
 }
 
 /// Who is on call at `at`, since when and until when.
@@ -115,35 +108,52 @@ pub fn gaps(
     found
 }
 
+/// A layer, and the number of its turn.
+type Turn<'a> = (&'a Layer, i64);
+
 /// The last layer that has begun and is not transparent, and its turn.
-fn deciding(schedule: &Schedule, at: Timestamp) -> Option<(&Layer, i64)> {
+fn deciding(schedule: &Schedule, at: Timestamp) -> Option<Turn<'_>> {
     let opaque = schedule.layers.iter().rev().filter(|layer| layer.is_opaque(at));
     opaque.filter_map(|layer| Some((layer, layer.turn_at(at)?))).next()
 }
 
+/// Who is on call at `at`, where a layer's turn decides below the overrides of the schedule.
+fn person_over<'a>(below: Option<Turn<'a>>, overrides: &[&'a Override], at: Timestamp) -> Option<&'a str> {
+    let below = below.map(|(layer, turn)| layer.person_of(turn));
+    overrides::person_above(below, overrides.iter().copied().filter(|one| one.covers(at)))
+}
+
 /// Since when `person` is on call at `at`: goes back over the instants at which the answer could have changed.
 fn began(schedule: &Schedule, overrides: &[Override], at: Timestamp, person: Option<&str>) -> Option<Timestamp> {
+    let overrides = overrides::of(schedule, overrides);
     let mut edge = at;
+    let mut below = deciding(schedule, edge);
     for _ in 0..LOOKS {
-        let boundary = last_boundary(schedule, overrides, edge)?;
-        let before = boundary.checked_sub(SignedDuration::from_nanos(1)).ok()?;
-        if who(schedule, overrides, before) != person {
+        let boundary = last_boundary(schedule, &overrides, edge, below)?;
+        edge = boundary.checked_sub(SignedDuration::from_nanos(1)).ok()?;
+        below = deciding(schedule, edge);
+        if person_over(below, &overrides, edge) != person {
             return Some(boundary);
         }
-        edge = before;
     }
     None
 }
 
-/// The last instant at or before `at` at which the answer can have changed.
-fn last_boundary(schedule: &Schedule, overrides: &[Override], at: Timestamp) -> Option<Timestamp> {
-    let ends = overrides.iter().filter(|one| one.concerns(schedule)).flat_map(|one| [one.from, one.until]);
+/// The last instant at or before `at` at which the answer can have changed, where this turn decides at `at`.
+fn last_boundary(
+    schedule: &Schedule,
+    overrides: &[&Override],
+    at: Timestamp,
+    deciding: Option<Turn<'_>>,
+) -> Option<Timestamp> {
+    let ends = overrides.iter().flat_map(|one| [one.from, one.until]);
     let mut last = ends.filter(|end| *end <= at).max();
     for layer in schedule.layers.iter().rev() {
-        let Some(turn) = layer.turn_at(at) else { continue };
-        last = last.max(layer.last_toggle(at));
-        if layer.is_opaque(at) {
-            return last.max(layer.start_of_run(turn));
+        if let Some((_, turn)) = deciding.filter(|(decides, _)| std::ptr::eq(*decides, layer)) {
+            return last.max(layer.last_toggle(at)).max(layer.start_of_run(turn));
+        }
+        if layer.turn_at(at).is_some() {
+            last = last.max(layer.last_toggle(at));
         }
     }
     last

@@ -72,6 +72,13 @@ impl Override {
     }
 }
 
+/// Those for this schedule, in order of creation.
+pub(super) fn of<'a>(schedule: &Schedule, overrides: &'a [Override]) -> Vec<&'a Override> {
+    let mut found: Vec<&Override> = overrides.iter().filter(|one| one.concerns(schedule)).collect();
+    in_order_of_creation(&mut found);
+    found
+}
+
 pub(super) fn in_order_of_creation(overrides: &mut [&Override]) {
     overrides.sort_by(|a, b| (a.created, &a.name).cmp(&(b.created, &b.name)));
 }

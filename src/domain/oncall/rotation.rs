@@ -20,8 +20,13 @@ impl Layer {
     pub(super) fn turn_at(&self, at: Timestamp) -> Option<i64> {
         let today = self.zone.to_datetime(at).date();
         let days = today.duration_since(self.start).as_hours() / 24;
-        // The turn before the one that today's date names has begun for certain: local clocks were past it.
-        let mut turn = days.div_euclid(self.days()) - 1;
+        let (named, into) = (days.div_euclid(self.days()), days.rem_euclid(self.days()));
+        // A turn of a date before today's has begun for certain: local clocks were past it. One of the day after
+        // tomorrow has not: no clock was ever set back by more than a day.
+        let mut turn = if into > 0 { named } else { named - 1 };
+        if into > 0 && self.days() - into >= 2 {
+            return (turn >= 0).then_some(turn);
+        }
         while self.handover_of(turn + 1).is_some_and(|next| next <= at) {
             turn += 1;
         }

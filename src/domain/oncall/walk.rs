@@ -89,9 +89,8 @@ pub(super) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     pub(super) fn from(schedule: &'a Schedule, overrides: &'a [Override], at: Timestamp) -> Self {
-        let mut overrides: Vec<&Override> =
-            overrides.iter().filter(|one| one.concerns(schedule) && at < one.until && one.from < one.until).collect();
-        overrides::in_order_of_creation(&mut overrides);
+        let mut overrides = overrides::of(schedule, overrides);
+        overrides.retain(|one| at < one.until && one.from < one.until);
         let tracks = schedule.layers.iter().rev().map(Track::of).collect();
         let mut walk = Self { tracks, overrides, at, person: None, asked: 0 };
         walk.stand_at(at);

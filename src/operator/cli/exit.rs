@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError,
+    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError,
     silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
@@ -43,6 +43,9 @@ pub enum Failure {
     /// No ticket is meant, or more than one.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// The act cannot be put into words.
+    #[error(transparent)]
+    Act(#[from] VerbError),
     /// The silence cannot be made as it was asked for.
     #[error(transparent)]
     Silence(#[from] SilenceError),
@@ -78,6 +81,7 @@ impl Failure {
         match self {
             Self::Cluster(trouble) => trouble.exit(),
             Self::Lookup(error) => error.exit(),
+            Self::Act(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
             Self::Load(_) | Self::Oncall(_) | Self::Override(_) => Exit::Usage,

@@ -44,9 +44,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use self::{
-    act::{Act, ActArgs, Reason},
+    act::ActVerb,
     exit::{Exit, Failure},
-    lookup::TicketRef,
     output::Output,
 };
 use crate::{clock::Clock, config::RunConfig};
@@ -103,75 +102,9 @@ pub enum Verb {
     /// Show one ticket: what fires, who was told, what comes next, what happened
     Show(show::ShowArgs),
 
-    /// Take tickets: their escalation stops
-    Ack {
-        /// Names, beginnings of names, or numbers
-        #[arg(required = true, value_name = "TICKET")]
-        tickets: Vec<TicketRef>,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
-
-    /// Give tickets back: a new cycle of their escalation starts
-    Unack {
-        /// Names, beginnings of names, or numbers
-        #[arg(required = true, value_name = "TICKET")]
-        tickets: Vec<TicketRef>,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
-
-    /// Write down something for those who work on a ticket
-    Note {
-        /// Name, beginning of the name, or number
-        ticket: TicketRef,
-        /// The text; several words need no quotes
-        #[arg(required = true, value_name = "TEXT", value_parser = some_text)]
-        text: Vec<String>,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
-
-    /// Give a ticket to a person of its policy
-    Assign {
-        /// Name, beginning of the name, or number
-        ticket: TicketRef,
-        /// The person's name
-        #[arg(value_parser = some_text)]
-        person: String,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
-
-    /// Say that tickets are done
-    Resolve {
-        /// Names, beginnings of names, or numbers
-        #[arg(required = true, value_name = "TICKET")]
-        tickets: Vec<TicketRef>,
-        /// Why
-        #[arg(long, value_enum, default_value_t = Reason::Completed)]
-        reason: Reason,
-        /// What was found and done; recorded before
-        #[arg(long, value_name = "TEXT", value_parser = some_text)]
-        note: Option<String>,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
-
-    /// Say that resolved tickets are not done after all
-    Reopen {
-        /// Names, beginnings of names, or numbers
-        #[arg(required = true, value_name = "TICKET")]
-        tickets: Vec<TicketRef>,
-        /// How to wait.
-        #[command(flatten)]
-        args: ActArgs,
-    },
+    /// What is done to tickets.
+    #[command(flatten)]
+    Act(ActVerb),
 
     /// Mute what matches for a while, or end such a silence
     Silence(silence::SilenceArgs),
@@ -257,15 +190,7 @@ impl Verb {
             Self::Oncall(args) => oncall::oncall(&args, now, output).await,
             Self::Tickets(args) => tickets::tickets(&args, now, output).await,
             Self::Show(args) => show::show(&args, program, now, output).await,
-            Self::Ack { tickets, args } => act::act(&args, &tickets, &[Act::Acknowledge], output).await,
-            Self::Unack { tickets, args } => act::act(&args, &tickets, &[Act::Unacknowledge], output).await,
-            Self::Note { ticket, text, args } => act::act(&args, &[ticket], &[Act::Note(text.join(" "))], output).await,
-            Self::Assign { ticket, person, args } => act::act(&args, &[ticket], &[Act::Assign(person)], output).await,
-            Self::Resolve { tickets, reason, note, args } => {
-                let acts: Vec<Act> = note.map(Act::Note).into_iter().chain([Act::Resolve(reason)]).collect();
-                act::act(&args, &tickets, &acts, output).await
-            }
-            Self::Reopen { tickets, args } => act::act(&args, &tickets, &[Act::Reopen], output).await,
+            Self::Act(verb) => act::run(verb, now, output).await,
             Self::Silence(args) => silence::silence(&args, program, now, output).await,
             Self::Override(args) => overrides::take_over(&args, program, now, output).await,
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{CommandFactory, error::ErrorKind};
 use rstest::rstest;
 
-use super::*;
+use super::{act::Reason, *};
 
 fn read(line: &str) -> Result<Cli, clap::Error> {
     Cli::read(line.split(' ').map(OsString::from))
@@ -22,7 +22,7 @@ fn the_tree_of_verbs_and_flags_is_sound() {
 
 #[test]
 fn an_acknowledgement_names_several_tickets_and_flags_follow_kubectl() {
-    let Verb::Ack { tickets, args } =
+    let Verb::Act(ActVerb::Ack { tickets, args }) =
         verb("firstline ack inc-a 1042 #7 -n payments --context prod --timeout 3s -o json")
     else {
         panic!("expected ack");
@@ -36,15 +36,17 @@ fn an_acknowledgement_names_several_tickets_and_flags_follow_kubectl() {
 
 #[test]
 fn a_note_needs_no_quotes() {
-    let Verb::Note { text, .. } = verb("firstline note inc-a restarted the pod") else { panic!("expected note") };
+    let Verb::Act(ActVerb::Note { text, .. }) = verb("firstline note inc-a restarted the pod") else {
+        panic!("expected note")
+    };
     assert_eq!(text.join(" "), "restarted the pod");
 }
 
 #[test]
 fn a_ticket_is_done_because_the_work_is_unless_said_otherwise() {
-    let Verb::Resolve { reason, .. } = verb("firstline resolve 7") else { panic!("expected resolve") };
+    let Verb::Act(ActVerb::Resolve { reason, .. }) = verb("firstline resolve 7") else { panic!("expected resolve") };
     assert_eq!(reason, Reason::Completed);
-    let Verb::Resolve { reason, .. } = verb("firstline resolve 7 --reason NotPlanned") else {
+    let Verb::Act(ActVerb::Resolve { reason, .. }) = verb("firstline resolve 7 --reason NotPlanned") else {
         panic!("expected resolve")
     };
     assert_eq!(reason, Reason::NotPlanned);
@@ -68,6 +70,11 @@ fn the_operator_keeps_flags_of_its_own() {
 #[case("firstline unack inc-a")]
 #[case("firstline reopen inc-a 7")]
 #[case("firstline assign inc-a bob")]
+#[case("firstline take 1042")]
+#[case("firstline snooze inc-a 7 --until 2026-11-23T09:00:00+01:00")]
+#[case("firstline prio 7 P1 --why outage")]
+#[case("firstline pending 7 scheduled --until 3d")]
+#[case("firstline close 7")]
 #[case("firstline silence service=checkout --for 2h --reason deploy")]
 #[case("firstline override bob --schedule primary --until 2026-11-24T09:00:00+01:00 --replaces ada")]
 #[case("firstline override bob --schedule primary --policy payments --from 2h --for 8h --reason swap -n payments")]
@@ -99,6 +106,9 @@ fn this_is_understood(#[case] line: &str) {
     "firstline resolve 7 --reason Bored",
     "[possible values: Completed, NotPlanned, Duplicate, NoResponse, Spam]"
 )]
+#[case::unknown_priority("firstline prio 7 high --why x", "[possible values: P1, P2, P3, P4, P5]")]
+#[case::planned_for_no_time("firstline pending 7 scheduled", "--until <TIME>")]
+#[case::unknown_relation("firstline link 7 near 8", "expected one of causedBy")]
 #[case::nothing_to_probe("firstline probe", "<URL|NAME>")]
 fn wrong_usage_says_what_was_expected_and_ends_with_2(#[case] line: &str, #[case] expected: &str) {
     let error = read(line).unwrap_err();

@@ -3,15 +3,14 @@
 //! The operator decides whether an act counts; nothing is decided here. An act that was recorded while the
 //! operator is away is not lost, so the answer then is "could not tell", never "failed".
 
+mod verbs;
+mod what;
+
 use std::time::Duration;
 
-use api::{
-    Ticket, TicketEvent,
-    ticket::TicketState,
-    ticket_event::{Assign, Note, StateChange, TicketEventSpec},
-};
-use clap::{Args, ValueEnum};
-use domain::{ticket::CloseReason, time::format_duration};
+use api::{Ticket, TicketEvent};
+use clap::Args;
+use domain::time::format_duration;
 use kube::{Api, ResourceExt, api::PostParams};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,6 +23,9 @@ use super::{
     output::{Form, Output, Paint, plain},
 };
 use crate::kube::meta;
+
+pub use verbs::{ActVerb, VerbError, run};
+pub use what::{Act, Reason, Waiting};
 
 /// The resource, as errors name it.
 pub const EVENTS: &str = "ticketevents.firstline.dev";
@@ -47,84 +49,6 @@ pub struct ActArgs {
     pub output: Option<Form>,
 }
 
-/// Why a ticket is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-pub enum Reason {
-    /// The work was done
-    Completed,
-    /// It will not be done
-    NotPlanned,
-    /// Another ticket covers it
-    Duplicate,
-    /// The one who asked never answered
-    NoResponse,
-    /// Not a request
-    Spam,
-}
-
-impl From<Reason> for CloseReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::Completed => Self::Completed,
-            Reason::NotPlanned => Self::NotPlanned,
-            Reason::Duplicate => Self::Duplicate,
-            Reason::NoResponse => Self::NoResponse,
-            Reason::Spam => Self::Spam,
-        }
-    }
-}
-
-/// What is done to a ticket.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
-    /// "I work on it."
-    Acknowledge,
-    /// "I do not work on it any more."
-    Unacknowledge,
-    /// A remark.
-    Note(String),
-    /// Somebody else gets it.
-    Assign(String),
-    /// It is done.
-    Resolve(Reason),
-    /// It is not done after all.
-    Reopen,
-}
-
-impl Act {
-    fn spec(&self, ticket: &str, author: &str) -> TicketEventSpec {
-        let mut spec = TicketEventSpec {
-            ticket: ticket.to_owned(),
-            author: Some(author.to_owned()).filter(|author| !author.is_empty()),
-            ..TicketEventSpec::default()
-        };
-        match self {
-            Self::Acknowledge => spec.acknowledge = Some(true),
-            Self::Unacknowledge => spec.unacknowledge = Some(true),
-            Self::Note(text) => spec.note = Some(Note { text: text.clone() }),
-            Self::Assign(to) => spec.assign = Some(Assign { to: to.clone() }),
-            Self::Resolve(reason) => {
-                let reason = CloseReason::from(*reason).as_str().to_owned();
-                spec.state = Some(StateChange { to: TicketState::Resolved, reason: Some(reason), until: None });
-            }
-            Self::Reopen => spec.state = Some(StateChange { to: TicketState::Open, reason: None, until: None }),
-        }
-        spec
-    }
-
-    fn done(&self, author: &str) -> String {
-        match self {
-            Self::Acknowledge => format!("acknowledged by {author}"),
-            Self::Unacknowledge => format!("given back by {author}"),
-            Self::Note(_) => format!("got a note from {author}"),
-            Self::Assign(to) => format!("assigned to {} by {author}", plain(to)),
-            Self::Resolve(reason) => format!("resolved by {author} ({})", CloseReason::from(*reason).as_str()),
-            Self::Reopen => format!("reopened by {author}"),
-        }
-    }
-}
-
 /// What became of one act on one ticket.
 struct Recorded<'a> {
     ticket: &'a Ticket,
@@ -136,17 +60,7 @@ struct Recorded<'a> {
 ///
 /// # Errors
 /// When no ticket is meant or the cluster does not take an event; those recorded before stay recorded.
-pub async fn act(
-    args: &ActArgs,
-    tickets: &[TicketRef],
-    acts: &[Act],
-    output: &mut Output<'_>,
-) -> Result<Exit, Failure> {
-    let session = args.cluster.connect().await?;
-    act_in(&session, args, tickets, acts, output).await
-}
-
-pub(super) async fn act_in(
+async fn act_in(
     session: &Session,
     args: &ActArgs,
     tickets: &[TicketRef],
