@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError,
+    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError, new::NewError,
     silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
@@ -43,6 +43,9 @@ pub enum Failure {
     /// No ticket is meant, or more than one.
     #[error(transparent)]
     Lookup(#[from] LookupError),
+    /// The ticket cannot be made as it was asked for.
+    #[error(transparent)]
+    New(#[from] NewError),
     /// The act cannot be put into words.
     #[error(transparent)]
     Act(#[from] VerbError),
@@ -81,6 +84,7 @@ impl Failure {
         match self {
             Self::Cluster(trouble) => trouble.exit(),
             Self::Lookup(error) => error.exit(),
+            Self::New(error) => error.exit(),
             Self::Act(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),

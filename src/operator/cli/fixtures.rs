@@ -77,7 +77,7 @@ impl FakeCluster {
         let base = "/apis/firstline.dev/v1alpha1/namespaces/{namespace}";
         let router = Router::new()
             .route("/apis/authentication.k8s.io/v1/selfsubjectreviews", post(review))
-            .route(&format!("{base}/tickets"), get(list_tickets))
+            .route(&format!("{base}/tickets"), get(list_tickets).post(create_ticket))
             .route(&format!("{base}/tickets/{{name}}"), get(get_ticket))
             .route(&format!("{base}/{{kind}}"), post(create).get(list_created))
             .route(&format!("{base}/{{kind}}/{{name}}"), get(get_created).patch(patch_created))
@@ -120,7 +120,14 @@ async fn list_tickets(State(objects): State<Arc<Objects>>) -> Json<Value> {
 
 async fn get_ticket(State(objects): State<Arc<Objects>>, Path((_, name)): Path<(String, String)>) -> Response {
     let found = objects.tickets.iter().find(|ticket| ticket.metadata.name.as_deref() == Some(&name));
-    found.map_or_else(|| not_found("tickets", &name), |ticket| Json(ticket.clone()).into_response())
+    match found {
+        Some(ticket) => Json(ticket.clone()).into_response(),
+        None => get_created(State(objects), Path((String::new(), "tickets".to_owned(), name))).await,
+    }
+}
+
+async fn create_ticket(objects: State<Arc<Objects>>, Path(namespace): Path<String>, object: Json<Value>) -> Response {
+    create(objects, Path((namespace, "tickets".to_owned())), object).await
 }
 
 async fn create(
@@ -134,6 +141,7 @@ async fn create(
         (Judge::Away, _) => json!({"observedGeneration": -1}),
         (Judge::Accept, "silences") => json!({"active": true}),
         (Judge::Accept, "oncalloverrides") => json!({"active": true, "conditions": [ready()]}),
+        (Judge::Accept, "tickets") => json!({"number": 1, "priority": "P3", "state": "New"}),
         (Judge::Accept, _) => json!({"accepted": true}),
         (Judge::Refuse(why), "silences" | "oncalloverrides") => {
             json!({"conditions": [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": why, "lastTransitionTime": "2026-11-23T03:12:00Z"}]})

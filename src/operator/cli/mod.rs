@@ -21,6 +21,7 @@ pub mod explain;
 #[cfg(test)]
 pub mod fixtures;
 pub mod lookup;
+pub mod new;
 pub mod oncall;
 pub mod output;
 pub mod overrides;
@@ -101,6 +102,9 @@ pub enum Verb {
 
     /// Show one ticket: what fires, who was told, what comes next, what happened
     Show(show::ShowArgs),
+
+    /// Open a ticket for somebody who asked
+    New(new::NewArgs),
 
     /// What is done to tickets.
     #[command(flatten)]
@@ -190,6 +194,7 @@ impl Verb {
             Self::Oncall(args) => oncall::oncall(&args, now, output).await,
             Self::Tickets(args) => tickets::tickets(&args, now, output).await,
             Self::Show(args) => show::show(&args, program, now, output).await,
+            Self::New(args) => new::new(&args, program, output).await,
             Self::Act(verb) => act::run(verb, now, output).await,
             Self::Silence(args) => silence::silence(&args, program, now, output).await,
             Self::Override(args) => overrides::take_over(&args, program, now, output).await,

@@ -1,12 +1,15 @@
 //! `firstline tickets`: what is open, the most urgent first.
 
-use api::{Ticket, ticket::TicketState};
+use api::{
+    Ticket,
+    ticket::{TicketState, TicketStatus},
+};
 use clap::Args;
 use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
-    age::age,
+    age::{age, relative},
     cluster::ClusterArgs,
     exit::{Exit, Failure},
     lookup,
@@ -85,7 +88,7 @@ fn in_order(tickets: &mut [Ticket]) {
 
 fn render(tickets: &[Ticket], args: &TicketsArgs, now: Timestamp, output: &Output<'_>) -> String {
     let wide = args.output == Format::Wide;
-    let mut heading = vec!["NUMBER", "PRIORITY", "STATE", "TITLE", "ASSIGNEE", "AGE", "NAME"];
+    let mut heading = vec!["NUMBER", "PRIORITY", "STATE", "TITLE", "ASSIGNEE", "DUE", "AGE", "NAME"];
     if args.all_namespaces {
         heading.insert(0, "NAMESPACE");
     }
@@ -99,7 +102,7 @@ fn render(tickets: &[Ticket], args: &TicketsArgs, now: Timestamp, output: &Outpu
 fn row(ticket: &Ticket, with_namespace: bool, wide: bool, now: Timestamp) -> Vec<Cell> {
     let status = ticket.status.clone().unwrap_or_default();
     let title = plain(&ticket.spec.title);
-    let mut cells = Vec::with_capacity(11);
+    let mut cells = Vec::with_capacity(12);
     if with_namespace {
         cells.push(ticket.namespace().unwrap_or_default().into());
     }
@@ -109,6 +112,7 @@ fn row(ticket: &Ticket, with_namespace: bool, wide: bool, now: Timestamp) -> Vec
         state_cell(status.state),
         if wide { title } else { cut(&title, TITLE) }.into(),
         plain(status.assignee.as_deref().unwrap_or_default()).into(),
+        due_cell(&status, now),
         age(meta::created(ticket), now).into(),
         ticket.name_any().into(),
     ]);
@@ -130,6 +134,21 @@ fn priority_cell(priority: Option<&str>) -> Cell {
         _ => Paint::Plain,
     };
     Cell::new(priority.unwrap_or_default(), paint)
+}
+
+/// When the next clock runs out: `in 2h`, or `12m ago` where it has.
+fn due_cell(status: &TicketStatus, now: Timestamp) -> Cell {
+    let paint = match status.sla.as_deref() {
+        Some("Breached") => Paint::Bad,
+        Some("AtRisk") => Paint::Warn,
+        _ => Paint::Plain,
+    };
+    let due = status.next_due.as_deref().and_then(|due| due.parse().ok()).map(|due| relative(due, now));
+    match (due, status.sla.as_deref()) {
+        (Some(due), _) => Cell::new(due, paint),
+        (None, Some("Paused")) => Cell::new("paused", Paint::Faint),
+        (None, _) => Cell::new("", Paint::Plain),
+    }
 }
 
 fn state_cell(state: Option<TicketState>) -> Cell {
@@ -167,14 +186,14 @@ mod tests {
                 "inc-late",
                 "2026-11-23T03:10:00Z",
                 json!({"title": "Search is slow"}),
-                json!({"number": 1044, "state": "New", "priority": "P1"}),
+                json!({"number": 1044, "state": "New", "priority": "P1", "sla": "AtRisk", "nextDue": "2026-11-23T03:27:00Z"}),
             ),
             ticket(
                 "inc-early",
                 "2026-11-23T02:58:10Z",
                 json!({"title": "Checkout\u{1b}[2J returns 502 for every customer who pays with a card from abroad", "queue": "helpdesk"}),
                 json!({
-                    "number": 1042, "state": "Open", "priority": "P1", "assignee": "ada",
+                    "number": 1042, "state": "Open", "priority": "P1", "assignee": "ada", "sla": "Breached", "nextDue": "2026-11-23T03:00:00Z",
                     "policy": {"namespace": "payments", "name": "payments", "revision": "payments-5c1f"},
                     "escalation": {"chain": "page", "cycleStart": "2026-11-23T02:58:10Z", "step": 2}
                 }),
@@ -189,7 +208,7 @@ mod tests {
                 "inc-done",
                 "2026-11-01T03:12:00Z",
                 json!({"title": "Mail is late"}),
-                json!({"number": 7, "state": "Resolved", "priority": "P3"}),
+                json!({"number": 7, "state": "Resolved", "priority": "P3", "sla": "Ok"}),
             ),
         ]
     }

@@ -2,6 +2,7 @@
 //!
 //! First what is wrong and who works on it, then what comes next, then what happened, last the commands.
 
+mod clocks;
 mod coming;
 mod page;
 mod story;

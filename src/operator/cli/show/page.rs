@@ -11,7 +11,7 @@ use super::{
         age::{clock, clock_and_age},
         output::{Colour, Paint, lines, plain},
     },
-    Seen,
+    Seen, clocks,
     coming::{coming, steps},
     story::story,
 };
@@ -29,6 +29,7 @@ pub(super) fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour)
     let sections = [
         head(seen, &status, now, colour),
         description(seen),
+        section("Clocks", &clocks::lines(&status, now, colour), colour),
         alerts(&status, now, colour),
         escalation(seen, &status, now, colour),
         notifications(&status, now, colour),
@@ -299,6 +300,9 @@ fn commands(seen: &Seen, status: &TicketStatus, program: &str, colour: Colour) -
                 body.push(("to give it back", command("unack", "")));
             } else {
                 body.push(("to take it", command("ack", "")));
+            }
+            if seen.ticket.spec.requester.is_some() {
+                body.push(("to answer who asked", command("reply", " \"…\"")));
             }
             body.push(("to write down what you see", command("note", " \"…\"")));
             if let Some(service) = seen.labels().get("service") {

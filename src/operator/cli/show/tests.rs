@@ -229,3 +229,24 @@ async fn the_ticket_and_its_events_come_from_the_cluster() {
     assert_eq!(seen.ticket.name_any(), "inc-aaaa");
     assert_eq!(seen.events.len(), 1);
 }
+
+#[test]
+fn the_clocks_say_when_they_run_out_what_is_left_and_what_was_broken() {
+    let clocks = json!({"sla": "Breached", "clocks": [
+        {"name": "firstResponse", "state": "Missed", "since": "2026-11-23T03:10:00Z", "elapsed": "12m"},
+        {"name": "update", "state": "Paused", "since": "2026-11-23T03:00:00Z", "elapsed": "5m", "remaining": "55m"},
+        {"name": "resolution", "state": "Running", "since": "2026-11-23T02:58:10Z", "elapsed": "0s", "due": "2026-11-23T06:58:10Z"}
+    ], "breaches": [{"clock": "firstResponse", "breachedAt": "2026-11-23T03:08:10Z", "detectedAt": "2026-11-23T03:09:00Z"}]});
+    let text = page(&seen(&clocks, Vec::new()));
+    let section: Vec<&str> = text.lines().skip_while(|line| *line != "Clocks").take(5).collect();
+    assert_eq!(
+        section,
+        [
+            "Clocks",
+            "  firstResponse  missed, 12m of working time used",
+            "  update         paused, 55m of working time left",
+            "  resolution     due at 06:58:10 UTC (in 3h46m), 0s of working time used",
+            "  firstResponse ran out at 03:08:10 UTC (3m50s ago), found at 03:09:00 UTC (3m ago)",
+        ]
+    );
+}
