@@ -37,6 +37,8 @@ pub enum MessageKind {
     Resolved,
     /// A promise nears its due time, or is broken.
     SlaWarning,
+    /// Nothing is wrong: somebody tries whether the target can be reached.
+    Test,
 }
 
 impl MessageKind {
@@ -48,6 +50,7 @@ impl MessageKind {
             Self::Update => "update",
             Self::Resolved => "resolved",
             Self::SlaWarning => "slaWarning",
+            Self::Test => "test",
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) use validate::validate_link;
 
 use crate::schema;
 pub use crate::service_monitor::Severity;
+pub use crate::support_policy::NotifyTarget;
 
 /// One request or incident.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -64,6 +65,8 @@ pub use crate::service_monitor::Severity;
     .message("origin says why the ticket was opened and never changes"))]
 #[x_kube(validation = Rule::new("has(self.policy) == has(oldSelf.policy) && (!has(self.policy) || self.policy == oldSelf.policy)")
     .message("policy is chosen when the ticket begins and never changes; open a new ticket"))]
+#[x_kube(validation = Rule::new("has(self.testPage) == has(oldSelf.testPage) && (!has(self.testPage) || self.testPage == oldSelf.testPage)")
+    .message("testPage is sent once, when the ticket begins; open a new ticket"))]
 pub struct TicketSpec {
     /// What is wrong or wanted, in one line.
     #[schemars(schema_with = "schema::some_text::<500>")]
@@ -115,6 +118,11 @@ pub struct TicketSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub links: Vec<Link>,
+    /// Tells this target at once that nothing is wrong, to try whether they can be reached. A person is told through
+    /// all their rules. Needs the verb `page` on supportpolicies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "NotifyTarget")]
+    pub test_page: Option<NotifyTarget>,
     /// Why the operator opened the ticket. Written with the create and never changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Origin")]

@@ -359,6 +359,8 @@ pub enum NotificationKind {
     Resolved,
     /// A promise nears its due time, or is broken.
     SlaWarning,
+    /// Nothing is wrong: somebody tries whether the target can be reached.
+    Test,
 }
 
 impl From<domain::message::MessageKind> for NotificationKind {
@@ -369,6 +371,7 @@ impl From<domain::message::MessageKind> for NotificationKind {
             domain::message::MessageKind::Update => Self::Update,
             domain::message::MessageKind::Resolved => Self::Resolved,
             domain::message::MessageKind::SlaWarning => Self::SlaWarning,
+            domain::message::MessageKind::Test => Self::Test,
         }
     }
 }
@@ -381,6 +384,7 @@ impl From<NotificationKind> for domain::message::MessageKind {
             NotificationKind::Update => Self::Update,
             NotificationKind::Resolved => Self::Resolved,
             NotificationKind::SlaWarning => Self::SlaWarning,
+            NotificationKind::Test => Self::Test,
         }
     }
 }

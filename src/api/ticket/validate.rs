@@ -18,6 +18,14 @@ pub fn validate(ticket: &Ticket) -> Result<Validated<()>, Vec<Problem>> {
     if ticket.spec.due_override == Some(DueOverride::default()) {
         findings.error("spec.dueOverride", "expected firstResponse or resolution");
     }
+    if let Some(target) = &ticket.spec.test_page {
+        let members = [
+            ("person", target.person.is_some()),
+            ("schedule", target.schedule.is_some()),
+            ("channel", target.channel.is_some()),
+        ];
+        findings.exactly_one("spec.testPage", &members);
+    }
     for (i, link) in ticket.spec.links.iter().enumerate() {
         validate_link(&mut findings, &format!("spec.links[{i}]"), link, ticket.metadata.name.as_ref());
     }

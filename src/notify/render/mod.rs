@@ -33,6 +33,7 @@ pub fn subject(message: &Message) -> String {
         MessageKind::Update => "Re: ",
         MessageKind::Resolved => "Resolved: ",
         MessageKind::SlaWarning => "SLA: ",
+        MessageKind::Test => "[TEST] ",
     };
     let Message { priority, title, namespace, ticket, .. } = message;
     one_line(&format!("{prefix}[{priority}] {} ({namespace}/{ticket})", cut(title, LONGEST_TITLE)))
@@ -45,6 +46,7 @@ fn headline(message: &Message) -> String {
         MessageKind::Update => "Update: ",
         MessageKind::Resolved => "Resolved: ",
         MessageKind::SlaWarning => "SLA: ",
+        MessageKind::Test => "TEST, nothing is wrong: ",
     };
     one_line(&format!("{prefix}{}", message.title))
 }
@@ -54,6 +56,7 @@ fn since(message: &Message) -> String {
     let passed = message.planned_at.duration_since(message.started_at);
     let (start, long) = (time(message.started_at), length(passed));
     match message.kind {
+        MessageKind::Test => format!("Asked for {start}."),
         MessageKind::Resolved => format!("It began {start} and was over {long} later."),
         MessageKind::SlaWarning => format!("The ticket began {start}."),
         MessageKind::Page | MessageKind::Notice | MessageKind::Update if passed.as_secs() < 1 => {
@@ -83,7 +86,7 @@ fn ticket(message: &Message) -> String {
 
 /// Where to read what to do; nothing once it is over.
 fn guide(message: &Message) -> Option<String> {
-    if message.kind == MessageKind::Resolved {
+    if matches!(message.kind, MessageKind::Resolved | MessageKind::Test) {
         return None;
     }
     let known = GUIDES.iter().find_map(|name| message.annotations.get(*name));
@@ -126,7 +129,7 @@ fn commands(message: &Message) -> Vec<(&'static str, String)> {
         MessageKind::Page | MessageKind::Notice | MessageKind::Update | MessageKind::SlaWarning => {
             vec![("To take it over", command("ack")), show]
         }
-        MessageKind::Resolved => vec![show],
+        MessageKind::Resolved | MessageKind::Test => vec![show],
     }
 }
 

@@ -5,8 +5,7 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError, new::NewError,
-    silence::SilenceError,
+    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError, new::NewError, silence::SilenceError, page::PageError,
 };
 use crate::{app::RunError, load::LoadError};
 
@@ -49,6 +48,9 @@ pub enum Failure {
     /// The act cannot be put into words.
     #[error(transparent)]
     Act(#[from] VerbError),
+    /// Nobody can be tried.
+    #[error(transparent)]
+    Page(#[from] PageError),
     /// The silence cannot be made as it was asked for.
     #[error(transparent)]
     Silence(#[from] SilenceError),
@@ -86,6 +88,7 @@ impl Failure {
             Self::Lookup(error) => error.exit(),
             Self::New(error) => error.exit(),
             Self::Act(error) => error.exit(),
+            Self::Page(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
             Self::Load(_) | Self::Oncall(_) | Self::Override(_) => Exit::Usage,

@@ -25,6 +25,7 @@ pub mod new;
 pub mod oncall;
 pub mod output;
 pub mod overrides;
+pub mod page;
 pub mod probe;
 pub mod sample;
 pub mod show;
@@ -109,6 +110,9 @@ pub enum Verb {
     /// What is done to tickets.
     #[command(flatten)]
     Act(ActVerb),
+
+    /// Send a marked test page to a person, whoever is on call, or a channel, and wait for its receipts
+    Page(page::PageArgs),
 
     /// Mute what matches for a while, or end such a silence
     Silence(silence::SilenceArgs),
@@ -196,6 +200,7 @@ impl Verb {
             Self::Show(args) => show::show(&args, program, now, output).await,
             Self::New(args) => new::new(&args, program, output).await,
             Self::Act(verb) => act::run(verb, now, output).await,
+            Self::Page(args) => page::page(&args, program, output).await,
             Self::Silence(args) => silence::silence(&args, program, now, output).await,
             Self::Override(args) => overrides::take_over(&args, program, now, output).await,
         }

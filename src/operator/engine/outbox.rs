@@ -317,7 +317,7 @@ impl Target {
 
 fn rank(kind: MessageKind) -> u8 {
     match kind {
-        MessageKind::Page => 0,
+        MessageKind::Page | MessageKind::Test => 0,
         MessageKind::Update | MessageKind::Notice | MessageKind::SlaWarning => 1,
         MessageKind::Resolved => 2,
     }

@@ -114,7 +114,16 @@ fn still_firing(ticket: &Ticket) -> Option<String> {
     })
 }
 
-async fn record(session: &Session, ticket: &Ticket, act: &Act, author: &str) -> Result<TicketEvent, Trouble> {
+/// Writes an act down; the operator judges it later.
+///
+/// # Errors
+/// When the cluster does not take it.
+pub(super) async fn record(
+    session: &Session,
+    ticket: &Ticket,
+    act: &Act,
+    author: &str,
+) -> Result<TicketEvent, Trouble> {
     let namespace = ticket.namespace().unwrap_or_default();
     let api: Api<TicketEvent> = Api::namespaced(session.client.clone(), &namespace);
     let asked = Asked::new("create", EVENTS, &namespace);

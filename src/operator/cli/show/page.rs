@@ -236,6 +236,7 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
         NotificationKind::Update => "update".to_owned(),
         NotificationKind::Resolved => "resolved".to_owned(),
         NotificationKind::SlaWarning => "SLA warning".to_owned(),
+        NotificationKind::Test => "test page".to_owned(),
     };
     let channel = plain(&notification.channel);
     let to = match &notification.person {

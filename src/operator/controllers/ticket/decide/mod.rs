@@ -15,6 +15,7 @@ mod notices;
 mod people;
 mod promises;
 mod suppression;
+mod test_page;
 #[cfg(test)]
 mod tests;
 
@@ -139,6 +140,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.be_born();
     draft.take_alerts();
     draft.take_people();
+    draft.send_test_page();
     draft.resolve_when_quiet();
     draft.follow_cause();
     draft.run_chain();

@@ -8,6 +8,7 @@ mod notices;
 mod overrides;
 mod people;
 mod promises;
+mod test_page;
 
 use ::kube::ResourceExt;
 use api::{
