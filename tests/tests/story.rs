@@ -18,6 +18,8 @@ mod escalation;
 mod git;
 #[path = "story/git_servers.rs"]
 mod git_servers;
+#[path = "story/helpdesk.rs"]
+mod helpdesk;
 #[path = "story/nonsense.rs"]
 mod nonsense;
 #[path = "story/overrides.rs"]

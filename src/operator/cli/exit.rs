@@ -5,7 +5,8 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    cluster::Trouble, crds, lookup::LookupError, oncall::OncallError, overrides::OverrideError, probe::ProbeError, act::VerbError, new::NewError, silence::SilenceError, page::PageError,
+    act::VerbError, cluster::Trouble, crds, lookup::LookupError, new::NewError, oncall::OncallError,
+    overrides::OverrideError, page::PageError, probe::ProbeError, silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
 

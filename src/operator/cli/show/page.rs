@@ -76,6 +76,11 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
         .as_ref()
         .map(|policy| format!("{}/{} as of revision {}", policy.namespace, policy.name, policy.revision));
     row("Policy", policy.unwrap_or_default());
+    for link in ticket.spec.links.iter().chain(&status.links) {
+        let name = link.title.as_deref().map(|title| format!(" ({})", plain(title))).unwrap_or_default();
+        let target = link.ticket.as_ref().or(link.url.as_ref()).map(|target| plain(target)).unwrap_or_default();
+        row("Linked", format!("{} {target}{name}", link.relation.as_str()));
+    }
     for condition in status.conditions.iter().filter(|condition| is_odd(&condition.type_, &condition.status)) {
         let message = plain(&condition.message);
         row("Attention", colour.paint(Paint::Warn, format!("{}: {message}", condition.type_)));
@@ -120,7 +125,8 @@ fn works_on_it(status: &TicketStatus, now: Timestamp, colour: Colour) -> String 
             let other = assignee.filter(|assignee| *assignee != by).map(|assignee| format!("; assigned to {assignee}"));
             format!("{by}, since {}{}", clock_and_age(at, now), other.unwrap_or_default())
         }
-        (None, Some(assignee)) if over => assignee,
+        // Without an escalation there is nothing that an acknowledgement would stop.
+        (None, Some(assignee)) if over || status.escalation.is_none() => assignee,
         (None, Some(assignee)) => format!("assigned to {assignee}, not acknowledged"),
         (None, None) if over => String::new(),
         (None, None) => colour.paint(Paint::Bad, "nobody yet"),

@@ -250,3 +250,19 @@ fn the_clocks_say_when_they_run_out_what_is_left_and_what_was_broken() {
         ]
     );
 }
+
+#[test]
+fn links_are_listed_and_who_has_a_request_needs_no_acknowledgement() {
+    let more = json!({"assignee": "ada", "links": [
+        {"relation": "causedBy", "ticket": "inc-bbbb"},
+        {"relation": "url", "url": "https://wiki.acme.example/db", "title": "Runbook"}
+    ]});
+    let mut seen = seen(&more, Vec::new());
+    seen.ticket.status.as_mut().unwrap().escalation = None;
+    let text = page(&seen);
+    assert!(
+        text.contains("  Linked       causedBy inc-bbbb\n  Linked       url https://wiki.acme.example/db (Runbook)\n"),
+        "{text}"
+    );
+    assert!(text.contains("  Works on it  ada\n"), "{text}");
+}

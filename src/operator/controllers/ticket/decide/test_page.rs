@@ -39,7 +39,7 @@ impl Draft<'_> {
 
     fn try_schedule(&mut self, live: &Policy, schedule: &str) -> Result<(), String> {
         let known = live.schedules.get(schedule).ok_or_else(|| format!("the policy has no schedule {schedule}"))?;
-        match domain::oncall::who(known, &[], self.now) {
+        match domain::oncall::who(known, &self.seen.overrides, self.now) {
             Some(person) => self.try_person(live, person),
             None => Err(format!("nobody is on call in {schedule}")),
         }
