@@ -1,7 +1,10 @@
 //! What happened to a ticket, in order: what the operator saw and did, and what people did.
 
 use api::{TicketEvent, ticket_event::TicketEventSpec};
-use domain::ticket::timeline::What;
+use domain::ticket::{
+    event::{Act, Hand, LinkTarget},
+    timeline::What,
+};
 use jiff::Timestamp;
 
 use super::{
@@ -91,23 +94,36 @@ fn act(seen: &Seen, event: &TicketEvent) -> Line {
 }
 
 fn words(spec: &TicketEventSpec) -> (String, Vec<String>) {
-    if spec.acknowledge.is_some() {
-        return ("acknowledged".to_owned(), Vec::new());
-    }
-    if spec.unacknowledge.is_some() {
-        return ("gave it back".to_owned(), Vec::new());
-    }
-    if let Some(note) = &spec.note {
-        return ("noted".to_owned(), lines(&note.text));
-    }
-    if let Some(assign) = &spec.assign {
-        return (format!("assigned it to {}", plain(&assign.to)), Vec::new());
-    }
-    match &spec.state {
-        Some(state) => {
-            let reason = state.reason.as_deref().map(plain).filter(|reason| !reason.is_empty());
-            (format!("moved it to {:?}", state.to), reason.into_iter().collect())
+    let Some(act) = api::ticket_event::act(spec) else {
+        return ("did something that this version does not know".to_owned(), Vec::new());
+    };
+    let some = |text: &str| Some(plain(text)).filter(|text| !text.is_empty()).into_iter().collect();
+    match act {
+        Act::Acknowledge => ("acknowledged".to_owned(), Vec::new()),
+        Act::Unacknowledge => ("gave it back".to_owned(), Vec::new()),
+        Act::Snooze { until } => (format!("took it, asleep until {until}"), Vec::new()),
+        Act::Reply { text, hand: Hand::Human } => ("answered".to_owned(), lines(&text)),
+        Act::Reply { text, hand: Hand::Automatic } => ("answered by itself".to_owned(), lines(&text)),
+        Act::Message { from, text, .. } => (format!("recorded what {} wrote", plain(&from)), lines(&text)),
+        Act::Note { text } => ("noted".to_owned(), lines(&text)),
+        Act::Assign { to } => (format!("assigned it to {}", plain(&to)), Vec::new()),
+        Act::State { to, reason, until } => {
+            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            (format!("moved it to {}{until}", plain(&to)), some(&reason))
         }
-        None => ("did something that this version does not know".to_owned(), Vec::new()),
+        Act::Priority { to, why } => (format!("made it {}", plain(&to)), some(&why)),
+        Act::Link(link) => {
+            let (target, title) = match &link.target {
+                LinkTarget::Ticket(name) => (name, ""),
+                LinkTarget::Page { url, title } => (url, title.as_str()),
+            };
+            (format!("linked it: {} {}", plain(&link.relation), plain(target)), some(title))
+        }
+        Act::Merge { into } => (format!("merged it into {}", plain(&into)), Vec::new()),
+        Act::Split { message, title } => (format!("made message {message} a ticket of its own"), some(&title)),
+        Act::Queue { to } => (format!("gave it to queue {}", plain(&to)), Vec::new()),
+        Act::NoAnswerNeeded { why } => ("says that no answer is needed".to_owned(), some(&why)),
+        Act::Escalate { step } => (format!("called for step {step}"), Vec::new()),
+        Act::Feedback(feedback) => (format!("recorded a score of {} of 5", feedback.score), some(&feedback.comment)),
     }
 }

@@ -266,3 +266,25 @@ fn links_are_listed_and_who_has_a_request_needs_no_acknowledgement() {
     );
     assert!(text.contains("  Works on it  ada\n"), "{text}");
 }
+
+#[test]
+fn every_act_has_words() {
+    let acts = [
+        (json!({"reply": {"text": "Which rights?"}}), "ada answered: Which rights?"),
+        (json!({"message": {"from": "Mia", "text": "All"}}), "ada recorded what Mia wrote: All"),
+        (json!({"snooze": {"until": "2026-11-23T04:00:00Z"}}), "ada took it, asleep until 2026-11-23T04:00:00Z"),
+        (json!({"priority": {"to": "P2", "why": "board"}}), "ada made it P2: board"),
+        (json!({"link": {"relation": "causedBy", "ticket": "inc-b"}}), "ada linked it: causedBy inc-b"),
+        (json!({"merge": {"into": "inc-b"}}), "ada merged it into inc-b"),
+        (json!({"split": {"message": 2, "title": "Printer"}}), "ada made message 2 a ticket of its own: Printer"),
+        (json!({"queue": {"to": "network"}}), "ada gave it to queue network"),
+        (json!({"noAnswerNeeded": {"why": "thanks"}}), "ada says that no answer is needed: thanks"),
+        (json!({"escalate": {"step": 2}}), "ada called for step 2"),
+        (json!({"feedback": {"score": 4, "comment": "fast"}}), "ada recorded a score of 4 of 5: fast"),
+    ];
+    for (act, expected) in acts {
+        let events = vec![event("2026-11-23T03:00:00Z", "a", &act, &json!({"accepted": true, "sequence": 1}))];
+        let text = page(&seen(&json!({}), events));
+        assert!(text.contains(expected), "{expected:?} is not in {text}");
+    }
+}
