@@ -75,8 +75,10 @@ pub struct World {
     pub overrides: Vec<OnCallOverride>,
     /// All findings, sorted by file, line and column.
     pub problems: Vec<FileError>,
-    /// The fixtures beside the manifests, as they are written.
-    pub fixtures: Vec<SourceFile>,
+    /// How many files of fixtures stand beside the manifests.
+    pub fixtures: usize,
+    /// Their cases that can be read.
+    pub cases: Vec<rehearse::Case>,
     /// The text of every manifest, for snippets.
     texts: BTreeMap<String, String>,
 }
@@ -132,10 +134,12 @@ pub fn compile(tree: Tree, namespaces: Namespaces<'_>, now: Timestamp) -> World 
     };
     let text = |file: &SourceFile| (file.path.clone(), String::from_utf8_lossy(&file.bytes).into_owned());
     world.texts = tree.files.iter().chain(&tree.fixtures).map(text).collect();
-    world.fixtures = tree.fixtures;
+    world.fixtures = tree.fixtures.len();
     world.problems.extend(dependencies::check(&loaded.objects, &world.refused));
     world.take(&loaded.objects, now);
-    world.problems.extend(rehearse::check(&world.fixtures));
+    let (cases, wrong) = rehearse::read(&tree.fixtures);
+    world.cases = cases;
+    world.problems.extend(wrong);
     world.objects = loaded.objects;
     world
         .problems
@@ -232,8 +236,9 @@ fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
         let name = schedule.get("name").and_then(Value::as_str).unwrap_or_default();
         let Some(schedule) = policy.schedules.get(name) else { continue };
         let gaps = oncall::gaps(schedule, &[], now, after(now, HORIZON));
-        let span =
-            |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(*from, schedule), local(*to, schedule));
+        // In the schedule's own zone, in which its handovers are written.
+        let local = |at: &Timestamp| oncall::local(*at, &schedule.zone);
+        let span = |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(from), local(to));
         let spans: Vec<String> = gaps.iter().take(GAPS).map(span).collect();
         let more = if gaps.len() > GAPS { format!(" and {} more times", gaps.len() - GAPS) } else { String::new() };
         if !spans.is_empty() {
@@ -242,9 +247,4 @@ fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
         }
     }
     found
-}
-
-/// In the schedule's own zone, in which its handovers are written.
-fn local(at: Timestamp, schedule: &domain::policy::Schedule) -> String {
-    at.to_zoned(schedule.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
 }

@@ -102,7 +102,7 @@ pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<
 
 /// A mistyped folder, or one without tests, must not be a green light.
 fn nothing(world: &World, args: &TestArgs) -> String {
-    match (&args.only, world.fixtures.len()) {
+    match (&args.only, world.fixtures) {
         (Some(part), 1..) => format!("expected cases with `{part}` in their name, found none"),
         (_, 0) => "expected fixtures in files called NAME.test.yaml, found none there".to_owned(),
         (None, _) => "expected cases below `tests:`, found none there".to_owned(),

@@ -33,14 +33,12 @@ use domain::{
     problem::Problem,
     suppression::dependency::{self, Standing, Standings},
 };
-use gitops::{FileError, tree::SourceFile};
+use gitops::FileError;
 use serde::Serialize;
 
 pub(crate) use self::form::DownForm;
-use self::{
-    difference::Difference,
-    read::{Case, Question},
-};
+pub use self::read::{Case, read};
+use self::{difference::Difference, read::Question};
 use crate::load::World;
 
 /// What became of one case.
@@ -73,11 +71,11 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
     if world.lacks_a_policy() {
         return (Vec::new(), Vec::new());
     }
-    let (cases, _) = read::read(&world.fixtures);
+    let cases = &world.cases;
     let mut errors = Vec::new();
     let setting = Setting { policies: &world.policies, monitors: &world.monitors };
     let mut outcomes = Vec::with_capacity(cases.len());
-    for (case, compared) in cases.iter().zip(run_all(setting, &cases)) {
+    for (case, compared) in cases.iter().zip(run_all(setting, cases)) {
         match compared {
             Ok((differences, explanation)) => {
                 let (line, _) = case.document.position(&case.path);
@@ -90,11 +88,6 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
         }
     }
     (outcomes, errors)
-}
-
-/// What is wrong with fixtures, as far as it shows without running them.
-pub fn check(fixtures: &[SourceFile]) -> Vec<FileError> {
-    read::read(fixtures).1
 }
 
 /// Runs the cases on all processors, since none knows of another; the answers are in their order.

@@ -17,7 +17,8 @@ use serde_json::Value;
 use super::form::{AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, PageExpect, TicketExpect, TicketForm};
 
 /// One case that can be run.
-pub(super) struct Case {
+#[derive(Debug)]
+pub struct Case {
     /// Where it stands: for the line, and for the place of what is found while it runs. Shared by all cases of a file.
     pub(super) document: Arc<Document>,
     /// `tests[3]`.
@@ -29,6 +30,7 @@ pub(super) struct Case {
 }
 
 /// What is asked, and what is expected.
+#[derive(Debug)]
 pub(super) enum Question {
     Alert(AlertForm, Box<AlertExpect>),
     Ticket(TicketForm, Box<TicketExpect>),
@@ -43,7 +45,7 @@ impl Case {
 }
 
 /// All cases of all files in their order, and what is wrong with the others.
-pub(super) fn read(fixtures: &[SourceFile]) -> (Vec<Case>, Vec<FileError>) {
+pub fn read(fixtures: &[SourceFile]) -> (Vec<Case>, Vec<FileError>) {
     let mut cases = Vec::new();
     let mut errors = Vec::new();
     for file in fixtures {

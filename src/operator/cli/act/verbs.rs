@@ -346,7 +346,7 @@ impl ActVerb {
             Self::Escalate { ticket, step: None, .. } => {
                 let ticket = ticket.find(session).await?;
                 let begun = ticket.status.and_then(|status| status.escalation).map_or(0, |escalation| escalation.step);
-                vec![Act::Escalate(u32::try_from(begun).unwrap_or(0).saturating_add(1))]
+                vec![Act::Escalate(begun.saturating_add(1))]
             }
             Self::Merge { ticket, into, .. } => vec![Act::Merge(beside(session, ticket, into).await?)],
             Self::Link { ticket, relation, other, title, .. } => {
