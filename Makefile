@@ -11,10 +11,10 @@ DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: cluster ## Acme's incident from commit to Resolved, on real parts; then stays up to play with
+demo: cluster ## Acme's incident from commit to Resolved, then stays up; KUBECONTEXT=name on a cluster of yours
 	@cargo build --bin firstline
 	@cargo build -p tests --bin demo
-	@target/debug/demo
+	@KUBECONTEXT="$(KUBECONTEXT)" target/debug/demo
 
 test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end tests
 	@promtool=$$(tests/oracles/prometheus.sh --check)/usr/bin/promtool; cd examples/prometheus; \

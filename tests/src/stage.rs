@@ -5,6 +5,7 @@
 //! the Secrets beside it. Scenarios differ by what they commit and by what they break.
 
 use std::{
+    ops::Deref,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,7 +14,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::{
-    control_plane::ControlPlane,
+    control_plane::{Cluster, ControlPlane},
     eventually,
     git_server::GitServer,
     mail::MailServer,
@@ -31,9 +32,9 @@ pub const TEAM: &str = "payments";
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything around one operator.
-pub struct Stage {
+pub struct Stage<P = ControlPlane> {
     /// The cluster.
-    pub plane: ControlPlane,
+    pub plane: P,
     /// Where pages arrive.
     pub mail: MailServer,
     /// What is probed.
@@ -47,7 +48,24 @@ pub struct Stage {
 impl Stage {
     /// Starts the parts and installs what an administrator would; no operator runs yet.
     pub async fn build(name: &str) -> Result<Self> {
-        let (plane, mail, shop) = tokio::try_join!(ControlPlane::start(), MailServer::start(), WebService::start())?;
+        Self::on(ControlPlane::start(), name).await
+    }
+
+    /// The whole stage with a ready operator and Acme applied, both monitors Up.
+    pub async fn running(name: &str) -> Result<(Self, Setup, Operator)> {
+        let stage = Self::build(name).await?;
+        let (setup, operator) = stage.start(name).await?;
+        stage.commit_acme().await?;
+        stage.wait_for_state("checkout", "Up").await?;
+        stage.wait_for_state("checkout-port", "Up").await?;
+        Ok((stage, setup, operator))
+    }
+}
+
+impl<P: Deref<Target = Cluster>> Stage<P> {
+    /// The same on any cluster.
+    pub async fn on(plane: impl Future<Output = Result<P>>, name: &str) -> Result<Self> {
+        let (plane, mail, shop) = tokio::try_join!(plane, MailServer::start(), WebService::start())?;
         let git = GitServer::new(name)?;
         let mut stage = Self { plane, mail, shop, git, files: Vec::new() };
         stage.files = stage.demo_files()?;
@@ -140,16 +158,6 @@ impl Stage {
         let operator = setup.start()?;
         operator.wait_ready(PATIENCE).await?;
         Ok((setup, operator))
-    }
-
-    /// The whole stage with a ready operator and Acme applied, both monitors Up.
-    pub async fn running(name: &str) -> Result<(Self, Setup, Operator)> {
-        let stage = Self::build(name).await?;
-        let (setup, operator) = stage.start(name).await?;
-        stage.commit_acme().await?;
-        stage.wait_for_state("checkout", "Up").await?;
-        stage.wait_for_state("checkout-port", "Up").await?;
-        Ok((stage, setup, operator))
     }
 
     /// One object as JSON.

@@ -12,6 +12,8 @@
 
 #[path = "story/deliveries.rs"]
 mod deliveries;
+#[path = "story/demo.rs"]
+mod demo;
 #[path = "story/escalation.rs"]
 mod escalation;
 #[path = "story/git.rs"]

@@ -1,7 +1,8 @@
 //! `make demo`: an incident at Acme, from a commit to Resolved, on real parts.
 //!
 //! Every line it prints is read from the running system. Afterwards everything stays up to play with, until
-//! Ctrl-C; nothing outlives it.
+//! Ctrl-C; nothing outlives it. The cluster is one of our own, or the one that the context in `KUBECONTEXT` names: there
+//! it installs what it needs, refuses to touch a Firstline that is there already, and removes all of it at the end.
 #![allow(
     clippy::print_stdout,
     clippy::indexing_slicing,
@@ -9,22 +10,38 @@
     reason = "a demo speaks to a person, reads JSON whose absent fields are null, and measures the real clock"
 )]
 
-use std::{os::unix::fs::symlink, path::PathBuf, time::Instant};
+use std::{ops::Deref, os::unix::fs::symlink, path::PathBuf, sync::Arc, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
-    control_plane::Kubectl,
+    control_plane::{Cluster, Kubectl},
     eventually, operator,
     serve::Behaviour,
-    stage::{PATIENCE, SYSTEM, Stage, TEAM},
+    stage::{self, PATIENCE, SYSTEM, Stage, TEAM},
 };
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    match std::env::var("KUBECONTEXT").ok().filter(|context| !context.is_empty()) {
+        None => until_interrupted(Stage::build("demo")).await,
+        Some(context) => {
+            let cluster = Arc::new(Cluster::existing(&context).await?);
+            refuse_a_cluster_in_use(&cluster, &context).await?;
+            let borrowed = cluster.clone();
+            let told = until_interrupted(Stage::on(async move { Ok(borrowed) }, "demo")).await;
+            title(&format!("Removing what was installed in {context}"));
+            clean_up(&cluster).await.and(told)
+        }
+    }
+}
+
+/// Tells the story, then waits for Ctrl-C. The parts end with their handles.
+async fn until_interrupted<P: Deref<Target = Cluster>>(stage: impl Future<Output = Result<Stage<P>>>) -> Result<()> {
     let began = Instant::now();
     let story = async {
-        let acme = Acme::open().await?;
+        title("Starting a cluster, a mail server, a shop and the operator");
+        let acme = Acme::open(stage.await?).await?;
         acme.tell().await?;
         println!("\nThe story took {} s.", began.elapsed().as_secs());
         acme.invite();
@@ -34,24 +51,47 @@ async fn main() -> Result<()> {
     };
     tokio::select! {
         told = story => told,
-        // Before the story ends, Ctrl-C ends it; the parts end with their handles.
+        // Before the story ends, Ctrl-C ends it.
         _ = tokio::signal::ctrl_c() => Ok(()),
     }
 }
 
+/// What the demo makes in a cluster it also removes, so nothing of it may be there before.
+async fn refuse_a_cluster_in_use(cluster: &Cluster, context: &str) -> Result<()> {
+    let names = ["namespace/payments", "namespace/firstline-system", "crd/tickets.firstline.dev"];
+    let arguments = [&["get", "--ignore-not-found", "-o", "name"][..], &names].concat();
+    let found = cluster.kubectl(&arguments).await?.ok()?;
+    ensure!(
+        found.trim().is_empty(),
+        "context {context} has {} already; the demo would remove it at its end, so name another cluster",
+        found.trim().replace('\n', ", ")
+    );
+    Ok(())
+}
+
+async fn clean_up(cluster: &Cluster) -> Result<()> {
+    let (crds, rbac) = (stage::path("crds"), stage::path("charts/firstline/files/rbac.yaml"));
+    let quietly = ["--ignore-not-found", "--wait=false"];
+    let files = ["delete", "-f", &crds.to_string_lossy(), "-f", &rbac.to_string_lossy()].map(str::to_owned);
+    let named = ["delete", "namespace/payments", "clusterrolebinding/acme-payments"].map(str::to_owned);
+    for what in [files.to_vec(), named.to_vec()] {
+        let arguments = [what, quietly.map(str::to_owned).to_vec()].concat();
+        cluster.kubectl(&arguments).await?.ok()?;
+    }
+    Ok(())
+}
+
 /// Acme, with an operator and somebody on call.
-struct Acme {
-    stage: Stage,
+struct Acme<P> {
+    stage: Stage<P>,
     operator: operator::Operator,
     ada: Kubectl,
     ada_config: PathBuf,
     plugins: PathBuf,
 }
 
-impl Acme {
-    async fn open() -> Result<Self> {
-        title("Starting a control plane, a mail server, a shop and the operator");
-        let stage = Stage::build("demo").await?;
+impl<P: Deref<Target = Cluster>> Acme<P> {
+    async fn open(stage: Stage<P>) -> Result<Self> {
         let version = stage.plane.kubectl(&["version", "-o", "json"]).await?.ok()?;
         let version: Value = serde_json::from_str(&version)?;
         said("kube-apiserver", version["serverVersion"]["gitVersion"].as_str().unwrap_or_default());

@@ -1,28 +1,27 @@
 //! Kubeconfig files: who talks to the API server, and how.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::Path};
 
-use anyhow::Result;
-use serde_json::json;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
-/// Who a kubeconfig speaks as.
+/// Who a kubeconfig that is made from the administrator's speaks as.
 #[derive(Debug, Clone)]
-pub struct Identity {
-    /// Bearer token.
-    pub token: String,
-    /// User and groups to impersonate; needs a token that may do so.
-    pub acting_as: Option<(String, Vec<String>)>,
+pub(super) enum Identity {
+    /// Whoever has this bearer token.
+    Token(String),
+    /// The administrator impersonates a person.
+    Person {
+        /// The user's name.
+        user: String,
+        /// Groups; `system:authenticated` is added by the server.
+        groups: Vec<String>,
+    },
 }
 
-/// Writes a kubeconfig (JSON is YAML) into `path`, readable by us alone.
-pub(super) fn write(path: PathBuf, server: &str, ca_pem: &str, identity: &Identity) -> Result<PathBuf> {
+/// Writes the administrator's kubeconfig.
+pub(super) fn write_admin(path: &Path, server: &str, ca_pem: &str, token: &str) -> Result<()> {
     use base64::Engine as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut user = json!({ "token": identity.token });
-    if let Some((name, groups)) = &identity.acting_as {
-        user["as"] = json!(name);
-        user["as-groups"] = json!(groups);
-    }
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
@@ -30,11 +29,30 @@ pub(super) fn write(path: PathBuf, server: &str, ca_pem: &str, identity: &Identi
             "server": server,
             "certificate-authority-data": base64::engine::general_purpose::STANDARD.encode(ca_pem),
         }}],
-        "users": [{ "name": "user", "user": user }],
+        "users": [{ "name": "user", "user": { "token": token } }],
         "contexts": [{ "name": "local", "context": { "cluster": "local", "user": "user", "namespace": "default" } }],
         "current-context": "local",
     });
-    let file = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&path)?;
-    serde_json::to_writer_pretty(file, &config)?;
-    Ok(path)
+    write_private(path, &config)
+}
+
+/// Writes the administrator's kubeconfig again, as somebody else's.
+pub(super) fn derive(admin: &Path, path: &Path, identity: &Identity) -> Result<()> {
+    let mut config: Value = serde_json::from_slice(&fs::read(admin)?)?;
+    let user = config.pointer_mut("/users/0/user").context("the administrator's kubeconfig has no user")?;
+    match identity {
+        Identity::Token(token) => *user = json!({ "token": token }),
+        Identity::Person { user: name, groups } => {
+            user["as"] = json!(name);
+            user["as-groups"] = json!(groups);
+        }
+    }
+    write_private(path, &config)
+}
+
+/// JSON is YAML. Readable by us alone.
+pub(super) fn write_private(path: &Path, config: &Value) -> Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
+    Ok(serde_json::to_writer_pretty(file, config)?)
 }
