@@ -311,7 +311,7 @@ mod tests {
         (exit.unwrap(), text)
     }
 
-    fn sent(channel: &str, state: &str, more: Value) -> Value {
+    fn sent(channel: &str, state: &str, more: &Value) -> Value {
         let mut sent = json!({
             "id": "0191f3a0-0000-7000-8000-000000000001", "kind": "test", "cycle": 0, "step": 0, "rule": 1, "person": "ada",
             "channel": channel, "state": state, "attempts": 1, "plannedAt": "2026-11-23T02:58:10Z"
@@ -323,8 +323,8 @@ mod tests {
     #[tokio::test]
     async fn every_way_to_a_person_is_a_line_with_what_its_receiver_said() {
         let status = json!({"notifications": [
-            sent("chat", "Accepted", json!({"receipt": "200 OK"})),
-            sent("sms", "Failed", json!({"error": "410 Gone"})),
+            sent("chat", "Accepted", &json!({"receipt": "200 OK"})),
+            sent("sms", "Failed", &json!({"error": "410 Gone"})),
         ]});
         assert_eq!(
             said(status).await,
@@ -334,7 +334,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_has_not_arrived_in_time_is_no_failure_yet() {
-        let status = json!({"notifications": [sent("chat", "Planned", json!({"error": "503"}))]});
+        let status = json!({"notifications": [sent("chat", "Planned", &json!({"error": "503"}))]});
         assert_eq!(said(status).await, (Exit::Unknown, "ada by chat failed, is tried again: 503\n".to_owned()));
     }
 
