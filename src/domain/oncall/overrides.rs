@@ -110,7 +110,8 @@ impl<'a> Standing<'a> {
     pub(super) fn put(&mut self, above: &'a Override) -> Fate {
         let kept = match &above.replaces {
             None => 0,
-            Some(replaced) => match self.chain.iter().rposition(|(person, _)| person == replaced) {
+            // The first: in a circle (bob replaces ada, ada replaces bob) the one before all of it.
+            Some(replaced) => match self.chain.iter().position(|(person, _)| person == replaced) {
                 None => return Fate::Misses,
                 Some(place) => place + 1,
             },

@@ -240,3 +240,15 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn in_a_circle_of_replacements_the_later_of_two_for_the_same_person_still_wins() {
+    let circle = ["dan/ada", "ada/dan", "bob/ada", "ada/dan"];
+    let all: Vec<Override> = circle
+        .into_iter()
+        .zip(1..)
+        .map(|(people, created)| instead(people, "2000-01-01T00:00:00Z", "2100-01-01T00:00:00Z", created))
+        .collect();
+    // Bob's takes ada's shift after dan's did, so that dan is not there to be replaced again.
+    assert_eq!(who(&only_ada(), &all, at("2050-01-01T00:00:00Z")), Some("bob"));
+}
