@@ -251,6 +251,11 @@ pub enum Relation {
     Url,
 }
 
+/// The tickets that links name as causes.
+pub fn causes<'a>(links: impl Iterator<Item = &'a Link>) -> impl Iterator<Item = &'a String> {
+    links.filter(|link| link.relation == Relation::CausedBy).filter_map(|link| link.ticket.as_ref())
+}
+
 impl Relation {
     /// Every relation.
     pub const ALL: [Self; 7] = [

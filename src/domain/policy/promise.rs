@@ -56,6 +56,14 @@ impl Policy {
         if name == ALWAYS { Some(&ROUND_THE_CLOCK) } else { self.calendars.get(name) }
     }
 
+    /// Whether another version of the policy promises the very same, to the same people.
+    pub fn promises_as(&self, other: &Self) -> bool {
+        let same = |priority: &String| self.targets(priority) == other.targets(priority);
+        self.sla.by_priority == other.sla.by_priority
+            && self.sla.warn_at == other.sla.warn_at
+            && self.sla.by_priority.keys().all(same)
+    }
+
     /// What the clocks of a ticket of this priority count against.
     pub fn targets(&self, priority: &str) -> Targets {
         let Some(promise) = self.sla.by_priority.get(priority) else { return Targets::none() };

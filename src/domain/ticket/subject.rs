@@ -4,12 +4,14 @@
 //! a line of the timeline, `priority: P3 -> P1; queue: - -> network`, before anything acts on it. The fold starts
 //! from nothing and reads those lines; only without any does it take the spec as it is.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
+use crate::policy::Policy;
+
 /// What the fold needs to know of the ticket itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Subject {
     /// The ticket's uid.
     pub uid: String,
@@ -23,6 +25,10 @@ pub struct Subject {
     pub has_requester: bool,
     /// Whether an alert fires on it: it is not closed by itself then.
     pub firing: bool,
+    /// When the last of its alerts ended: it was not closed by itself before.
+    pub quiet_since: Option<Timestamp>,
+    /// The versions of its policy that its timeline names, by revision.
+    pub revisions: BTreeMap<String, Arc<Policy>>,
     /// The fields of the spec that matter to its course, as they are now.
     pub spec: SpecFacts,
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::subject::SpecFacts;
 use crate::sla::{ClockName, Reached};
 
 /// One line.
@@ -61,11 +62,15 @@ pub enum What {
     BreachWithdrawn,
     /// What was decided and sent while the cluster's API was gone has come to the ticket.
     Islanded,
+    /// A ticket that this one is linked to as its cause was resolved.
+    CauseResolved,
+    /// The promises of another version of the policy count from here on.
+    PromisesChanged,
 }
 
 impl What {
     /// Every word.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::Fired,
         Self::Recovered,
         Self::SourceRemoved,
@@ -86,6 +91,8 @@ impl What {
         Self::Warned,
         Self::BreachWithdrawn,
         Self::Islanded,
+        Self::CauseResolved,
+        Self::PromisesChanged,
     ];
 
     /// The word in status.
@@ -111,6 +118,8 @@ impl What {
             Self::Warned => "Warned",
             Self::BreachWithdrawn => "BreachWithdrawn",
             Self::Islanded => "Islanded",
+            Self::CauseResolved => "CauseResolved",
+            Self::PromisesChanged => "PromisesChanged",
         }
     }
 
@@ -124,7 +133,7 @@ impl What {
         matches!(self, Self::Breach | Self::Warned | Self::BreachWithdrawn)
     }
 
-    /// Whether the fold reads it; such a line is never evicted.
+    /// Whether the fold reads it; such a line is never evicted for its age alone.
     pub fn is_read_by_the_fold(self) -> bool {
         matches!(
             self,
@@ -134,6 +143,8 @@ impl What {
                 | Self::AcknowledgementWithdrawn
                 | Self::SpecChanged
                 | Self::PrioritySet
+                | Self::CauseResolved
+                | Self::PromisesChanged
         )
     }
 }
@@ -147,12 +158,22 @@ impl fmt::Display for What {
 /// How many lines of each sort are kept, the latest ones.
 const KEPT: usize = 100;
 
+/// How many changes of each sort are kept apart.
+const CHANGES: usize = 50;
+
 /// Drops the oldest lines beyond the last hundred of each sort that can do without them. Returns how many were dropped.
 ///
 /// - Of the lines that only tell people something, the last hundred.
 /// - Of the lines that only take an acknowledgement away: whatever an older one took away, a later one takes away too.
 /// - Of the lines about each clock: those of its oldest runs, which are long over (see [`crate::sla::untold`]).
+/// - Of what changed the course of the ticket more than fifty times, the changes before the last are taken as one with
+///   it: what was written in between counts for nothing from then on. A ticket that is edited so often has no exact
+///   clocks; its recorded breaches stay.
 pub fn evict(timeline: &mut Vec<Line>) -> usize {
+    let joined = [What::SpecChanged, What::PrioritySet, What::PromisesChanged, What::CauseResolved]
+        .into_iter()
+        .map(|what| join_the_last(timeline, what))
+        .sum::<usize>();
     let withdraws = |line: &Line| matches!(line.what, What::SeverityRose | What::AcknowledgementWithdrawn);
     let tells = |line: &Line| !line.what.is_read_by_the_fold() && !line.what.is_about_a_clock();
     let about = |what: What, clock: ClockName| {
@@ -164,7 +185,32 @@ pub fn evict(timeline: &mut Vec<Line>) -> usize {
         .into_iter()
         .flat_map(|what| ClockName::ALL.map(|clock| keep_the_last(timeline, KEPT, about(what, clock))))
         .sum::<usize>();
-    clocks + keep_the_last(timeline, KEPT, tells) + keep_the_last(timeline, KEPT, withdraws)
+    joined + clocks + keep_the_last(timeline, KEPT, tells) + keep_the_last(timeline, KEPT, withdraws)
+}
+
+/// Takes the last lines of a sort together until only so many are left. Returns how many went.
+fn join_the_last(timeline: &mut Vec<Line>, what: What) -> usize {
+    let mut gone = 0;
+    loop {
+        let places: Vec<usize> =
+            timeline.iter().enumerate().filter(|(_, line)| line.what == what).map(|(place, _)| place).collect();
+        let [.., before, last] = places.as_slice() else { return gone };
+        if places.len() <= CHANGES {
+            return gone;
+        }
+        if what == What::SpecChanged {
+            let mut old = SpecFacts::default();
+            let earlier = places.iter().take(places.len() - 2).filter_map(|place| timeline.get(*place));
+            earlier.for_each(|line| old.apply(&line.detail));
+            let mut new = old.clone();
+            [before, last].into_iter().filter_map(|place| timeline.get(*place)).for_each(|line| new.apply(&line.detail));
+            if let Some(line) = timeline.get_mut(*last) {
+                line.detail = old.change_to(&new).unwrap_or_default();
+            }
+        }
+        timeline.remove(*before);
+        gone += 1;
+    }
 }
 
 fn keep_the_last(timeline: &mut Vec<Line>, most: usize, which: impl Fn(&Line) -> bool) -> usize {
@@ -193,6 +239,30 @@ mod tests {
         assert_eq!(timeline.len(), 101);
         assert_eq!(timeline[0].what, What::Resolved);
         assert_eq!(timeline[1].at.as_second(), 3);
+    }
+
+    #[test]
+    fn what_is_edited_without_end_keeps_its_beginning_and_what_holds_now() {
+        let line = |what, second, detail: String| Line { at: Timestamp::from_second(second).unwrap(), what, detail };
+        let mut timeline = Vec::new();
+        let mut known = SpecFacts::default();
+        for second in 0..1_000 {
+            let mut next = known.clone();
+            next.queue = Some(format!("queue-{}", second / 7));
+            next.priority = Some(if second % 2 == 0 { "P1" } else { "P2" }.to_owned());
+            if let Some(detail) = known.change_to(&next) {
+                timeline.push(line(What::SpecChanged, second, detail));
+            }
+            timeline.push(line(What::PrioritySet, second, format!("P{} by route", second % 5 + 1)));
+            known = next;
+            evict(&mut timeline);
+        }
+        assert_eq!(timeline.len(), 2 * CHANGES);
+        let mut read = SpecFacts::default();
+        timeline.iter().filter(|line| line.what == What::SpecChanged).for_each(|line| read.apply(&line.detail));
+        assert_eq!(read, known);
+        assert_eq!(timeline[0].at.as_second(), 0);
+        assert_eq!(timeline.last().unwrap().detail, "P5 by route");
     }
 
     #[test]

@@ -94,7 +94,7 @@ pub struct World {
 pub use monitors::{MonitorEntry, monitors_of, tells};
 pub use overrides::{OverrideEntry, of_policy as overrides_of_policy};
 pub use sources::SourceEntry;
-pub use tickets::GroupKey;
+pub use tickets::{GroupKey, is_over};
 
 impl World {
     /// An empty world.

@@ -146,6 +146,16 @@ impl World {
         all.filter(|key| **key != own).cloned().collect()
     }
 
+    /// The open tickets of its namespace that are linked to this one as their cause.
+    pub fn caused_by(&self, cause: &Key) -> Vec<Key> {
+        let names = |ticket: &Ticket| {
+            let by_events = ticket.status.iter().flat_map(|status| &status.links);
+            api::ticket::causes(ticket.spec.links.iter().chain(by_events)).any(|name| *name == cause.name)
+        };
+        let open = self.tickets.iter().filter(|(key, ticket)| key.namespace == cause.namespace && !is_over(ticket));
+        open.filter(|(_, ticket)| names(ticket)).map(|(key, _)| key.clone()).collect()
+    }
+
     /// The labels of alerts that fire on open tickets of a namespace and that `is_meant` accepts.
     pub fn firing_alerts(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Vec<Labels> {
         let tickets = self.tickets.values().filter(|ticket| ticket.namespace().as_deref() == Some(namespace));
@@ -211,7 +221,8 @@ impl World {
     }
 }
 
-pub(super) fn is_over(ticket: &Ticket) -> bool {
+/// Whether work on it has ended.
+pub fn is_over(ticket: &Ticket) -> bool {
     let state = ticket.status.as_ref().and_then(|status| status.state);
     matches!(state, Some(TicketState::Resolved | TicketState::Closed))
 }

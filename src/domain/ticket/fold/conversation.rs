@@ -99,6 +99,15 @@ impl Fold<'_> {
         Ok(Verdict::Accepted)
     }
 
+    /// What caused it is over: somebody has to look whether that has helped. A machine says so, so no clock hears it.
+    pub(super) fn cause_resolved(&mut self, at: Timestamp, detail: &str) {
+        if self.folded.state.is_over() {
+            return;
+        }
+        self.say(at, "firstline", Side::Note, Hand::Automatic, &format!("what caused this is over: {detail}"));
+        self.go_to(TicketState::Open, at);
+    }
+
     fn say(&mut self, at: Timestamp, from: &str, side: Side, hand: Hand, text: &str) {
         self.folded.messages.push(Spoken { at, from: from.to_owned(), side, hand, text: text.to_owned() });
     }

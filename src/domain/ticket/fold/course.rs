@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{Consequence, Fold, Folded, Verdict};
 use crate::{
     sla::Happened,
-    ticket::{CloseReason, TicketState},
+    ticket::{CloseReason, TicketState, subject::Subject},
     time::after,
 };
 
@@ -28,11 +28,12 @@ pub(super) enum Change {
 
 impl Folded {
     /// The next thing that happens unless somebody acts.
-    pub(super) fn next_change(&self, closes_after: Duration, firing: bool) -> Option<(Timestamp, Change)> {
+    pub(super) fn next_change(&self, closes_after: Duration, subject: &Subject) -> Option<(Timestamp, Change)> {
         let snooze = self.acknowledged.as_ref().and_then(|ack| ack.until).map(|at| (at, Change::SnoozeEnds));
         let wait = self.waits_until.filter(|_| self.state.is_waiting()).map(|at| (at, Change::WaitEnds));
-        let resolved = self.resolved_at.filter(|_| self.state == TicketState::Resolved && !firing);
-        let closes = resolved.map(|at| (after(at, closes_after), Change::Closes));
+        let resolved = self.resolved_at.filter(|_| self.state == TicketState::Resolved && !subject.firing);
+        let quiet = |closes: Timestamp| subject.quiet_since.map_or(closes, |quiet| quiet.max(closes));
+        let closes = resolved.map(|at| (quiet(after(at, closes_after)), Change::Closes));
         [snooze, wait, closes].into_iter().flatten().min()
     }
 }
@@ -40,7 +41,7 @@ impl Folded {
 impl Fold<'_> {
     /// Everything that happens by itself before `at`, each at its own instant.
     pub(super) fn let_time_pass(&mut self, at: Timestamp) {
-        while let Some((due, change)) = self.folded.next_change(self.closes_after, self.subject.firing) {
+        while let Some((due, change)) = self.folded.next_change(self.closes_after, self.subject) {
             if due >= at {
                 return;
             }

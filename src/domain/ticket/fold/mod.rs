@@ -190,7 +190,7 @@ pub fn fold(
     // What is due exactly now has happened.
     fold.let_time_pass(crate::time::after(now, std::time::Duration::from_secs(1)));
     let mut folded = fold.folded;
-    folded.next = folded.next_change(fold.closes_after, subject.firing).map(|(at, _)| at);
+    folded.next = folded.next_change(fold.closes_after, subject).map(|(at, _)| at);
     folded.verdicts = verdicts;
     folded
 }
@@ -248,6 +248,8 @@ fn admissible(subject: &Subject, event: &TicketEvent, last: Option<u64>) -> Resu
 struct Fold<'a> {
     subject: &'a Subject,
     policy: Option<&'a Policy>,
+    /// The version whose promises count now, where that is a later one.
+    promises: Option<&'a Policy>,
     folded: Folded,
     /// The spec as it was at this point of the story.
     spec: SpecFacts,
@@ -277,6 +279,7 @@ impl<'a> Fold<'a> {
         let mut fold = Self {
             subject,
             policy,
+            promises: None,
             folded: Folded::default(),
             chosen: spec.priority.clone(),
             routed: routed.map(|line| first_word(&line.detail)),
@@ -318,6 +321,8 @@ impl<'a> Fold<'a> {
             What::SeverityRose | What::AcknowledgementWithdrawn => self.folded.acknowledged = None,
             What::SpecChanged => self.change_spec(line),
             What::PrioritySet => self.route_says(line.at, first_word(&line.detail)),
+            What::PromisesChanged => self.live_by(line.at, &first_word(&line.detail)),
+            What::CauseResolved => self.cause_resolved(line.at, &line.detail),
             _ => {}
         }
     }

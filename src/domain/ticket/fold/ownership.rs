@@ -160,6 +160,17 @@ impl Fold<'_> {
 
     /// What the policy promises for a priority.
     pub(super) fn promised(&self, priority: &str) -> Targets {
-        self.policy.map_or_else(Targets::none, |policy| policy.targets(priority))
+        self.promises.or(self.policy).map_or_else(Targets::none, |policy| policy.targets(priority))
+    }
+
+    /// From here on the promises of another version of the policy count. The time that was used is kept.
+    pub(super) fn live_by(&mut self, at: Timestamp, revision: &str) {
+        let Some(policy) = self.subject.revisions.get(revision) else { return };
+        let before = self.promised(&self.folded.priority);
+        self.promises = Some(policy);
+        let to = self.promised(&self.folded.priority);
+        if to != before {
+            self.happened(at, Happened::Targets { to: Box::new(to), why: format!("policy edited: {revision}") });
+        }
     }
 }

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     context::Context,
     engine::numbers::NumberError,
-    index::tells,
+    index::{is_over, tells},
     island::JournalError,
     kube::{lease::Ground, meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
@@ -65,6 +65,11 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
     if fires(&seen.ticket) != fires(&ticket) || tells(&seen.ticket) != tells(&ticket) {
         // The old one too: what fired on it until now may be what held others.
         [&seen.ticket, &ticket].into_iter().for_each(|ticket| wake_those_held_by(ctx, ticket));
+    }
+    if is_over(&ticket) && !is_over(&seen.ticket) {
+        // Those that it caused are told.
+        let caused = ctx.world.read().caused_by(key);
+        caused.into_iter().for_each(|key| ctx.queues.tickets.add(key));
     }
     ctx.outbox.cancel(&plan.cancel);
     let now = ctx.clock.now();

@@ -1,16 +1,24 @@
 //! Reads what a decision about a ticket rests on.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use api::{Ticket, TicketEvent, ticket::PolicyInForce};
-use domain::{labels::Labels, routing};
+use domain::{
+    labels::Labels,
+    policy::{ApplyTo, Policy},
+    routing,
+    ticket::timeline::What,
+};
 use kube::ResourceExt;
 
 use super::{act::Error, decide::Seen};
 use crate::{
     context::Context,
     inbox::Inbox,
-    index::{World, monitors_of},
+    index::{PolicyEntry, World, monitors_of},
     kube::{lease::Ground, meta::Key},
 };
 
@@ -36,6 +44,8 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         Some(name) => ctx.revisions.read(&key.namespace, name).await?,
         None => None,
     };
+    let entry = policy.as_ref().and_then(|policy| ctx.world.read().policy(policy).cloned());
+    let (revisions, moves_to) = promises(ctx, key, &ticket, frozen.as_deref(), entry.as_ref()).await?;
     let inbox = ctx.inboxes.take(key);
     let world = ctx.world.read();
     let entry = policy.and_then(|policy| world.policy(&policy));
@@ -54,6 +64,9 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         monitors,
         overrides: live.as_deref().or(frozen.as_deref()).map(|it| world.overrides_of(it)).unwrap_or_default(),
         others: others(&world, key, &events),
+        causes: causes(&world, key, &ticket, &events),
+        revisions,
+        moves_to,
         events,
         chosen,
         frozen,
@@ -109,6 +122,48 @@ async fn choose(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<Option<Poli
     let revision = ctx.revisions.keep(&key.namespace, &entry).await?;
     let policy = Key::of(entry.object.as_ref());
     Ok(Some(PolicyInForce { namespace: policy.namespace, name: policy.name, revision }))
+}
+
+/// The versions of the policy whose promises the ticket lived by after it began, by revision; and the one it moves to,
+/// where the policy says that an edit concerns running tickets. That one is kept before anything is decided by it.
+async fn promises(
+    ctx: &Context,
+    key: &Key,
+    ticket: &Ticket,
+    frozen: Option<&Policy>,
+    entry: Option<&PolicyEntry>,
+) -> Result<(BTreeMap<String, Arc<Policy>>, Option<String>), Error> {
+    let mut revisions = BTreeMap::new();
+    let mut last = None;
+    let status = ticket.status.as_ref();
+    let moved = What::PromisesChanged.as_str();
+    for line in status.iter().flat_map(|status| &status.timeline).filter(|line| line.what == moved) {
+        let Some(name) = line.detail.split(' ').next() else { continue };
+        if let Some(policy) = ctx.revisions.read(&key.namespace, name).await? {
+            last = Some(policy.clone());
+            revisions.insert(name.to_owned(), policy);
+        }
+    }
+    let over =
+        status.and_then(|status| status.state).is_some_and(|state| domain::ticket::TicketState::from(state).is_over());
+    let live = entry.and_then(|entry| entry.compiled.as_ref()).filter(|live| live.sla.apply_to == ApplyTo::Running);
+    let (Some(entry), Some(live), Some(present), false) = (entry, live, last.as_deref().or(frozen), over) else {
+        return Ok((revisions, None));
+    };
+    if live.promises_as(present) {
+        return Ok((revisions, None));
+    }
+    let name = ctx.revisions.keep(&key.namespace, entry).await?;
+    revisions.insert(name.clone(), live.clone());
+    Ok((revisions, Some(name)))
+}
+
+/// The tickets that this one is linked to as its causes: in its spec, by events that count, and by those that may.
+fn causes(world: &World, key: &Key, ticket: &Ticket, events: &[Arc<TicketEvent>]) -> Vec<Arc<Ticket>> {
+    let counts = |event: &&Arc<TicketEvent>| event.status.as_ref().is_none_or(|status| status.accepted != Some(false));
+    let by_events = events.iter().filter(counts).filter_map(|event| event.spec.link.as_ref());
+    let names: BTreeSet<&String> = api::ticket::causes(ticket.spec.links.iter().chain(by_events)).collect();
+    names.into_iter().filter_map(|name| world.ticket(&Key::new(&*key.namespace, &**name)).cloned()).collect()
 }
 
 /// What a policy matches on: the object's labels, and queue, type, service and priority of its spec.

@@ -25,6 +25,8 @@ fn subject() -> Subject {
         began: at(0),
         has_requester: false,
         firing: false,
+        quiet_since: None,
+        revisions: BTreeMap::new(),
         spec: SpecFacts::default(),
     }
 }

@@ -219,6 +219,12 @@ impl Draft<'_> {
         self.status.alerts.as_ref().map_or(0, |alerts| alerts.firing)
     }
 
+    /// When the last of its alerts ended.
+    pub(super) fn quiet_since(&self) -> Option<Timestamp> {
+        let lines = self.status.alerts.iter().flat_map(|alerts| &alerts.list);
+        lines.filter(|line| line.state != AlertLineState::Firing).map(|line| line.since).max()
+    }
+
     fn recount(&mut self) {
         let Some(alerts) = &mut self.status.alerts else { return };
         let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing).count();

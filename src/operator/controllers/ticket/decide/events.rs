@@ -64,13 +64,18 @@ impl Draft<'_> {
         Other::Goes { has_requester: other.spec.requester.is_some() }
     }
 
-    /// Writes the verdict of each event that has none.
+    /// Writes the verdict of each event that has none, and of each whose verdict is no longer what the fold does.
+    ///
+    /// What happened earlier may come in later, and make impossible what counted so far: then the acceptance is withdrawn,
+    /// with the reason. A refusal is final, so no verdict goes back and forth.
     pub(super) fn judge(&mut self, events: &[event::TicketEvent], folded: &Folded) {
         for (event, verdict) in events.iter().zip(&folded.verdicts) {
             let Some(object) = self.seen.events.iter().find(|object| object.name_any() == event.name) else { continue };
-            if object.status.as_ref().is_some_and(|status| status.accepted.is_some()) {
+            let recorded = object.status.as_ref().filter(|status| status.accepted.is_some());
+            if recorded.is_some_and(|status| status.accepted == Some(false)) {
                 continue;
             }
+            let planned = self.creations.len();
             let (accepted, reason, standing) = match verdict {
                 Verdict::Accepted => (true, None, Standing::Ready { reason: "Accepted", message: "counts".to_owned() }),
                 Verdict::AcceptedWith(consequence) => {
@@ -78,10 +83,21 @@ impl Draft<'_> {
                     (true, Some(words.clone()), Standing::Ready { reason: "Accepted", message: words })
                 }
                 Verdict::Refused(why) => {
-                    let why = cut(why.clone(), 1_024);
+                    let withdrawn = "no longer counts, since what happened before it came in later";
+                    let why = if recorded.is_some() { format!("{withdrawn}: {why}") } else { why.clone() };
+                    let why = cut(why, 1_024);
                     (false, Some(why.clone()), Standing::Stalled { reason: "Refused", message: why })
                 }
             };
+            if recorded.is_some_and(|status| status.accepted == Some(accepted) && status.reason == reason) {
+                // What it asked for was done when that was recorded.
+                self.creations.truncate(planned);
+                continue;
+            }
+            if recorded.is_some() {
+                let to = reason.as_deref().unwrap_or("it counts");
+                self.note(true, "VerdictChanged", "Judge", cut(format!("event {}: {to}", event.name), 1_000));
+            }
             let generation = object.metadata.generation;
             let status = TicketEventStatus {
                 observed_generation: generation.unwrap_or(0),

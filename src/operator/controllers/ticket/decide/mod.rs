@@ -19,7 +19,10 @@ mod test_page;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 use api::{
     Ticket, TicketEvent,
@@ -68,6 +71,12 @@ pub(super) struct Seen {
     pub live: Option<Arc<Policy>>,
     /// Whether the policy's object is there, valid or not.
     pub policy_exists: bool,
+    /// The tickets that this one is linked to as its causes.
+    pub causes: Vec<Arc<Ticket>>,
+    /// The versions of the policy that the timeline names, and the one it moves to, by revision.
+    pub revisions: BTreeMap<String, Arc<Policy>>,
+    /// The version of the policy whose promises count from now on: it says so of running tickets.
+    pub moves_to: Option<String>,
     /// Silences that could matter, active or not.
     pub silences: Vec<Silence>,
     /// Who takes over which shift of the live policy's schedules, whenever.
@@ -139,6 +148,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.take_reports();
     draft.be_born();
     draft.take_alerts();
+    draft.take_causes();
     draft.take_people();
     draft.send_test_page();
     draft.resolve_when_quiet();
@@ -209,6 +219,13 @@ impl<'a> Draft<'a> {
     /// The frozen policy, else the live one.
     fn policy(&self) -> Option<&'a Policy> {
         self.seen.frozen.as_deref().or(self.seen.live.as_deref())
+    }
+
+    /// The version of the policy whose promises count.
+    fn promises(&self) -> Option<&'a Policy> {
+        let moved = self.timeline.iter().rev().filter(|line| line.what == What::PromisesChanged);
+        let revision = |line: &Line| self.seen.revisions.get(line.detail.split(' ').next()?);
+        moved.filter_map(revision).next().map(Arc::as_ref).or_else(|| self.policy())
     }
 
     /// People, channels, schedules and the last resort as they are now; as they were when the policy is gone.

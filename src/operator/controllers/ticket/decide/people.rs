@@ -10,7 +10,7 @@ use domain::{
         event::{self, Act, Hand, LinkTarget},
         fold::{self, Folded, Side},
         subject::{self, SpecFacts, Subject},
-        timeline::What,
+        timeline::{Line, What},
     },
 };
 use kube::ResourceExt;
@@ -65,12 +65,41 @@ impl Draft<'_> {
             began: subject::began(ticket.spec.origin.as_ref().map(|origin| origin.first_start), created),
             has_requester: ticket.spec.requester.is_some(),
             firing: self.firing() > 0,
+            quiet_since: self.quiet_since(),
+            revisions: self.seen.revisions.clone(),
             spec: SpecFacts::from(&ticket.spec),
+        }
+    }
+
+    /// What this ticket is linked to as its cause is over: once for each time that happens.
+    pub(super) fn take_causes(&mut self) {
+        if self.is_over() {
+            return;
+        }
+        for cause in &self.seen.causes {
+            let Some(status) = cause.status.as_ref().filter(|status| status.state.is_some_and(is_over)) else {
+                continue;
+            };
+            let reason = status.reason.as_deref().unwrap_or("no reason");
+            // What was merged goes on elsewhere.
+            if reason == CloseReason::Merged.as_str() {
+                continue;
+            }
+            let (name, time) = (cause.name_any(), status.reopens.unwrap_or(0) + 1);
+            let words = format!("{name} resolution {time}:");
+            let known = |line: &Line| line.what == What::CauseResolved && line.detail.starts_with(&words);
+            if !self.timeline.iter().any(known) {
+                self.note(false, "CauseResolved", "Reopen", format!("{name} is resolved: {reason}"));
+                self.line(What::CauseResolved, self.now, format!("{words} {reason}"));
+            }
         }
     }
 
     /// A change of the spec, and of the priority that the route gives, is a line before anything acts on it.
     fn record_spec(&mut self) {
+        if let Some(revision) = &self.seen.moves_to {
+            self.line(What::PromisesChanged, self.now, format!("{revision} by applyTo: Running"));
+        }
         let mut known = SpecFacts::default();
         let recorded = self.timeline.iter().filter(|line| line.what == What::SpecChanged);
         recorded.for_each(|line| known.apply(&line.detail));

@@ -111,7 +111,7 @@ impl Draft<'_> {
     /// Whom the policy names, else the assignee, else the queue's channel.
     fn who_hears(&self, mark: Mark) -> Vec<NotifyTarget> {
         let priority = self.status.priority.as_deref().unwrap_or_default();
-        let promise = self.policy().and_then(|policy| policy.sla.by_priority.get(priority));
+        let promise = self.promises().and_then(|policy| policy.sla.by_priority.get(priority));
         let named = promise.map(|promise| if mark == Mark::Due { &promise.on_breach } else { &promise.on_warn });
         if let Some(named) = named.filter(|named| !named.is_empty()) {
             return named.clone();

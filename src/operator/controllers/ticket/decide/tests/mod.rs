@@ -4,11 +4,14 @@ mod cause;
 mod clocks;
 mod eased;
 mod escalation;
+mod linked;
 mod notices;
 mod overrides;
 mod people;
 mod promises;
 mod test_page;
+mod running;
+mod verdicts;
 
 use ::kube::ResourceExt;
 use api::{
@@ -66,6 +69,9 @@ struct Desk {
     ticket: Ticket,
     events: Vec<Arc<TicketEvent>>,
     others: HashMap<String, Arc<Ticket>>,
+    causes: Vec<Arc<Ticket>>,
+    revisions: BTreeMap<String, Arc<Policy>>,
+    moves_to: Option<String>,
     chosen: Option<PolicyInForce>,
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
@@ -115,6 +121,9 @@ impl Desk {
             ticket,
             events: Vec::new(),
             others: HashMap::new(),
+            causes: Vec::new(),
+            revisions: BTreeMap::new(),
+            moves_to: None,
             chosen: None,
             frozen: Some(policy.clone()),
             live: Some(policy),
@@ -132,10 +141,30 @@ impl Desk {
 
     /// One decision at that second; what it plans is accepted by its receiver in the next one.
     fn look(&mut self, second: i64) -> &Plan {
-        let seen = Seen {
+        let seen = self.seen();
+        let plan = decide(&seen, at(second));
+        if plan.changed {
+            self.writes += 1;
+            self.ticket.status = Some(plan.status.clone());
+        }
+        for (name, status) in &plan.events {
+            let place = self.events.iter().position(|event| event.name_any() == *name).unwrap();
+            let mut event = TicketEvent::clone(&self.events[place]);
+            event.status = Some(status.clone());
+            self.events[place] = Arc::new(event);
+        }
+        self.last.insert(plan)
+    }
+
+    /// What a decision rests on now.
+    fn seen(&mut self) -> Seen {
+        Seen {
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),
             others: self.others.clone(),
+            causes: self.causes.clone(),
+            revisions: self.revisions.clone(),
+            moves_to: self.moves_to.take(),
             chosen: self.chosen.clone(),
             frozen: self.frozen.clone(),
             live: self.live.clone(),
@@ -149,19 +178,7 @@ impl Desk {
             number: self.status().number.is_none().then_some(1042),
             alerts: std::mem::take(&mut self.alerts),
             reports: std::mem::take(&mut self.reports),
-        };
-        let plan = decide(&seen, at(second));
-        if plan.changed {
-            self.writes += 1;
-            self.ticket.status = Some(plan.status.clone());
         }
-        for (name, status) in &plan.events {
-            let place = self.events.iter().position(|event| event.name_any() == *name).unwrap();
-            let mut event = TicketEvent::clone(&self.events[place]);
-            event.status = Some(status.clone());
-            self.events[place] = Arc::new(event);
-        }
-        self.last.insert(plan)
     }
 
     /// Looks whenever the decision asks for it, receivers accepting everything, up to that second.
