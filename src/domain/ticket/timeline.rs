@@ -203,7 +203,10 @@ fn join_the_last(timeline: &mut Vec<Line>, what: What) -> usize {
             let earlier = places.iter().take(places.len() - 2).filter_map(|place| timeline.get(*place));
             earlier.for_each(|line| old.apply(&line.detail));
             let mut new = old.clone();
-            [before, last].into_iter().filter_map(|place| timeline.get(*place)).for_each(|line| new.apply(&line.detail));
+            [before, last]
+                .into_iter()
+                .filter_map(|place| timeline.get(*place))
+                .for_each(|line| new.apply(&line.detail));
             if let Some(line) = timeline.get_mut(*last) {
                 line.detail = old.change_to(&new).unwrap_or_default();
             }
