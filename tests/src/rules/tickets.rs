@@ -1,6 +1,6 @@
 //! A long ticket: what its whole history costs to read again, which every look at it does.
 
-use std::{hint::black_box, time::Duration};
+use std::{collections::BTreeMap, hint::black_box, time::Duration};
 
 use domain::ticket::{
     event::{Act, Hand, TicketEvent},
@@ -21,6 +21,8 @@ pub fn bars() -> Vec<Bar> {
         began,
         has_requester: true,
         firing: false,
+        quiet_since: None,
+        revisions: BTreeMap::new(),
         spec: SpecFacts::default(),
     };
     let events: Vec<TicketEvent> = (0..MOST_EVENTS).map(|place| event(place, began)).collect();

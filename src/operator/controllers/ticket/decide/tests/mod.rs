@@ -9,8 +9,8 @@ mod notices;
 mod overrides;
 mod people;
 mod promises;
-mod test_page;
 mod running;
+mod test_page;
 mod verdicts;
 
 use ::kube::ResourceExt;
