@@ -52,7 +52,7 @@ bench: cluster build ## Start-up time, memory and API writes of the release bina
 bench-rules: build ## What each rule of support costs, one call, beside its bar
 	@cargo run --quiet --release -p tests --bin bench_rules
 
-soak: ## The rules of support over a million cases each
+soak: cluster build ## The rules over a million cases each, then crashes at the points of a thousand seeds
 	@cargo run --quiet --release -p tests --bin soak
 
 oracles: ## Fetches what the rules are compared with once, into a cache: Python libraries, Alertmanager, promtool

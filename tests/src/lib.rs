@@ -10,6 +10,9 @@
 //! | [`receiver`] | a webhook receiver with scripted answers |
 //! | [`operator`] | the binary `firstline run` as a child |
 //!
+//! [`proxy`] stands between an operator and its API server and breaks what passes; [`crash`] kills operators by
+//! schedules and counts what arrived.
+//!
 //! [`rules`] is apart from all that: it needs no server.
 //!
 //! Nothing here stands in for a part that could be run. Nothing outlives the
@@ -32,11 +35,13 @@
 
 pub mod child;
 pub mod control_plane;
+pub mod crash;
 pub mod git_server;
 pub mod mail;
 pub mod metrics;
 pub mod operator;
 pub mod ports;
+pub mod proxy;
 pub mod receiver;
 pub mod rules;
 pub mod scratch;

@@ -6,6 +6,7 @@
 #![allow(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a test of child processes measures the real clock; a missing index is a failure"
 )]
 
@@ -25,3 +26,5 @@ mod receivers;
 mod replicas;
 #[path = "faults/scene.rs"]
 mod scene;
+#[path = "faults/seeded.rs"]
+mod seeded;

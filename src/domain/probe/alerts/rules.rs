@@ -21,10 +21,15 @@ const DAY: i64 = 86_400;
 type Ruling = (Wanted, &'static str);
 
 /// What becomes of every alert that the monitor may raise. An alert that is not named is not the monitor's any more.
+///
+/// What an earlier process has stored keeps an alert; only what this one has seen itself makes one fire: the trouble may
+/// have ended, and its ticket may say so, after the state was stored last.
 pub fn decide(facts: &Facts<'_>, now: Timestamp) -> Vec<Decision> {
     let now = whole_seconds(now);
     let mut decisions = Vec::with_capacity(Name::ALL.len() + 2 * facts.monitor.slos.len());
     let mut rule = |name, slo, severity, (wanted, why): Ruling| {
+        let unseen = facts.latest.is_none() && matches!(wanted, Wanted::Fire(_));
+        let (wanted, why) = if unseen { keep("this process has not looked yet") } else { (wanted, why) };
         decisions.push(Decision { id: Id { name, slo, severity }, wanted, why });
     };
     rule(Name::MonitorDown, None, facts.monitor.severity, held(facts).unwrap_or_else(|| down(facts)));
@@ -74,7 +79,11 @@ fn down(facts: &Facts<'_>) -> Ruling {
         let summary = format!("{} is down", facts.monitor.service);
         fire(facts.verdict.since(), summary, facts.verdict.message().to_owned(), why)
     };
+    let failed = facts.latest.is_some_and(|look| look.failure.is_some());
     match facts.verdict.state() {
+        State::Down | State::Flapping if facts.verdict.is_down() && !failed => {
+            keep("it was down, and answered just now")
+        }
         State::Down => fires("it is down"),
         // One that flaps and is down just now may have been up when the flapping began: it must page.
         State::Flapping if facts.verdict.is_down() => fires("it flaps and is down now"),

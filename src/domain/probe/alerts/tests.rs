@@ -230,7 +230,17 @@ fn a_restart_ends_nothing_before_this_process_has_seen_enough(#[case] looks: &st
 fn a_restart_fires_again_what_is_still_the_case() {
     let mut watch = Watch::new(Vec::new()).see("..xxx");
     watch.firing.clear();
-    assert_eq!(watch.restart().fires(), "MonitorDown", "the ticket was deleted, and the status says Down");
+    let watch = watch.restart();
+    assert_eq!(watch.fires(), "", "it may have recovered, and its ticket may say so, after the status was written");
+    assert_eq!(watch.see("x").fires(), "MonitorDown", "the ticket was deleted, and it is still down");
+}
+
+#[test]
+fn a_recovery_of_which_only_the_ticket_knows_pages_nobody_after_a_restart() {
+    let mut watch = Watch::new(Vec::new()).see("..xxx");
+    watch.firing.clear();
+    let watch = watch.restart().see("..");
+    assert_eq!(watch.story(), "+MonitorDown");
 }
 
 #[test]

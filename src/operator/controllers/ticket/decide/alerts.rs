@@ -91,6 +91,7 @@ impl Draft<'_> {
         let resolved = self.status.state == Some(api::ticket::TicketState::Resolved);
         if resolved {
             self.line(What::Reopened, alert.at, alert.label("alertname"));
+            self.withdraw_the_end();
             self.note(true, "Reopened", "Reopen", format!("{} fires again", alert.title()));
             self.choose_route(severity);
             let cycle = self.chain.take().map_or(0, |chain| chain.cycle);
@@ -101,6 +102,7 @@ impl Draft<'_> {
             }
         } else {
             self.line(What::Refired, alert.at, alert.label("alertname"));
+            self.withdraw_the_end();
             self.note(true, "Refired", "Refire", format!("{} fires again", alert.title()));
             if self.chain.is_some() {
                 self.tell_chain(Event::Refire { at: alert.at });

@@ -124,6 +124,12 @@ impl Draft<'_> {
         self.supersede(|n| n.kind == NotificationKind::Page);
     }
 
+    /// That it was over is no news any more when it fires again before everybody has heard of it: after the new page it
+    /// would read as its end.
+    pub(super) fn withdraw_the_end(&mut self) {
+        self.supersede(|n| n.kind == NotificationKind::Resolved);
+    }
+
     fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
             notification.state = NotificationState::Superseded;

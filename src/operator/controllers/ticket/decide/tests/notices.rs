@@ -63,3 +63,16 @@ fn an_inhibited_ticket_tells_nobody_until_its_cause_has_been_gone_for_a_minute()
     let told = desk.status().notices[0].last_at.unwrap();
     assert_eq!(told, at(260));
 }
+
+#[test]
+fn that_it_is_over_is_not_said_any_more_once_it_fires_again() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 10);
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.look(20);
+    assert!(desk.told().contains(&"resolved ada by chat: Planned".to_owned()), "{:?}", desk.told());
+    desk.alert("page", AlertState::Firing, 25);
+    desk.look(25);
+    assert!(desk.told().contains(&"resolved ada by chat: Superseded".to_owned()), "{:?}", desk.told());
+    assert_eq!(desk.last.as_ref().unwrap().cancel.len(), 1, "the receiver is not told either");
+}

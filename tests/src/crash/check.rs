@@ -1,0 +1,284 @@
+//! The promises, as functions over what was seen from outside and what the tickets say in the end. Pure.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde_json::Value;
+
+use super::{
+    ledger::{Ledger, Receipt},
+    schedule::{Schedule, Script},
+};
+
+/// What a page may come late, time without a leader apart: it is planned to the whole second, a new leader lists
+/// everything first, and many operators share two cores.
+const LATENESS: Duration = Duration::from_secs(8);
+
+/// Counts of one seed, or of all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Operators that were killed.
+    pub kills: u64,
+    /// Messages that tickets say were accepted.
+    pub expected: u64,
+    /// Messages that arrived, repeats included.
+    pub received: u64,
+    /// Messages that are accepted by the ticket's word and never arrived, or never ended.
+    pub lost: u64,
+    /// Arrivals of an id after its first.
+    pub repeats: u64,
+    /// The worst lateness of a page, time without a leader apart.
+    pub lateness: Duration,
+    /// The same with it.
+    pub lateness_in_all: Duration,
+}
+
+impl Summary {
+    /// Adds another seed's.
+    pub fn add(&mut self, other: &Self) {
+        self.kills += other.kills;
+        self.expected += other.expected;
+        self.received += other.received;
+        self.lost += other.lost;
+        self.repeats += other.repeats;
+        self.lateness = self.lateness.max(other.lateness);
+        self.lateness_in_all = self.lateness_in_all.max(other.lateness_in_all);
+    }
+}
+
+/// Whether nothing more will be tried for a notification.
+pub fn is_finished(notification: &Value) -> bool {
+    matches!(notification["state"].as_str(), Some("Accepted" | "Delivered" | "Failed" | "Superseded"))
+}
+
+/// Every promise over one seed: the counts, and what was broken in words.
+pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Schedule) -> (Summary, Vec<String>) {
+    let mut broken = ledger.trouble.clone();
+    let planned: Vec<&Value> =
+        tickets.iter().filter_map(|ticket| ticket["status"]["notifications"].as_array()).flatten().collect();
+    let arrived = by_id(&ledger.receipts);
+    let mut summary = Summary {
+        kills: ledger.kills.len() as u64,
+        received: ledger.receipts.len() as u64,
+        repeats: (ledger.receipts.len() - arrived.len()) as u64,
+        ..Summary::default()
+    };
+    for notification in &planned {
+        let (id, state) = (text(&notification["id"]), text(&notification["state"]));
+        match state {
+            "Accepted" => {
+                summary.expected += 1;
+                if !arrived.contains_key(id) {
+                    summary.lost += 1;
+                    broken.push(format!("lost: the ticket says Accepted, and it never arrived: {notification}"));
+                }
+            }
+            "Superseded" => {}
+            _ => {
+                summary.lost += 1;
+                broken.push(format!("not ended: {notification}"));
+            }
+        }
+    }
+    broken.extend(unplanned(&arrived, &planned));
+    broken.extend(twice_planned(tickets));
+    for (id, receipts) in &arrived {
+        broken.extend(too_often(id, receipts, ledger));
+    }
+    broken.extend(states(tickets, events, schedule));
+    for notification in planned.iter().filter(|n| n["kind"] == "page") {
+        let Some(first) = arrived.get(text(&notification["id"])).and_then(|all| all.first()) else { continue };
+        let (late, without_downtime) = lateness(first, &notification["plannedAt"], ledger);
+        summary.lateness_in_all = summary.lateness_in_all.max(late);
+        summary.lateness = summary.lateness.max(without_downtime);
+        // A refused message is tried again after one, then two seconds.
+        if without_downtime > LATENESS + Duration::from_secs(3) * ledger.refused {
+            broken.push(format!("late by {without_downtime:?} beside the time without a leader: {notification}"));
+        }
+    }
+    (summary, broken)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn by_id(receipts: &[Receipt]) -> BTreeMap<&str, Vec<&Receipt>> {
+    let mut all: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();
+    for receipt in receipts {
+        all.entry(&receipt.id).or_default().push(receipt);
+    }
+    all
+}
+
+/// Nothing is sent that no ticket lists.
+fn unplanned(arrived: &BTreeMap<&str, Vec<&Receipt>>, planned: &[&Value]) -> Vec<String> {
+    let known: BTreeSet<&str> = planned.iter().map(|notification| text(&notification["id"])).collect();
+    let strange = arrived.iter().filter(|(id, _)| !known.contains(*id));
+    strange.map(|(id, all)| format!("{id} arrived and is on no ticket: {:?}", all[0])).collect()
+}
+
+/// One thing to say is one id.
+fn twice_planned(tickets: &[Value]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for ticket in tickets {
+        let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+        for n in ticket["status"]["notifications"].as_array().into_iter().flatten() {
+            let parts = ["kind", "cycle", "step", "person", "channel", "rule", "sequence"];
+            let what = parts.map(|part| n[part].to_string()).join(" ");
+            if let Some(other) = seen.insert(what, text(&n["id"])) {
+                broken.push(format!("two ids for one thing to say: {other} and {n}"));
+            }
+        }
+    }
+    broken
+}
+
+/// An id comes again only when the operator was killed in between, and never once its outcome was durable.
+fn too_often(id: &str, receipts: &[&Receipt], ledger: &Ledger) -> Vec<String> {
+    let mut broken = Vec::new();
+    for pair in receipts.windows(2) {
+        let [earlier, later] = pair else { continue };
+        if !ledger.kills.iter().any(|kill| kill.at >= earlier.at && kill.at <= later.at) {
+            broken.push(format!("{id} arrived again without a crash in between: {earlier:?}, {later:?}"));
+        }
+        if let Some(durable) = ledger.durable.get(id).filter(|durable| **durable < later.at) {
+            broken.push(format!("{id} arrived again after its outcome was durable at {durable:?}: {later:?}"));
+        }
+    }
+    broken
+}
+
+/// How late a page was, and how late beside the time in which nobody led.
+fn lateness(first: &Receipt, planned: &Value, ledger: &Ledger) -> (Duration, Duration) {
+    let planned: Option<jiff::Timestamp> = text(planned).parse().ok();
+    let Some(planned) = planned.map(SystemTime::from) else { return (Duration::MAX, Duration::MAX) };
+    let late = first.at.duration_since(planned.max(UNIX_EPOCH)).unwrap_or_default();
+    (late, late.saturating_sub(ledger.leaderless(planned, first.at)))
+}
+
+/// What each ticket and each act has come to.
+fn states(tickets: &[Value], events: &[Value], schedule: &Schedule) -> Vec<String> {
+    let mut broken = Vec::new();
+    let numbers: BTreeSet<String> = tickets.iter().map(|ticket| ticket["status"]["number"].to_string()).collect();
+    if numbers.len() != tickets.len() {
+        broken.push(format!("{} tickets share the numbers {numbers:?}", tickets.len()));
+    }
+    for (place, (script, _)) in schedule.incidents.iter().enumerate() {
+        let service = format!("service-{place}");
+        let own: Vec<&Value> = tickets.iter().filter(|t| t["metadata"]["labels"]["service"] == *service).collect();
+        let [ticket] = own.as_slice() else {
+            broken.push(format!("{service} ({script:?}) has {} tickets", own.len()));
+            continue;
+        };
+        let status = &ticket["status"];
+        let by = match script {
+            Script::Acknowledged | Script::Relapsed => "ada",
+            Script::Escalated => "bob",
+            Script::Repeated | Script::Noticed => "",
+        };
+        if status["state"] != "Resolved" || status["reason"] != "Recovered" || status["alerts"]["firing"] != 0 {
+            broken.push(format!("{service} ({script:?}) is not Resolved as Recovered: {status}"));
+        }
+        if text(&status["escalation"]["acknowledgedBy"]) != by {
+            broken.push(format!("{service} ({script:?}) was to be acknowledged by {by:?}: {}", status["escalation"]));
+        }
+    }
+    let refused = events.iter().filter(|event| event["status"]["accepted"] != true);
+    broken.extend(refused.map(|event| format!("an act was not accepted: {event}")));
+    broken
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::crash::ledger::Killed;
+
+    fn at(second: u64) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(second)
+    }
+
+    fn receipt(id: &str, second: u64) -> Receipt {
+        let text = |word: &str| word.to_owned();
+        Receipt {
+            id: text(id),
+            kind: text("page"),
+            person: text("ada"),
+            service: text("service-0"),
+            ticket: text("inc-a"),
+            uid: text("u"),
+            at: at(second),
+        }
+    }
+
+    fn killed(second: u64) -> Killed {
+        Killed { at: at(second), point: "anywhere".to_owned(), led: true }
+    }
+
+    fn ticket(notifications: Value) -> Value {
+        json!({
+            "metadata": {"labels": {"service": "service-0"}},
+            "status": {"number": 1, "state": "Resolved", "reason": "Recovered", "alerts": {"firing": 0},
+                "escalation": {"acknowledgedBy": "ada"}, "notifications": notifications},
+        })
+    }
+
+    fn page(id: &str, state: &str) -> Value {
+        json!({"id": id, "kind": "page", "cycle": 1, "step": 1, "rule": 1, "sequence": 0, "person": "ada",
+            "channel": "ada-hook", "state": state, "plannedAt": "1970-01-01T00:00:10Z"})
+    }
+
+    fn broken(ledger: &Ledger, notifications: Value) -> Vec<String> {
+        let incidents = vec![(Script::Acknowledged, Duration::ZERO)];
+        let schedule = Schedule { incidents, ..Schedule::of(1) };
+        check(ledger, &[ticket(notifications)], &[], &schedule).1
+    }
+
+    fn one(found: &[String], words: &str) {
+        assert!(found.len() == 1 && found[0].contains(words), "expected {words:?}, found {found:?}");
+    }
+
+    #[test]
+    fn what_arrived_once_breaks_nothing() {
+        let ledger = Ledger { receipts: vec![receipt("a", 11)], ..Ledger::default() };
+        assert_eq!(broken(&ledger, json!([page("a", "Accepted")])), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn what_never_arrived_is_lost_and_what_never_ended_too() {
+        one(&broken(&Ledger::default(), json!([page("a", "Accepted")])), "lost");
+        one(&broken(&Ledger::default(), json!([page("a", "Planned")])), "not ended");
+    }
+
+    #[test]
+    fn a_repeat_needs_a_crash_before_the_outcome_was_durable() {
+        let receipts = vec![receipt("a", 11), receipt("a", 16)];
+        let twice = Ledger { receipts, ..Ledger::default() };
+        let planned = json!([page("a", "Accepted")]);
+        one(&broken(&twice, planned.clone()), "without a crash");
+        let crashed = Ledger { kills: vec![killed(12)], ..twice };
+        assert_eq!(broken(&crashed, planned.clone()), [] as [&str; 0]);
+        let durable = Ledger { durable: [("a".to_owned(), at(12))].into(), ..crashed };
+        one(&broken(&durable, planned), "durable");
+    }
+
+    #[test]
+    fn what_no_ticket_lists_and_what_has_two_ids_is_found() {
+        let ledger = Ledger { receipts: vec![receipt("a", 11), receipt("b", 11)], ..Ledger::default() };
+        one(&broken(&ledger, json!([page("a", "Accepted")])), "on no ticket");
+        one(&broken(&ledger, json!([page("a", "Accepted"), page("b", "Accepted")])), "two ids");
+    }
+
+    #[test]
+    fn time_without_a_leader_excuses_lateness_and_nothing_else_does() {
+        let late = Ledger { receipts: vec![receipt("a", 40)], ..Ledger::default() };
+        let planned = json!([page("a", "Accepted")]);
+        one(&broken(&late, planned.clone()), "late by 30s");
+        let excused = Ledger { kills: vec![killed(9)], leaders: vec![at(38)], ..late };
+        assert_eq!(broken(&excused, planned), [] as [&str; 0]);
+    }
+}

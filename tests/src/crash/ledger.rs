@@ -1,0 +1,64 @@
+//! What was seen from outside while a seed ran: kills, leaders, receipts, and which outcomes became durable.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime},
+};
+
+/// One message that a receiver took.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// `webhook-id`.
+    pub id: String,
+    /// `page`, `notice`, `update`, `resolved`.
+    pub kind: String,
+    /// Who it is for, by the address it came to.
+    pub person: String,
+    /// The service it is about.
+    pub service: String,
+    /// The ticket's name.
+    pub ticket: String,
+    /// The ticket's uid.
+    pub uid: String,
+    /// When.
+    pub at: SystemTime,
+}
+
+/// An operator that ended.
+#[derive(Debug, Clone)]
+pub struct Killed {
+    /// When.
+    pub at: SystemTime,
+    /// At which point.
+    pub point: String,
+    /// Whether it led.
+    pub led: bool,
+}
+
+/// Everything that was seen.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// In order.
+    pub receipts: Vec<Receipt>,
+    /// In order.
+    pub kills: Vec<Killed>,
+    /// When an operator took the lease.
+    pub leaders: Vec<SystemTime>,
+    /// When a ticket's status with the outcome Accepted of an id was answered by the API server.
+    pub durable: HashMap<String, SystemTime>,
+    /// Messages that were refused with 503.
+    pub refused: u32,
+    /// What went wrong with the run itself.
+    pub trouble: Vec<String>,
+}
+
+impl Ledger {
+    /// How much of a span nobody led: from the kill of a leader to the next one's lease.
+    pub fn leaderless(&self, from: SystemTime, to: SystemTime) -> Duration {
+        let gaps = self.kills.iter().filter(|kill| kill.led).map(|kill| {
+            let next = self.leaders.iter().copied().filter(|at| *at > kill.at).min().unwrap_or(to);
+            (kill.at.max(from), next.min(to))
+        });
+        gaps.map(|(begin, end)| end.duration_since(begin).unwrap_or_default()).sum()
+    }
+}

@@ -1,0 +1,137 @@
+//! Crashes by seed: the real operator, killed by SIGKILL at named points of its dealings with the API server and with
+//! receivers, while several incidents run; then everything that arrived is counted.
+//!
+//! Nothing in the product knows of it. A [`proxy`](crate::proxy) stands between each operator and the API server and a
+//! receiver takes what it sends; both can kill before or after a call, a send or a receipt. A seed gives a
+//! [`Schedule`]: which points, at which occurrence, how many kills, one replica or two, which incidents, and how often
+//! receivers refuse first. Seeds run side by side on one control plane, each in a namespace of its own, which is all
+//! that its operator sees.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`schedule`] | from a seed to what happens |
+//! | `ground` | what all seeds share: control plane, receiver and probed services |
+//! | `reaper` | kills at the points, starts again, writes the ledger |
+//! | `story` | people and services: breaks, acknowledges, repairs, and waits for what must come |
+//! | [`check`] | the promises, as functions over ledger and tickets |
+
+pub mod check;
+mod ground;
+pub mod ledger;
+mod reaper;
+pub mod schedule;
+mod story;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use tokio::{sync::Semaphore, task::JoinSet};
+
+pub use self::{check::Summary, ground::Ground, schedule::Schedule};
+
+/// What all seeds came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// Seeds that ran.
+    pub seeds: u64,
+    /// The sum over all seeds.
+    pub total: Summary,
+    /// Seeds that broke a promise, and which.
+    pub broken: BTreeMap<u64, Vec<String>>,
+    /// Kills by point.
+    pub points: BTreeMap<String, u64>,
+    /// How long all took.
+    pub took: Duration,
+}
+
+impl Report {
+    /// How often promises were broken.
+    pub fn holds(&self) -> bool {
+        self.broken.is_empty()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = &self.total;
+        let rows: [(&str, String); 8] = [
+            ("seeds", self.seeds.to_string()),
+            ("kills", total.kills.to_string()),
+            ("messages planned on tickets and not withdrawn", total.expected.to_string()),
+            ("messages received, repeats included", total.received.to_string()),
+            ("lost", total.lost.to_string()),
+            ("repeats, each with the same id after a kill", total.repeats.to_string()),
+            ("worst lateness of a page, downtime apart", format!("{:.1?}", total.lateness)),
+            ("worst lateness of a page, downtime included", format!("{:.1?}", total.lateness_in_all)),
+        ];
+        for (what, value) in rows {
+            writeln!(f, "{what:<64} {value:>14}")?;
+        }
+        for (point, kills) in &self.points {
+            writeln!(f, "  killed {point:<55} {kills:>14}")?;
+        }
+        for (seed, why) in &self.broken {
+            writeln!(
+                f,
+                "seed {seed} broke a promise; again with: FIRSTLINE_SEEDS={seed} cargo test -p tests --test faults seeded -- --nocapture"
+            )?;
+            writeln!(f, "  {}", Schedule::of(*seed))?;
+            for line in why {
+                writeln!(f, "  {line}")?;
+            }
+        }
+        write!(f, "  crashes took {:.1?}", self.took)
+    }
+}
+
+/// Runs these seeds, so many side by side.
+///
+/// # Errors
+/// When the ground cannot be prepared. A broken promise is in the report.
+pub async fn run(seeds: impl IntoIterator<Item = u64>, side_by_side: usize) -> Result<Report> {
+    let began = Instant::now();
+    let ground = Arc::new(Ground::build().await?);
+    let (places, mut running) = (Arc::new(Semaphore::new(side_by_side)), JoinSet::new());
+    for seed in seeds {
+        let (ground, places) = (ground.clone(), places.clone());
+        running.spawn(async move {
+            let _place = places.acquire_owned().await;
+            (seed, story::run(&ground, Schedule::of(seed)).await)
+        });
+    }
+    let mut report = Report::default();
+    while let Some(ended) = running.join_next().await {
+        let (seed, outcome) = ended?;
+        report.seeds += 1;
+        report.total.add(&outcome.summary);
+        for point in outcome.points {
+            *report.points.entry(point).or_default() += 1;
+        }
+        if !outcome.broken.is_empty() {
+            eprintln!("seed {seed}: {}", outcome.broken.join("\n  "));
+            report.broken.insert(seed, outcome.broken);
+        }
+    }
+    report.took = began.elapsed();
+    Ok(report)
+}
+
+/// Seeds as `FIRSTLINE_SEEDS` names them: `17`, `1-40`, `3,5,8`.
+///
+/// # Errors
+/// When it is none of these.
+pub fn seeds(text: &str) -> Result<Vec<u64>> {
+    let mut all = Vec::new();
+    for part in text.split(',') {
+        match part.split_once('-') {
+            Some((first, last)) => all.extend(first.trim().parse::<u64>()?..=last.trim().parse()?),
+            None => all.push(part.trim().parse()?),
+        }
+    }
+    Ok(all)
+}

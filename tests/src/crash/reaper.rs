@@ -1,0 +1,269 @@
+//! Kills at the points of a schedule, starts again what was killed, and writes down what it sees.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, OnceLock},
+    time::{Duration, SystemTime},
+};
+
+use axum::{body::Bytes, http::HeaderMap, response::Response};
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+use super::{
+    ledger::{Killed, Ledger, Receipt},
+    schedule::{Point, Schedule},
+};
+use crate::{
+    operator::{Operator, Setup},
+    proxy::{Call, Fault, Interceptor},
+    serve::{cut, status},
+};
+
+/// One seed's operators and what was seen of them.
+pub(super) struct Reaper {
+    schedule: Schedule,
+    ledger: Mutex<Ledger>,
+    /// How many kills have happened, and how often the next one's point was met since.
+    cursor: Mutex<(usize, u32)>,
+    setups: OnceLock<Vec<Setup>>,
+    operators: Mutex<Vec<Option<Operator>>>,
+    /// The replica that wrote the lease last.
+    leader: Mutex<Option<usize>>,
+    restart: mpsc::UnboundedSender<usize>,
+    refusals: Mutex<u32>,
+    broken: Mutex<BTreeSet<String>>,
+}
+
+/// The eye of one replica's proxy.
+pub(super) struct Eye {
+    pub(super) reaper: Arc<Reaper>,
+    pub(super) replica: usize,
+}
+
+impl Reaper {
+    pub(super) fn new(schedule: Schedule) -> (Arc<Self>, mpsc::UnboundedReceiver<usize>) {
+        let (restart, restarts) = mpsc::unbounded_channel();
+        let refusals = Mutex::new(schedule.refusals);
+        let operators = Mutex::new((0..schedule.replicas).map(|_| None).collect());
+        let reaper = Self {
+            schedule,
+            ledger: Mutex::default(),
+            cursor: Mutex::default(),
+            setups: OnceLock::new(),
+            operators,
+            leader: Mutex::default(),
+            restart,
+            refusals,
+            broken: Mutex::default(),
+        };
+        (Arc::new(reaper), restarts)
+    }
+
+    /// Starts every replica, and from then on each that was killed, until dropped.
+    pub(super) async fn keep_alive(self: Arc<Self>, setups: Vec<Setup>, mut restarts: mpsc::UnboundedReceiver<usize>) {
+        let all = setups.len();
+        let _ = self.setups.set(setups);
+        (0..all).for_each(|replica| self.start(replica));
+        loop {
+            let restart = tokio::time::timeout(Duration::from_millis(200), restarts.recv()).await;
+            match restart {
+                Ok(Some(replica)) => {
+                    tokio::time::sleep(self.schedule.pause * 10).await;
+                    self.start(replica);
+                }
+                Ok(None) => return,
+                Err(_) => self.bury(),
+            }
+        }
+    }
+
+    fn start(&self, replica: usize) {
+        let Some(setup) = self.setups.get().and_then(|all| all.get(replica)) else { return };
+        match setup.start() {
+            Ok(operator) => self.operators.lock()[replica] = Some(operator),
+            Err(error) => self.ledger.lock().trouble.push(format!("an operator did not start: {error:#}")),
+        }
+    }
+
+    /// Operators that ended by themselves: one that lost its lease does so on purpose and is started again.
+    fn bury(&self) {
+        let mut operators = self.operators.lock();
+        for (replica, place) in operators.iter_mut().enumerate() {
+            let Some(operator) = place.take_if(|operator| !operator.is_running()) else { continue };
+            let tail = operator.tail();
+            if !tail.contains("another replica has taken the lease") {
+                self.ledger.lock().trouble.push(format!("an operator ended by itself; {tail}"));
+            }
+            self.note_end(replica, "by itself: its lease was taken");
+            let _ = self.restart.send(replica);
+        }
+    }
+
+    fn note_end(&self, replica: usize, point: &str) {
+        let led = self.leader.lock().take_if(|leader| *leader == replica).is_some();
+        self.ledger.lock().kills.push(Killed { at: SystemTime::now(), point: point.to_owned(), led });
+    }
+
+    /// Kills when it is this point's turn; says whether it did.
+    fn strike(&self, point: Point, replica: usize) -> bool {
+        self.is_turn(point, replica) && self.kill(point, replica)
+    }
+
+    fn is_turn(&self, point: Point, replica: usize) -> bool {
+        let mut cursor = self.cursor.lock();
+        let Some(next) = self.schedule.kills.get(cursor.0).filter(|next| next.point == point) else { return false };
+        if self.operators.lock()[replica].is_none() {
+            return false;
+        }
+        cursor.1 += 1;
+        if cursor.1 < next.occurrence {
+            return false;
+        }
+        *cursor = (cursor.0 + 1, 0);
+        true
+    }
+
+    fn kill(&self, point: Point, replica: usize) -> bool {
+        let Some(operator) = self.operators.lock()[replica].take() else { return false };
+        operator.kill9();
+        self.note_end(replica, &point.to_string());
+        let _ = self.restart.send(replica);
+        true
+    }
+
+    fn leader(&self) -> usize {
+        self.leader.lock().unwrap_or(0)
+    }
+
+    /// What one of the receivers of this seed does with a message.
+    pub(super) fn receive(self: &Arc<Self>, person: &str, headers: &HeaderMap, body: &Bytes) -> Response {
+        {
+            let mut refusals = self.refusals.lock();
+            if *refusals > 0 {
+                *refusals -= 1;
+                self.ledger.lock().refused += 1;
+                return status(503, "not now\n");
+            }
+        }
+        let data = serde_json::from_slice::<Value>(body).map(|mut body| body["data"].take()).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        self.ledger.lock().receipts.push(Receipt {
+            id: headers.get("webhook-id").and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned(),
+            kind: text(&data["kind"]),
+            person: person.to_owned(),
+            service: text(&data["labels"]["service"]),
+            ticket: text(&data["ticket"]),
+            uid: text(&data["ticketUid"]),
+            at: SystemTime::now(),
+        });
+        if self.strike(Point::Received, self.leader()) {
+            return cut();
+        }
+        if self.is_turn(Point::Answered, self.leader()) {
+            let (reaper, replica) = (self.clone(), self.leader());
+            tokio::spawn(async move {
+                tokio::time::sleep(reaper.schedule.pause).await;
+                reaper.kill(Point::Answered, replica);
+            });
+        }
+        status(200, "")
+    }
+
+    /// Breaks or repairs a service.
+    pub(super) fn set_broken(&self, service: &str, broken: bool) {
+        let mut all = self.broken.lock();
+        if broken {
+            all.insert(service.to_owned());
+        } else {
+            all.remove(service);
+        }
+    }
+
+    /// What a probe of a service finds.
+    pub(super) fn health(&self, service: &str) -> Response {
+        if self.broken.lock().contains(service) { status(500, "broken on purpose\n") } else { status(200, "ok\n") }
+    }
+
+    /// What was received about a service, repeats left out.
+    pub(super) fn distinct(&self, service: &str, person: &str, kind: &str) -> Vec<Receipt> {
+        let mut ids = BTreeSet::new();
+        let ledger = self.ledger.lock();
+        let about = ledger.receipts.iter().filter(|r| r.service == service && r.person == person && r.kind == kind);
+        about.filter(|receipt| ids.insert(receipt.id.clone())).cloned().collect()
+    }
+
+    pub(super) fn ledger(&self) -> Ledger {
+        self.ledger.lock().clone()
+    }
+
+    /// The log of every start of every replica.
+    pub(super) fn logs(&self) -> String {
+        self.setups.get().into_iter().flatten().map(Setup::logs).collect()
+    }
+
+    /// Ends every operator.
+    pub(super) fn end(&self) {
+        self.operators.lock().iter_mut().for_each(|place| drop(place.take()));
+    }
+}
+
+/// The point's name of a call; `None` for calls that are none.
+fn resource(call: &Call) -> Option<&'static str> {
+    let all = [
+        "tickets",
+        "tickets/status",
+        "ticketevents/status",
+        "controllerrevisions",
+        "configmaps",
+        "svcmonitors/status",
+        "leases",
+        "secrets",
+        "events",
+    ];
+    let found = all.into_iter().find(|name| *name == call.resource)?;
+    (call.is_write() || found == "secrets").then_some(found)
+}
+
+impl Interceptor for Eye {
+    fn before(&self, call: &Call) -> Fault {
+        match resource(call) {
+            Some(name) if self.reaper.strike(Point::Before(name), self.replica) => Fault::Cut,
+            _ => Fault::Pass,
+        }
+    }
+
+    fn after(&self, call: &Call, code: u16) -> Fault {
+        let Some(name) = resource(call) else { return Fault::Pass };
+        if (200..300).contains(&code) {
+            self.note(call, name);
+        }
+        if self.reaper.strike(Point::After(name), self.replica) { Fault::Cut } else { Fault::Pass }
+    }
+}
+
+impl Eye {
+    /// Who leads, and which outcomes are durable now.
+    fn note(&self, call: &Call, name: &str) {
+        let now = SystemTime::now();
+        match name {
+            "leases" => {
+                let before = self.reaper.leader.lock().replace(self.replica);
+                if before != Some(self.replica) {
+                    self.reaper.ledger.lock().leaders.push(now);
+                }
+            }
+            "tickets/status" => {
+                let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+                let all = body["status"]["notifications"].as_array().cloned().unwrap_or_default();
+                let mut ledger = self.reaper.ledger.lock();
+                for accepted in all.iter().filter(|n| n["state"] == "Accepted") {
+                    let id = accepted["id"].as_str().unwrap_or_default().to_owned();
+                    ledger.durable.entry(id).or_insert(now);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! One seed from beginning to end: services break, people act, and what must come is waited for.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use futures::future::try_join_all;
+use kube::Client;
+use serde_json::{Value, json};
+
+use super::{
+    check::{self, Summary},
+    ground::{self, Ground},
+    ledger::Receipt,
+    reaper::{Eye, Reaper},
+    schedule::{Schedule, Script},
+};
+use crate::{eventually, operator::Setup, proxy::Proxy};
+
+/// Until a message has come: four crashes, each with the old leader's lease and a start on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// Between two looks at the tickets.
+const LOOK: Duration = Duration::from_millis(300);
+/// What comes too often comes soon: how long is listened after the end.
+const LISTEN: Duration = Duration::from_millis(1_500);
+
+/// What a seed came to.
+pub(super) struct Outcome {
+    pub(super) summary: Summary,
+    /// The point of each kill.
+    pub(super) points: Vec<String>,
+    /// Promises that were broken; empty: none.
+    pub(super) broken: Vec<String>,
+}
+
+/// Lives through a schedule.
+pub(super) async fn run(ground: &Ground, schedule: Schedule) -> Outcome {
+    let namespace = crate::unique_name(&format!("seed-{}", schedule.seed));
+    let (reaper, restarts) = Reaper::new(schedule.clone());
+    let seed = Seed { ground, namespace, reaper: reaper.clone() };
+    let lived = seed.live(&schedule, restarts).await;
+    let tickets = seed.list("tickets").await.unwrap_or_default();
+    let events = seed.list("ticketevents").await.unwrap_or_default();
+    reaper.end();
+    ground.leave(&seed.namespace);
+    let ledger = reaper.ledger();
+    let (summary, mut broken) = check::check(&ledger, &tickets, &events, &schedule);
+    if let Err(error) = lived {
+        broken.insert(0, format!("{error:#}"));
+    }
+    if !broken.is_empty() {
+        let path = crate::scratch::root().join(format!("{}.txt", seed.namespace));
+        let tickets = serde_json::to_string_pretty(&tickets).unwrap_or_default();
+        let _ = std::fs::write(&path, format!("{schedule}\n{ledger:#?}\n{tickets}\n{}", reaper.logs()));
+        broken.push(format!("ledger, tickets and logs are in {}", path.display()));
+    }
+    Outcome { summary, points: ledger.kills.into_iter().map(|kill| kill.point).collect(), broken }
+}
+
+struct Seed<'a> {
+    ground: &'a Ground,
+    namespace: String,
+    reaper: Arc<Reaper>,
+}
+
+impl Seed<'_> {
+    async fn live(&self, schedule: &Schedule, restarts: tokio::sync::mpsc::UnboundedReceiver<usize>) -> Result<()> {
+        let services: Vec<(String, &str)> = (0..)
+            .zip(&schedule.incidents)
+            .map(|(place, (script, _))| {
+                (format!("service-{place}"), if *script == Script::Noticed { "ticket" } else { "page" })
+            })
+            .collect();
+        self.ground.furnish(&self.namespace, &services).await?;
+        self.ground.enter(&self.namespace, self.reaper.clone());
+        let (mut proxies, mut setups) = (Vec::new(), Vec::new());
+        for replica in 0..schedule.replicas {
+            let eye = Arc::new(Eye { reaper: self.reaper.clone(), replica });
+            let proxy = Proxy::start(&self.ground.stage.plane, Some(&self.namespace), eye).await?;
+            setups.push(self.setup(&proxy, replica)?);
+            proxies.push(proxy);
+        }
+        let keeping = self.reaper.clone().keep_alive(setups, restarts);
+        let telling = async {
+            let incidents = schedule.incidents.iter().zip(&services);
+            try_join_all(incidents.map(|((script, after), (service, _))| self.incident(*script, service, *after)))
+                .await?;
+            self.settled(services.len()).await
+        };
+        tokio::select! {
+            () = keeping => anyhow::bail!("nobody starts operators any more"),
+            told = telling => told,
+        }
+    }
+
+    fn setup(&self, proxy: &Proxy, replica: usize) -> Result<Setup> {
+        let kubeconfig = proxy.kubeconfig(&self.ground.kubeconfig)?;
+        let name = format!("{}-{replica}", self.namespace);
+        let data = crate::scratch::folder(&format!("data-{name}"));
+        Ok(Setup::new(&name, &kubeconfig)?.arguments(&[
+            "--namespace",
+            &format!("{}-system", self.namespace),
+            "--data",
+            &data.to_string_lossy(),
+            "--allow-loopback-probes",
+            "--log-format",
+            "text",
+        ]))
+    }
+
+    /// One service's trouble, from the break to the ticket's end.
+    async fn incident(&self, script: Script, service: &str, after: Duration) -> Result<()> {
+        tokio::time::sleep(after).await;
+        self.up(service).await?;
+        self.reaper.set_broken(service, true);
+        match script {
+            Script::Acknowledged => {
+                let page = self.message(service, "ada", "page", 1).await?;
+                self.acknowledge(&self.ground.ada, &page, "ada").await?;
+            }
+            Script::Escalated => {
+                self.message(service, "ada", "page", 1).await?;
+                let page = self.message(service, "bob", "page", 1).await?;
+                self.acknowledge(&self.ground.bob, &page, "bob").await?;
+            }
+            Script::Repeated => self.second_cycle(service).await?,
+            Script::Relapsed => {
+                let first = self.message(service, "ada", "page", 1).await?;
+                self.reaper.set_broken(service, false);
+                self.message(service, "ada", "resolved", 1).await?;
+                self.reaper.set_broken(service, true);
+                // Until the relapse is noticed, pages of the first time may still come.
+                self.another_page(service, &first).await?;
+            }
+            Script::Noticed => drop(self.message(service, "ada", "notice", 1).await?),
+        }
+        self.reaper.set_broken(service, false);
+        self.resolved(service).await
+    }
+
+    /// The second cycle has told Ada. After a long absence it does so for both cycles in one page.
+    async fn second_cycle(&self, service: &str) -> Result<()> {
+        self.ticket(service, &format!("the second cycle about {service} has told ada"), |ticket| {
+            let all = ticket["status"]["notifications"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let told = |n: &Value| n["kind"] == "page" && n["person"] == "ada" && n["state"] == "Accepted";
+            all.iter().any(|n| told(n) && n["cycle"] == 2)
+        })
+        .await
+    }
+
+    async fn another_page(&self, service: &str, first: &Receipt) -> Result<()> {
+        let over = self.reaper.distinct(service, "ada", "resolved").first().map(|receipt| receipt.at);
+        let page = eventually(PATIENCE, &format!("a page of the relapse of {service}"), || async {
+            let pages = self.reaper.distinct(service, "ada", "page");
+            let later = pages.into_iter().find(|page| page.id != first.id && Some(page.at) > over);
+            later.context("none came")
+        })
+        .await?;
+        self.acknowledge(&self.ground.ada, &page, "ada").await
+    }
+
+    /// The n-th message of a kind to a person about a service, repeats not counted.
+    async fn message(&self, service: &str, person: &str, kind: &str, nth: usize) -> Result<Receipt> {
+        eventually(PATIENCE, &format!("{kind} {nth} to {person} about {service}"), || async {
+            let all = self.reaper.distinct(service, person, kind);
+            all.get(nth - 1).cloned().with_context(|| format!("{} came", all.len()))
+        })
+        .await
+    }
+
+    async fn acknowledge(&self, client: &Client, page: &Receipt, who: &str) -> Result<()> {
+        let event = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
+            "metadata": {"name": format!("{who}-works-on-{}", page.service), "namespace": self.namespace,
+                "ownerReferences": [{"apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+                    "name": page.ticket, "uid": page.uid}]},
+            "spec": {"ticket": page.ticket, "acknowledge": true},
+        });
+        ground::create(client, &self.path("ticketevents"), &event).await?;
+        let what = format!("the acknowledgement of {} by {who}", page.service);
+        self.ticket(&page.service, &what, |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == who).await
+    }
+
+    async fn up(&self, service: &str) -> Result<()> {
+        eventually(PATIENCE, &format!("{service} is Up"), || async {
+            tokio::time::sleep(LOOK).await;
+            let all = self.list("svcmonitors").await?;
+            let monitor = all.iter().find(|monitor| monitor["metadata"]["name"] == service).context("no monitor")?;
+            ensure!(monitor["status"]["state"] == "Up", "{}", monitor["status"]);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn resolved(&self, service: &str) -> Result<()> {
+        let what = format!("the ticket of {service} is Resolved and everybody was told");
+        self.ticket(service, &what, |ticket| {
+            let unfinished = |n: &Value| !check::is_finished(n);
+            let all = ticket["status"]["notifications"].as_array().map(Vec::as_slice).unwrap_or_default();
+            ticket["status"]["state"] == "Resolved" && !all.iter().any(unfinished)
+        })
+        .await
+    }
+
+    async fn ticket(&self, service: &str, what: &str, wish: impl Fn(&Value) -> bool) -> Result<()> {
+        eventually(PATIENCE, what, || async {
+            tokio::time::sleep(LOOK).await;
+            let all = self.list("tickets").await?;
+            let ticket = all.iter().find(|ticket| ticket["metadata"]["labels"]["service"] == service);
+            let ticket = ticket.context("there is no ticket")?;
+            ensure!(wish(ticket), "{}", ticket["status"]);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Nothing more comes, and every monitor says Up.
+    async fn settled(&self, services: usize) -> Result<()> {
+        for place in 0..services {
+            self.up(&format!("service-{place}")).await?;
+        }
+        tokio::time::sleep(LISTEN).await;
+        Ok(())
+    }
+
+    fn path(&self, plural: &str) -> String {
+        format!("/apis/firstline.dev/v1alpha1/namespaces/{}/{plural}", self.namespace)
+    }
+
+    async fn list(&self, plural: &str) -> Result<Vec<Value>> {
+        ground::list(&self.ground.admin, &self.path(plural)).await
+    }
+}

@@ -1,0 +1,19 @@
+//! Crashes at points that a seed chooses, in the middle of several incidents.
+
+use anyhow::{Context, Result, ensure};
+use tests::crash;
+
+/// Seeds side by side: each waits for leases most of its time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// `FIRSTLINE_SEEDS=17` runs one of them again, `FIRSTLINE_SEEDS=100-199` others.
+#[tokio::test(flavor = "multi_thread")]
+async fn seeded_crashes_lose_nothing_and_repeat_only_what_was_in_flight() -> Result<()> {
+    let named = std::env::var("FIRSTLINE_SEEDS").unwrap_or_else(|_| "1-40".to_owned());
+    let seeds = crash::seeds(&named).with_context(|| format!("FIRSTLINE_SEEDS={named}: expected 17, 1-40 or 3,5"))?;
+    let report = crash::run(seeds, SIDE_BY_SIDE).await?;
+    println!("{report}");
+    ensure!(report.holds(), "{report}");
+    ensure!(report.total.kills >= report.seeds, "only {} kills: the points were not met", report.total.kills);
+    Ok(())
+}
