@@ -342,8 +342,8 @@ async fn every_field_of_every_kind_is_put_back() -> Result<()> {
             .keys()
             .filter(|field| !undone.get(kind).is_some_and(|fields| fields.contains(*field)))
             .collect();
-        // A ticket's origin is the operator's to write, and its policy is written once.
-        let fixed = ["origin", "policy"].map(str::to_owned);
+        // A ticket's origin is the operator's to write, its policy and test page are written once.
+        let fixed = ["origin", "policy", "testPage"].map(str::to_owned);
         ensure!(
             never.iter().all(|field| kind == "Ticket" && fixed.contains(field)),
             "{kind}: never changed: {never:?}"

@@ -167,14 +167,15 @@ async fn a_repository_over_https_asks_for_a_login_and_gets_it_from_the_secret() 
     scene.applied(&commit).await.map(drop)
 }
 
-/// The samples of the kinds that come out of Git.
+/// The samples of the kinds that come out of Git. A test page does not: who asks for one needs a verb that no source has.
 fn samples() -> Result<Vec<(String, String)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path("src/api/samples/accepted"))? {
         let file = entry?.path();
         let name = file.file_name().and_then(|name| name.to_str()).context("a name")?.to_owned();
         let kind = name.split('-').next().unwrap_or_default();
-        if ["supportpolicy", "svcmonitor", "compliancerule", "vendorcontact", "ticket"].contains(&kind) {
+        let out_of_git = ["supportpolicy", "svcmonitor", "compliancerule", "vendorcontact", "ticket"].contains(&kind);
+        if out_of_git && name != "ticket-test-page.yaml" {
             found.push((name, std::fs::read_to_string(&file)?));
         }
     }
