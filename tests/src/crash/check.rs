@@ -219,7 +219,7 @@ mod tests {
         Killed { at: at(second), point: "anywhere".to_owned(), led: true }
     }
 
-    fn ticket(notifications: Value) -> Value {
+    fn ticket(notifications: &Value) -> Value {
         json!({
             "metadata": {"labels": {"service": "service-0"}},
             "status": {"number": 1, "state": "Resolved", "reason": "Recovered", "alerts": {"firing": 0},
@@ -232,7 +232,7 @@ mod tests {
             "channel": "ada-hook", "state": state, "plannedAt": "1970-01-01T00:00:10Z"})
     }
 
-    fn broken(ledger: &Ledger, notifications: Value) -> Vec<String> {
+    fn broken(ledger: &Ledger, notifications: &Value) -> Vec<String> {
         let incidents = vec![(Script::Acknowledged, Duration::ZERO)];
         let schedule = Schedule { incidents, ..Schedule::of(1) };
         check(ledger, &[ticket(notifications)], &[], &schedule).1
@@ -245,13 +245,13 @@ mod tests {
     #[test]
     fn what_arrived_once_breaks_nothing() {
         let ledger = Ledger { receipts: vec![receipt("a", 11)], ..Ledger::default() };
-        assert_eq!(broken(&ledger, json!([page("a", "Accepted")])), [] as [&str; 0]);
+        assert_eq!(broken(&ledger, &json!([page("a", "Accepted")])), [] as [&str; 0]);
     }
 
     #[test]
     fn what_never_arrived_is_lost_and_what_never_ended_too() {
-        one(&broken(&Ledger::default(), json!([page("a", "Accepted")])), "lost");
-        one(&broken(&Ledger::default(), json!([page("a", "Planned")])), "not ended");
+        one(&broken(&Ledger::default(), &json!([page("a", "Accepted")])), "lost");
+        one(&broken(&Ledger::default(), &json!([page("a", "Planned")])), "not ended");
     }
 
     #[test]
@@ -259,26 +259,26 @@ mod tests {
         let receipts = vec![receipt("a", 11), receipt("a", 16)];
         let twice = Ledger { receipts, ..Ledger::default() };
         let planned = json!([page("a", "Accepted")]);
-        one(&broken(&twice, planned.clone()), "without a crash");
+        one(&broken(&twice, &planned), "without a crash");
         let crashed = Ledger { kills: vec![killed(12)], ..twice };
-        assert_eq!(broken(&crashed, planned.clone()), [] as [&str; 0]);
+        assert_eq!(broken(&crashed, &planned), [] as [&str; 0]);
         let durable = Ledger { durable: [("a".to_owned(), at(12))].into(), ..crashed };
-        one(&broken(&durable, planned), "durable");
+        one(&broken(&durable, &planned), "durable");
     }
 
     #[test]
     fn what_no_ticket_lists_and_what_has_two_ids_is_found() {
         let ledger = Ledger { receipts: vec![receipt("a", 11), receipt("b", 11)], ..Ledger::default() };
-        one(&broken(&ledger, json!([page("a", "Accepted")])), "on no ticket");
-        one(&broken(&ledger, json!([page("a", "Accepted"), page("b", "Accepted")])), "two ids");
+        one(&broken(&ledger, &json!([page("a", "Accepted")])), "on no ticket");
+        one(&broken(&ledger, &json!([page("a", "Accepted"), page("b", "Accepted")])), "two ids");
     }
 
     #[test]
     fn time_without_a_leader_excuses_lateness_and_nothing_else_does() {
         let late = Ledger { receipts: vec![receipt("a", 40)], ..Ledger::default() };
         let planned = json!([page("a", "Accepted")]);
-        one(&broken(&late, planned.clone()), "late by 30s");
+        one(&broken(&late, &planned), "late by 30s");
         let excused = Ledger { kills: vec![killed(9)], leaders: vec![at(38)], ..late };
-        assert_eq!(broken(&excused, planned), [] as [&str; 0]);
+        assert_eq!(broken(&excused, &planned), [] as [&str; 0]);
     }
 }
