@@ -71,7 +71,8 @@ pub enum TestForm {
 /// When a path is not there or cannot be read. A case that fails is an answer, not an error.
 pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let world = load::load(&args.paths, &args.namespace, now)?;
-    let mut wrong: Vec<FileError> = world.problems.iter().filter(|problem| problem.is_error()).cloned().collect();
+    let (mut wrong, warnings): (Vec<FileError>, Vec<FileError>) =
+        world.problems.iter().cloned().partition(FileError::is_error);
     let (mut outcomes, of_fixtures) = rehearse::run(&world);
     wrong.extend(of_fixtures);
     if let Some(part) = &args.only {
@@ -79,7 +80,7 @@ pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<
     }
     match args.output {
         TestForm::Human => {
-            for problem in &wrong {
+            for problem in warnings.iter().chain(&wrong) {
                 output.text(&human(problem, &world, output.terminal, output.colour))?;
             }
             for outcome in outcomes.iter().filter(|outcome| !outcome.passed) {
@@ -87,7 +88,7 @@ pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<
             }
             output.line(summary(&outcomes, &wrong))?;
         }
-        TestForm::Json => output.value(&report(&outcomes, &wrong), Form::Json)?,
+        TestForm::Json => output.value(&report(&outcomes, &wrong, &warnings), Form::Json)?,
         TestForm::Junit => output.text(&junit(&outcomes, &wrong))?,
     }
     if world.lacks_a_policy() {
@@ -147,9 +148,10 @@ fn summary(outcomes: &[Outcome], wrong: &[FileError]) -> String {
 }
 
 /// The stable form for machines.
-fn report(outcomes: &[Outcome], wrong: &[FileError]) -> serde_json::Value {
+fn report(outcomes: &[Outcome], wrong: &[FileError], warnings: &[FileError]) -> serde_json::Value {
     let failed = outcomes.iter().filter(|outcome| !outcome.passed).count();
-    json!({"passed": outcomes.len() - failed, "failed": failed, "problems": wrong, "cases": outcomes})
+    let problems = [wrong, warnings].concat();
+    json!({"passed": outcomes.len() - failed, "failed": failed, "problems": problems, "cases": outcomes})
 }
 
 /// A suite for each file; what is wrong with a file is an error in it.

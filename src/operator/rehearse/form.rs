@@ -68,21 +68,26 @@ pub(super) struct AlertForm {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged, expecting = "expected labels, or {labels: …, from: a time, until: a time}")]
 pub(super) enum FiringForm {
-    Timed {
-        labels: Labels,
-        #[serde(default)]
-        from: Option<Timestamp>,
-        #[serde(default)]
-        until: Option<Timestamp>,
-    },
+    Timed(FiringSpan),
     Always(Labels),
+}
+
+/// See [`FiringForm`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct FiringSpan {
+    labels: Labels,
+    #[serde(default)]
+    from: Option<Timestamp>,
+    #[serde(default)]
+    until: Option<Timestamp>,
 }
 
 impl FiringForm {
     pub(super) fn read(&self) -> (Labels, Span) {
         match self {
             Self::Always(labels) => (labels.clone(), Span::default()),
-            Self::Timed { labels, from, until } => (labels.clone(), span(*from, *until)),
+            Self::Timed(FiringSpan { labels, from, until }) => (labels.clone(), span(*from, *until)),
         }
     }
 }
@@ -124,7 +129,15 @@ fn span(from: Option<Timestamp>, until: Option<Timestamp>) -> Span {
 #[serde(untagged, expecting = "expected `never`, or {at: a time, by: a person}")]
 pub(super) enum AcknowledgeForm {
     Never(Never),
-    By { at: Timestamp, by: String },
+    By(Acknowledgement),
+}
+
+/// See [`AcknowledgeForm`].
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Acknowledgement {
+    pub(super) at: Timestamp,
+    pub(super) by: String,
 }
 
 /// The word.
@@ -228,6 +241,13 @@ pub(super) struct AlertExpect {
     /// How long it is looked at, from the alert; 24h when absent.
     #[serde(default)]
     pub(super) until: Option<String>,
+}
+
+impl AlertExpect {
+    /// Whether anything is asked that time has a say in.
+    pub(super) fn asks_of_the_course(&self) -> bool {
+        self.pages.is_some() || self.suppressed_by.is_some() || self.ticket.is_some() || self.priority.is_some()
+    }
 }
 
 /// One page.

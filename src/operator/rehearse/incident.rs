@@ -21,8 +21,12 @@ use super::{
     Compared, Setting,
     difference::{Differences, or_none},
     duty,
-    form::{AcknowledgeForm, AlertExpect, AlertForm, CaseForm, DownForm, FiringForm, PageExpect, SilenceForm},
-    request, user_of,
+    form::{
+        AcknowledgeForm, Acknowledgement, AlertExpect, AlertForm, CaseForm, DownForm, FiringForm, PageExpect,
+        SilenceForm,
+    },
+    request::{self, compare_refusals},
+    user_of,
 };
 use crate::{
     alerts::{self, Case},
@@ -213,11 +217,15 @@ pub(super) fn compare(
         },
         events: events(form, policy.as_ref().map(|choice| &**choice.policy))?,
         ends: written.ends.map(whole_seconds),
-        // What nobody asks about is not lived through.
-        until: if expect.pages.is_some() || expect.suppressed_by.is_some() { after(at, span) } else { at },
+        // What nobody asks about is not lived through: policy and route are chosen at once.
+        until: if expect.asks_of_the_course() || !form.events.is_empty() { after(at, span) } else { at },
     };
     let incident = live(setting, alert, circumstances);
-    Ok((differences(&incident, expect), incident.explain()))
+    let mut found = differences(&incident, expect);
+    if let Some(ticket) = &incident.ticket {
+        compare_refusals(ticket, &form.events, &mut found);
+    }
+    Ok((found.0, incident.explain()))
 }
 
 /// Whoever takes over belongs to the policy that takes the alert.
@@ -231,7 +239,7 @@ pub(super) fn overrides(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<
 
 fn events(form: &CaseForm, policy: Option<&Policy>) -> Result<Vec<(Timestamp, TicketEvent)>, Problem> {
     let mut events = request::events(&form.events, policy)?;
-    if let Some(AcknowledgeForm::By { at, by }) = &form.acknowledge {
+    if let Some(AcknowledgeForm::By(Acknowledgement { at, by })) = &form.acknowledge {
         let author = user_of(policy, by).map_err(|problem| problem.under("acknowledge.by"))?;
         events.push((*at, request::acknowledgement(*at, &author)?));
     }
@@ -277,7 +285,7 @@ fn silences(written: &[SilenceForm], namespace: &str) -> Result<Vec<Silence>, Pr
     written.iter().enumerate().map(one).collect()
 }
 
-fn differences(incident: &Incident, expect: &AlertExpect) -> Vec<super::Difference> {
+fn differences(incident: &Incident, expect: &AlertExpect) -> Differences {
     let mut found = Differences::default();
     let route = incident.case.as_ref().and_then(|case| case.route.as_ref());
     let status = incident.ticket.as_ref().map(Rehearsal::status);
@@ -308,7 +316,7 @@ fn differences(incident: &Incident, expect: &AlertExpect) -> Vec<super::Differen
     if let Some(pages) = &expect.pages {
         compare_pages(incident, pages, &mut found);
     }
-    found.0
+    found
 }
 
 /// The reason is compared by a part of it: it holds names, times and authors.

@@ -14,7 +14,9 @@ use gitops::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::form::{AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, PageExpect, TicketExpect, TicketForm};
+use super::form::{
+    AcknowledgeForm, AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, PageExpect, TicketExpect, TicketForm,
+};
 
 /// One case that can be run.
 #[derive(Debug)]
@@ -118,6 +120,7 @@ fn of_test(test: &Value) -> Result<(CaseForm, Question), Vec<Problem>> {
     if let Some(question) = &question {
         misplaced(&form, question, &mut problems);
         durations(question, &mut problems);
+        times(&form, question, &mut problems);
     }
     match question {
         Some(question) if problems.is_empty() => Ok((form, question)),
@@ -127,7 +130,7 @@ fn of_test(test: &Value) -> Result<(CaseForm, Question), Vec<Problem>> {
 
 /// What is expected, when something is.
 fn expected<T: DeserializeOwned>(form: &CaseForm, problems: &mut Vec<Problem>) -> Option<T> {
-    if form.expect.as_object().is_some_and(serde_json::Map::is_empty) {
+    if form.expect.as_object().is_some_and(|members| members.keys().all(|key| key == "until" || key == "at")) {
         problems.push(Problem::error("expect", "expected something, found nothing: such a case cannot fail"));
         return None;
     }
@@ -153,6 +156,33 @@ fn misplaced(form: &CaseForm, question: &Question, problems: &mut Vec<Problem>) 
     for (field, written, allowed, belongs) in rules {
         if written && !allowed {
             problems.push(Problem::error(field, format!("belongs to a case with {belongs}")));
+        }
+    }
+}
+
+/// Times that come before what they follow, and silences that could not be made.
+fn times(form: &CaseForm, question: &Question, problems: &mut Vec<Problem>) {
+    if let Question::Alert(alert, _) = question {
+        if let Some(ends) = alert.ends.filter(|ends| *ends < alert.at) {
+            problems
+                .push(Problem::error("alert.ends", format!("expected a time after `at`, {}, found {ends}", alert.at)));
+        }
+        if let Some(AcknowledgeForm::By(acknowledged)) = &form.acknowledge
+            && acknowledged.at < alert.at
+        {
+            let message = format!("expected a time after the alert's, {}, found {}", alert.at, acknowledged.at);
+            problems.push(Problem::error("acknowledge.at", message));
+        }
+    }
+    for (index, silence) in form.silences.iter().enumerate() {
+        let path = format!("silences[{index}]");
+        if silence.ends_at <= silence.starts_at {
+            let message = format!("expected a time after `startsAt`, {}, found {}", silence.starts_at, silence.ends_at);
+            problems.push(Problem::error(format!("{path}.endsAt"), message));
+        }
+        if silence.matchers.is_empty() {
+            let message = "expected at least one matcher, such as 'service=\"checkout\"', found none";
+            problems.push(Problem::error(format!("{path}.matchers"), message));
         }
     }
 }

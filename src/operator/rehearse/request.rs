@@ -58,7 +58,8 @@ fn event(index: usize, form: &EventForm, policy: Option<&Policy>) -> Result<(Tim
         let (member, content) = spelled_out(word);
         act.insert(member.to_owned(), content);
     }
-    Ok((form.at, object(index, form.at, &author, act)?))
+    let at = whole_seconds(form.at);
+    Ok((at, object(index, at, &author, act)?))
 }
 
 fn spelled_out(word: &str) -> (&'static str, Value) {
@@ -318,7 +319,7 @@ fn compare_warnings(rehearsal: &Rehearsal, expect: &TicketExpect, zone: &TimeZon
 }
 
 /// An event that the rules refuse fails the case, unless that is what is expected.
-fn compare_refusals(rehearsal: &Rehearsal, written: &[EventForm], found: &mut Differences) {
+pub(super) fn compare_refusals(rehearsal: &Rehearsal, written: &[EventForm], found: &mut Differences) {
     for (index, form) in written.iter().enumerate() {
         let name = event_name(index);
         let got = rehearsal.refusals().find(|(event, _)| *event == name).map(|(_, reason)| reason);

@@ -433,3 +433,51 @@ tests:
     let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
 }
+
+#[test]
+fn a_ticket_that_opens_when_its_silence_ends_is_a_ticket_within_the_time_that_is_looked_at() {
+    let fixture = |ticket: bool, until: &str| {
+        format!(
+            "tests:\n- name: held for ten minutes\n  alert: {{at: 2026-11-23T03:00:00Z, labels: {{alertname: Down, service: checkout, severity: page}}}}\n  silences: [{{matchers: ['service=\"checkout\"'], startsAt: 2026-11-23T02:00:00Z, endsAt: 2026-11-23T03:10:00Z}}]\n  expect: {{ticket: {ticket}, until: {until}}}\n"
+        )
+    };
+    assert_eq!(differences(&fixture(true, "1h")), [] as [String; 0]);
+    assert_eq!(differences(&fixture(false, "5m")), [] as [String; 0]);
+    assert_eq!(differences(&fixture(false, "1h")), ["ticket: expected false got true"]);
+}
+
+#[test]
+fn an_act_on_an_alerts_ticket_that_is_refused_fails_the_case_unless_that_is_expected() {
+    let fixture = |refused: &str| {
+        format!(
+            "tests:\n- name: given to a stranger\n  alert: {{at: 2026-11-23T03:00:00Z, labels: {{alertname: Down, service: checkout, severity: page}}}}\n  events: [{{at: 2026-11-23T03:01:00Z, {refused}assign: {{to: nobody}}}}]\n  expect: {{ticket: true}}\n"
+        )
+    };
+    assert_eq!(differences(&fixture("refused: 'is called `nobody`', ")), [] as [String; 0]);
+    let found = differences(&fixture(""));
+    assert!(found.len() == 1 && found[0].starts_with("events[0]: expected accepted got refused: "), "{found:?}");
+}
+
+#[test]
+fn times_that_cannot_be_meant_and_words_that_nobody_reads_are_errors() {
+    let wrong = |more: &str, expect: &str| {
+        let alert = "{at: 2026-11-23T03:00:00Z, labels: {alertname: Down, service: checkout, severity: page}}";
+        let fixture = format!("tests:\n- name: one\n  alert: {alert}\n  {more}\n  expect: {expect}\n");
+        world(&fixture).problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    };
+    let one = "{ticket: true}";
+    assert!(
+        wrong("acknowledge: {at: 2026-11-23T02:00:00Z, by: ada}", one)
+            .contains("acknowledge.at: expected a time after the alert's")
+    );
+    assert!(wrong("acknowledge: {at: 2026-11-23T04:00:00Z, by: ada, untill: x}", one).contains("acknowledge"));
+    assert!(wrong("firing: [{labels: {a: b}, form: 2026-11-23T04:00:00Z}]", one).contains("firing[0]"));
+    let silence = "silences: [{matchers: [], startsAt: 2026-11-23T04:00:00Z, endsAt: 2026-11-23T03:00:00Z}]";
+    let said = wrong(silence, one);
+    assert!(
+        said.contains("silences[0].endsAt: expected a time after")
+            && said.contains("silences[0].matchers: expected at least one"),
+        "{said}"
+    );
+    assert!(wrong("", "{until: 1m}").contains("such a case cannot fail"));
+}
