@@ -19,6 +19,7 @@ const LISTED: usize = 50;
 impl Draft<'_> {
     /// Writes down what receivers said. A message that was withdrawn and had arrived all the same counts as accepted.
     pub(super) fn take_reports(&mut self) {
+        let mut arrived_after_all = Vec::new();
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
@@ -30,8 +31,13 @@ impl Draft<'_> {
                 Delivery::Retry { error, .. } => (NotificationState::Planned, None, Some(error)),
                 Delivery::Failed { error } => (NotificationState::Failed, None, Some(error)),
             };
-            if notification.state != NotificationState::Superseded || state == NotificationState::Accepted {
+            let withdrawn = notification.state == NotificationState::Superseded;
+            if !withdrawn || state == NotificationState::Accepted {
                 notification.state = state;
+            }
+            let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
+            if withdrawn && alarms && state == NotificationState::Accepted {
+                arrived_after_all.push((notification.person.clone(), notification.channel.clone()));
             }
             notification.receipt = receipt.map(|text| cut(text.clone(), 256));
             notification.error = error.map(|text| cut(text.clone(), 512));
@@ -44,7 +50,26 @@ impl Draft<'_> {
                 _ => {}
             }
         }
+        self.tell_late_ones_of_the_end(arrived_after_all);
         self.fail_those_without_a_channel();
+    }
+
+    /// Whom a page has reached that was withdrawn because it was over hears that too.
+    fn tell_late_ones_of_the_end(&mut self, arrived: Vec<(Option<String>, String)>) {
+        let Some(over) = self.status.recovered_at else { return };
+        let cycle = self.chain.as_ref().map_or(0, |chain| chain.cycle);
+        for (person, channel) in arrived {
+            let knows = self.status.notifications.iter().any(|n| {
+                n.kind == NotificationKind::Resolved
+                    && n.planned_at >= over
+                    && (&n.person, &n.channel) == (&person, &channel)
+            });
+            if !knows {
+                let sequence = self.planned_so_far();
+                let page = Page { cycle, step: 0, rule: 0, sequence, person, channel, planned: self.now };
+                self.plan(MessageKind::Resolved, &page, "it was over when the page arrived");
+            }
+        }
     }
 
     /// What was planned for a channel that the policy no longer has can never be sent.

@@ -76,3 +76,20 @@ fn that_it_is_over_is_not_said_any_more_once_it_fires_again() {
     assert!(desk.told().contains(&"resolved ada by chat: Superseded".to_owned()), "{:?}", desk.told());
     assert_eq!(desk.last.as_ref().unwrap().cancel.len(), 1, "the receiver is not told either");
 }
+
+#[test]
+fn whom_a_page_reached_although_it_was_withdrawn_hears_that_it_is_over_once() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    let page = desk.status().notifications[0].id.clone();
+    // It is under way and nobody knows yet that it arrives.
+    desk.alert("page", AlertState::Recovered, 2);
+    desk.look(2);
+    assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
+    desk.report(&page, Delivery::Accepted { receipt: "200 OK".into() }, 3);
+    desk.look(3);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Planned"]);
+    desk.report(&page, Delivery::Accepted { receipt: "200 OK".into() }, 4);
+    desk.run(4, 4_000);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted", "resolved ada by chat: Accepted"]);
+}
