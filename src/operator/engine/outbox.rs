@@ -136,7 +136,10 @@ impl Outbox {
     /// Takes a message; one that is already on its way, or has ended, is not taken twice. Where the policy has changed
     /// since, it goes where the policy says now.
     pub fn send(&self, item: Item) {
-        if self.0.ended.lock().contains(&item.message.id) {
+        // Held until it waits: an attempt of the same message that ends in between is remembered before it waits no more,
+        // so that one of the two is always seen.
+        let ended = self.0.ended.lock();
+        if ended.contains(&item.message.id) {
             return;
         }
         let mut targets = self.0.targets.lock();

@@ -239,3 +239,19 @@ fn waits_double_to_ten_minutes() {
     assert_eq!(waits, [30, 60, 120, 240, 480, 600, 600]);
     assert_eq!(wait_after(&retry(Some(3_600)), 1), Some(Duration::from_secs(3_600)), "the receiver's word is obeyed");
 }
+
+/// A ticket is looked at whenever it changes, and each look hands in what it lists as unfinished: also in the very moment
+/// in which an attempt ends.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_handed_in_again_while_its_attempt_ends_is_not_sent_twice() {
+    let stage = stage(&[("chat", vec![Delivery::Accepted { receipt: "200".into() }])], None);
+    for id in 1..=500 {
+        let message = item(id, MessageKind::Resolved, "chat");
+        while stage.reports.lock().len() < usize::try_from(id).unwrap() {
+            stage.outbox.send(message.clone());
+        }
+        // What the look that began before the report was written hands in.
+        stage.outbox.send(message);
+    }
+    assert_eq!(stage.seen.lock().len(), 500);
+}
