@@ -199,19 +199,19 @@ impl<P: Deref<Target = Cluster>> Acme<P> {
         let tools = tools.program().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
         let admin = self.stage.plane.admin_kubeconfig();
         println!("  export PATH={}:{tools}:$PATH", self.plugins.display());
-        println!("  export KUBECONFIG={}     # the administrator; or be ada:", admin.display());
-        println!("  export KUBECONFIG={}", self.ada_config.display());
+        println!("  export KUBECONFIG={}     # the administrator", admin.display());
+        println!("  # to be ada instead: export KUBECONFIG={}", self.ada_config.display());
         println!("  kubectl get firstline -A");
         println!("  kubectl firstline tickets -A --all");
         println!("  kubectl -n {TEAM} describe tickets");
-        println!(
-            "  kubectl -n {TEAM} patch svcmonitor checkout --type merge -p '{{\"spec\":{{\"probe\":{{\"http\":{{\"expect\":{{\"status\":[\"418\"]}}}}}}}}}}'   # breaks it"
-        );
         println!("  curl {}/metrics", self.operator.url());
         println!("  curl {}/api/v1/messages     # the mail server", self.stage.mail.rest_url());
         println!(
             "  git clone {} acme && cd acme   # commit and push: applied within a second",
             self.stage.git.file_url()
+        );
+        println!(
+            "  sed -i 's|/healthz|&\\n      expect: {{status: [\"418\"]}}|' monitors.yaml && git -c user.name=you -c user.email=you@acme.example commit -am 'break it' && git push   # breaks it"
         );
         println!("\nCtrl-C ends and removes all of it.");
     }
