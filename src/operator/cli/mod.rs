@@ -5,6 +5,7 @@
 //! | one per verb | its flags, what it does, how its result reads |
 //! | [`cluster`] | the connection, and refusals of the API turned into help |
 //! | [`lookup`] | which ticket is meant |
+//! | [`settle`] | the wait for what the operator says of an object that was written |
 //! | [`output`], [`table`], [`age`], [`sample`] | how results look |
 //! | [`exit`] | exit codes |
 //!
@@ -28,6 +29,7 @@ pub mod overrides;
 pub mod page;
 pub mod probe;
 pub mod sample;
+pub mod settle;
 pub mod show;
 pub mod silence;
 pub mod table;

@@ -7,11 +7,9 @@ use api::{
     ticket::{Level, Requester, TicketSpec, TicketType},
 };
 use clap::{Args, ValueEnum};
-use domain::{problem::Problem, time::format_duration};
+use domain::problem::Problem;
 use kube::{Api, ResourceExt, api::PostParams};
 use thiserror::Error;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     arguments::span,
@@ -19,11 +17,9 @@ use super::{
     exit::{Exit, Failure},
     lookup::TICKETS,
     output::{Form, Output, plain},
+    settle::{fresh_name, settled, unconfirmed},
     some_text,
 };
-
-/// From one look for the operator's answer to the next.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Flags of `firstline new`.
 #[derive(Debug, Clone, Args)]
@@ -155,9 +151,8 @@ pub async fn new(args: &NewArgs, program: &str, output: &mut Output<'_>) -> Resu
 
 /// The ticket as it was asked for, checked as the operator would.
 fn wanted(args: &NewArgs) -> Result<Ticket, NewError> {
-    let random: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
     let mut ticket = Ticket::new(
-        &format!("req-{random}"),
+        &fresh_name("req"),
         TicketSpec {
             title: args.title.join(" "),
             description: args.description.clone(),
@@ -189,7 +184,7 @@ async fn new_in(
     let api: Api<Ticket> = Api::namespaced(session.client.clone(), &session.namespace);
     let asked = Asked::new("create", TICKETS, &session.namespace);
     let created = ask(&asked, api.create(&PostParams::default(), &wanted)).await?;
-    let seen = numbered(&api, created, args.timeout).await;
+    let seen = settled(&api, created, args.timeout, is_numbered).await;
     if let Some(form) = args.output {
         output.value(&super::bare(seen.clone()), form)?;
     }
@@ -200,15 +195,15 @@ async fn new_in(
     Ok(exit)
 }
 
+fn is_numbered(ticket: &Ticket) -> bool {
+    ticket.status.as_ref().is_some_and(|status| status.number.is_some())
+}
+
 fn sentence(ticket: &Ticket, waited: Duration, program: &str, namespace: &str) -> (Exit, String) {
     let name = ticket.name_any();
     let status = ticket.status.as_ref();
     let Some(number) = status.and_then(|status| status.number) else {
-        let waited = format_duration(waited);
-        let why = format!(
-            "{name} unconfirmed: the operator did not answer within {waited}. It is recorded and will get its number when the operator is back"
-        );
-        return (Exit::Unknown, why);
+        return (Exit::Unknown, unconfirmed(&name, waited, "get its number"));
     };
     let priority = status.and_then(|status| status.priority.as_deref()).map(plain).unwrap_or_default();
     let due = status.and_then(|status| status.next_due.as_deref());
@@ -217,21 +212,6 @@ fn sentence(ticket: &Ticket, waited: Duration, program: &str, namespace: &str) -
         Exit::Done,
         format!("#{number} {name} is open, {priority}{due}; see it with `{program} show {number} -n {namespace}`"),
     )
-}
-
-/// Looks until the ticket has a number or the time is up; what was seen last.
-async fn numbered(api: &Api<Ticket>, first: Ticket, wait: Duration) -> Ticket {
-    let deadline = Instant::now() + wait;
-    let (name, mut last) = (first.name_any(), first);
-    let unseen = |ticket: &Ticket| ticket.status.as_ref().is_none_or(|status| status.number.is_none());
-    while unseen(&last) && Instant::now() < deadline {
-        tokio::time::sleep(PAUSE.min(deadline - Instant::now())).await;
-        // It is recorded: an answer that fails is only a later answer.
-        if let Ok(Ok(seen)) = tokio::time::timeout_at(deadline, api.get(&name)).await {
-            last = seen;
-        }
-    }
-    last
 }
 
 #[cfg(test)]

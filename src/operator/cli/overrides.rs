@@ -13,7 +13,7 @@ use domain::{
     oncall::local,
     policy::Policy,
     problem::Problem,
-    time::{after, format_duration, whole_seconds},
+    time::{after, whole_seconds},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use kube::{
@@ -23,21 +23,17 @@ use kube::{
 };
 use serde_json::json;
 use thiserror::Error;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     arguments::{Moment, moment, some_span, span},
     cluster::{Asked, ClusterArgs, Session, Trouble, ask},
     exit::{Exit, Failure},
     output::{Format, Output, plain},
+    settle::{fresh_name, refusal, settled, unconfirmed},
 };
 
 /// The resource, as errors name it.
 const OVERRIDES: &str = "oncalloverrides.firstline.dev";
-
-/// From one look for the operator's answer to the next.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Flags of `firstline override`.
 #[derive(Debug, Clone, Args)]
@@ -162,8 +158,7 @@ fn wanted(args: &OverrideArgs, policy: String, now: Timestamp) -> OnCallOverride
         reason: args.reason.clone(),
         author: None,
     };
-    let random: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
-    OnCallOverride::new(&format!("override-{random}"), spec)
+    OnCallOverride::new(&fresh_name("override"), spec)
 }
 
 /// The rules of the resource, with the flags' names for its fields.
@@ -248,11 +243,11 @@ async fn create(
     let api: Api<OnCallOverride> = Api::namespaced(session.client.clone(), &session.namespace);
     let created =
         ask(&Asked::new("create", OVERRIDES, &session.namespace), api.create(&PostParams::default(), &wanted)).await?;
-    let seen = settle(&api, created, args.timeout, is_accepted).await;
+    let seen = settled(&api, created, args.timeout, |seen| is_accepted(seen) || refused(seen).is_some()).await;
     let name = seen.name_any();
-    let (exit, sentence) = match (is_accepted(&seen), refusal(&seen)) {
+    let (exit, sentence) = match (is_accepted(&seen), refused(&seen)) {
         (true, _) => (Exit::Done, accepted(&seen, &zone, program, &session.namespace)),
-        (false, Some(why)) => (Exit::No, format!("{name} refused: {}", plain(&why))),
+        (false, Some(why)) => (Exit::No, format!("{name} refused: {}", plain(why))),
         (false, None) => (Exit::Unknown, unconfirmed(&name, args.timeout, "count")),
     };
     finish(exit, &sentence, &seen, args, output)
@@ -292,7 +287,7 @@ async fn expire(
     });
     let asked = Asked::new("patch", OVERRIDES, &session.namespace);
     let patched = ask(&asked, api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))).await?;
-    let seen = settle(&api, patched, args.timeout, |object| !is_active(object)).await;
+    let seen = settled(&api, patched, args.timeout, |seen| !is_active(seen) || refused(seen).is_some()).await;
     let (exit, sentence) = if is_active(&seen) {
         (Exit::Unknown, unconfirmed(name, args.timeout, "end"))
     } else if before.spec.from > now {
@@ -317,13 +312,6 @@ fn finish(
     Ok(exit)
 }
 
-fn unconfirmed(name: &str, waited: Duration, what: &str) -> String {
-    format!(
-        "{name} unconfirmed: the operator did not answer within {}. It is recorded and will {what} when the operator is back",
-        format_duration(waited)
-    )
-}
-
 fn is_active(object: &OnCallOverride) -> bool {
     object.status.as_ref().is_some_and(|status| status.active == Some(true))
 }
@@ -332,29 +320,9 @@ fn is_accepted(object: &OnCallOverride) -> bool {
     object.status.as_ref().is_some_and(|status| api::conditions::is_true(&status.conditions, "Ready"))
 }
 
-fn refusal(object: &OnCallOverride) -> Option<String> {
-    let conditions = &object.status.as_ref()?.conditions;
-    let stalled = conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True")?;
-    Some(stalled.message.clone())
-}
-
-/// Looks until `done`, a refusal, or the time is up; what was seen last.
-async fn settle(
-    api: &Api<OnCallOverride>,
-    first: OnCallOverride,
-    wait: Duration,
-    done: impl Fn(&OnCallOverride) -> bool,
-) -> OnCallOverride {
-    let deadline = Instant::now() + wait;
-    let (name, mut last) = (first.name_any(), first);
-    while !done(&last) && refusal(&last).is_none() && Instant::now() < deadline {
-        tokio::time::sleep(PAUSE.min(deadline - Instant::now())).await;
-        // It is recorded: an answer that fails is only a later answer.
-        if let Ok(Ok(seen)) = tokio::time::timeout_at(deadline, api.get(&name)).await {
-            last = seen;
-        }
-    }
-    last
+/// Whether the operator has said no.
+fn refused(object: &OnCallOverride) -> Option<&str> {
+    refusal(&object.status.as_ref()?.conditions)
 }
 
 #[cfg(test)]

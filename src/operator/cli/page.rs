@@ -18,8 +18,6 @@ use kube::{
     core::DeserializeGuard,
 };
 use thiserror::Error;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     act::{self, Act, Reason},
@@ -28,13 +26,11 @@ use super::{
     exit::{Exit, Failure},
     lookup::TICKETS,
     output::{Output, Paint, plain},
+    settle::{fresh_name, settled},
 };
 
 /// The resource, as errors name it.
 const POLICIES: &str = "supportpolicies.firstline.dev";
-/// From one look for receipts to the next.
-const PAUSE: Duration = Duration::from_millis(200);
-
 /// Flags of `firstline page`.
 #[derive(Debug, Clone, Args)]
 pub struct PageArgs {
@@ -99,7 +95,7 @@ async fn page_in(session: &Session, args: &PageArgs, program: &str, output: &mut
     let wanted = wanted(&args.target, policy, target);
     let asked = Asked::new("create", TICKETS, &session.namespace);
     let created = ask(&asked, api.create(&PostParams::default(), &wanted)).await?;
-    let seen = settled(&api, created, args.timeout).await;
+    let seen = settled(&api, created, args.timeout, is_settled).await;
     let exit = report(&seen, args, program, &session.namespace, output)?;
     if exit == Exit::Done {
         // Whoever was reached knows; that the ticket is put away is no news, and not being able to is no failure.
@@ -161,9 +157,8 @@ fn names(spec: &SupportPolicySpec) -> impl Iterator<Item = &str> {
 }
 
 fn wanted(name: &str, policy: &str, target: NotifyTarget) -> Ticket {
-    let random: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
     Ticket::new(
-        &format!("test-page-{random}"),
+        &fresh_name("test-page"),
         TicketSpec {
             title: format!("Test page for {name}"),
             policy: Some(policy.to_owned()),
@@ -187,20 +182,6 @@ fn nobody(ticket: &Ticket) -> Option<&str> {
 fn is_settled(ticket: &Ticket) -> bool {
     nobody(ticket).is_some()
         || tests(ticket).next().is_some() && tests(ticket).all(|notification| notification.state.is_finished())
-}
-
-/// Looks until every receiver has answered or the time is up; what was seen last.
-async fn settled(api: &Api<Ticket>, first: Ticket, wait: Duration) -> Ticket {
-    let deadline = Instant::now() + wait;
-    let (name, mut last) = (first.name_any(), first);
-    while !is_settled(&last) && Instant::now() < deadline {
-        tokio::time::sleep(PAUSE.min(deadline - Instant::now())).await;
-        // It is recorded: an answer that fails is only a later answer.
-        if let Ok(Ok(seen)) = tokio::time::timeout_at(deadline, api.get(&name)).await {
-            last = seen;
-        }
-    }
-    last
 }
 
 fn report(

@@ -15,8 +15,6 @@ use kube::{
 };
 use serde_json::json;
 use thiserror::Error;
-use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::{
     age::{clock, length},
@@ -24,6 +22,7 @@ use super::{
     cluster::{Asked, ClusterArgs, Session, ask},
     exit::{Exit, Failure},
     output::{Form, Output, plain},
+    settle::{fresh_name, refusal, settled, unconfirmed},
 };
 
 /// The resource, as errors name it.
@@ -31,9 +30,6 @@ const SILENCES: &str = "silences.firstline.dev";
 
 /// The longest silence, as the resource has it.
 const LONGEST: Duration = Duration::from_secs(30 * 86_400);
-
-/// From one look for the operator's answer to the next.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Flags of `firstline silence`.
 #[derive(Debug, Clone, Args)]
@@ -138,8 +134,7 @@ fn wanted(args: &SilenceArgs, now: Timestamp) -> Result<Silence, SilenceError> {
         reason,
         author: None,
     };
-    let random: String = Uuid::new_v4().simple().to_string().chars().take(8).collect();
-    let silence = Silence::new(&format!("silence-{random}"), spec);
+    let silence = Silence::new(&fresh_name("silence"), spec);
     match api::silence::validate(&silence) {
         Ok(_) => Ok(silence),
         Err(problems) => Err(SilenceError::Invalid(problems)),
@@ -159,10 +154,10 @@ async fn create(
     let api: Api<Silence> = Api::namespaced(session.client.clone(), &session.namespace);
     let asked = Asked::new("create", SILENCES, &session.namespace);
     let created = ask(&asked, api.create(&PostParams::default(), &wanted)).await?;
-    let seen = settle(&api, created, args.timeout, is_active).await;
+    let seen = settled(&api, created, args.timeout, |seen| is_active(seen) || refused(seen).is_some()).await;
     let until = format!("until {} ({})", clock(seen.spec.ends_at, now), length(args.span.unwrap_or_default()));
     let name = seen.name_any();
-    let (exit, sentence) = match (is_active(&seen), refusal(&seen)) {
+    let (exit, sentence) = match (is_active(&seen), refused(&seen)) {
         (true, _) => (
             Exit::Done,
             format!(
@@ -170,7 +165,7 @@ async fn create(
                 namespace = session.namespace
             ),
         ),
-        (false, Some(why)) => (Exit::No, format!("{name} refused: {}", plain(&why))),
+        (false, Some(why)) => (Exit::No, format!("{name} refused: {}", plain(why))),
         (false, None) => (Exit::Unknown, unconfirmed(&name, args.timeout, "mute")),
     };
     finish(exit, &sentence, &seen, args, output)
@@ -197,7 +192,7 @@ async fn expire(
     });
     let asked = Asked::new("patch", SILENCES, &session.namespace);
     let patched = ask(&asked, api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))).await?;
-    let seen = settle(&api, patched, args.timeout, |silence| !is_active(silence)).await;
+    let seen = settled(&api, patched, args.timeout, |seen| !is_active(seen) || refused(seen).is_some()).await;
     let (exit, sentence) = if is_active(&seen) {
         (Exit::Unknown, unconfirmed(name, args.timeout, "end"))
     } else {
@@ -220,35 +215,13 @@ fn finish(
     Ok(exit)
 }
 
-fn unconfirmed(name: &str, waited: Duration, what: &str) -> String {
-    format!(
-        "{name} unconfirmed: the operator did not answer within {}. It is recorded and will {what} when the operator is back",
-        format_duration(waited)
-    )
-}
-
 fn is_active(silence: &Silence) -> bool {
     silence.status.as_ref().is_some_and(|status| status.active == Some(true))
 }
 
-fn refusal(silence: &Silence) -> Option<String> {
-    let conditions = &silence.status.as_ref()?.conditions;
-    let stalled = conditions.iter().find(|condition| condition.type_ == "Stalled" && condition.status == "True")?;
-    Some(stalled.message.clone())
-}
-
-/// Looks until `done`, a refusal, or the time is up; what was seen last.
-async fn settle(api: &Api<Silence>, first: Silence, wait: Duration, done: impl Fn(&Silence) -> bool) -> Silence {
-    let deadline = Instant::now() + wait;
-    let (name, mut last) = (first.name_any(), first);
-    while !done(&last) && refusal(&last).is_none() && Instant::now() < deadline {
-        tokio::time::sleep(PAUSE.min(deadline - Instant::now())).await;
-        // It is recorded: an answer that fails is only a later answer.
-        if let Ok(Ok(seen)) = tokio::time::timeout_at(deadline, api.get(&name)).await {
-            last = seen;
-        }
-    }
-    last
+/// Whether the operator has said no.
+fn refused(silence: &Silence) -> Option<&str> {
+    refusal(&silence.status.as_ref()?.conditions)
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::{
         output::{Format, Output, Paint, plain},
         table::{Cell, table},
     },
-    OverrideArgs, all_of, is_active, refusal,
+    OverrideArgs, all_of, is_active, refused,
 };
 
 /// Lists overrides that are not over, the one that begins first first.
@@ -50,7 +50,7 @@ pub(super) async fn list(
 
 fn row(object: &OnCallOverride, wide: bool, now: Timestamp) -> Vec<Cell> {
     let spec = &object.spec;
-    let active = match (is_active(object), refusal(object)) {
+    let active = match (is_active(object), refused(object)) {
         (true, _) => Cell::new("true", Paint::Good),
         // It will never count as it is.
         (false, Some(_)) => Cell::new("refused", Paint::Bad),
