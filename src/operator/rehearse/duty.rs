@@ -92,9 +92,6 @@ pub(super) fn overrides(written: &[OverrideForm], policy: &Policy) -> Result<Vec
         if let Some(problem) = one.unknown_names(policy).into_iter().next() {
             return Err(problem.under(&path));
         }
-        if form.from >= form.until {
-            return Err(Problem::error("until", "expected a time after `from`").under(&path));
-        }
         Ok(one)
     };
     written.iter().enumerate().map(one).collect()

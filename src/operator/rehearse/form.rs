@@ -221,14 +221,16 @@ pub(super) struct OncallForm {
 pub(super) struct AlertExpect {
     #[serde(default, deserialize_with = "said")]
     pub(super) policy: Option<Option<String>>,
-    #[serde(default)]
-    pub(super) route: Option<String>,
+    /// null: an alert that needs no ticket.
+    #[serde(default, deserialize_with = "said")]
+    pub(super) route: Option<Option<String>>,
     #[serde(default, deserialize_with = "said")]
     pub(super) escalation: Option<Option<String>>,
     #[serde(default)]
     pub(super) severity: Option<String>,
-    #[serde(default)]
-    pub(super) priority: Option<String>,
+    /// Of its ticket; null: it opens none.
+    #[serde(default, deserialize_with = "said")]
+    pub(super) priority: Option<Option<String>>,
     /// Whether it opens a ticket.
     #[serde(default)]
     pub(super) ticket: Option<bool>,
@@ -238,6 +240,12 @@ pub(super) struct AlertExpect {
     /// A part of the reason why it is held back, as `explain` says it; null: nothing holds it.
     #[serde(default, deserialize_with = "said")]
     pub(super) suppressed_by: Option<Option<String>>,
+    /// Of its ticket, by clock; null: it was not breached. `{}`: none was.
+    #[serde(default)]
+    pub(super) breached_at: Option<Breaches>,
+    /// Of its ticket, in order: exactly these until `until`.
+    #[serde(default)]
+    pub(super) warnings: Option<Vec<WarningExpect>>,
     /// How long it is looked at, from the alert; 24h when absent.
     #[serde(default)]
     pub(super) until: Option<String>,
@@ -246,7 +254,9 @@ pub(super) struct AlertExpect {
 impl AlertExpect {
     /// Whether anything is asked that time has a say in.
     pub(super) fn asks_of_the_course(&self) -> bool {
-        self.pages.is_some() || self.suppressed_by.is_some() || self.ticket.is_some() || self.priority.is_some()
+        let of_pages = self.pages.is_some() || self.suppressed_by.is_some();
+        let of_ticket = self.ticket.is_some() || self.priority.is_some();
+        of_pages || of_ticket || self.breached_at.is_some() || self.warnings.is_some()
     }
 }
 
@@ -289,11 +299,14 @@ pub(super) struct TicketExpect {
     pub(super) results: BTreeMap<String, String>,
     /// By clock; null: it was not breached. `{}`: none was.
     #[serde(default)]
-    pub(super) breached_at: Option<BTreeMap<String, Option<Timestamp>>>,
+    pub(super) breached_at: Option<Breaches>,
     /// In order: exactly these, up to `at`.
     #[serde(default)]
     pub(super) warnings: Option<Vec<WarningExpect>>,
 }
+
+/// By clock, the true time; null: it was not breached.
+pub(super) type Breaches = BTreeMap<String, Option<Timestamp>>;
 
 /// A message that a promise nears its due time or is broken.
 #[derive(Debug, Clone, Deserialize)]

@@ -6,7 +6,6 @@ use api::{Ticket, TicketEvent, ticket::NotificationKind};
 use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
-    matcher::Matcher,
     oncall::Override,
     policy::Policy,
     problem::Problem,
@@ -14,7 +13,7 @@ use domain::{
     suppression::{self, Hold, HoldKind, Silence, Surroundings},
     time::{after, between, format_duration, parse_duration, whole_seconds},
 };
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use super::{
@@ -25,8 +24,9 @@ use super::{
         AcknowledgeForm, Acknowledgement, AlertExpect, AlertForm, CaseForm, DownForm, FiringForm, PageExpect,
         SilenceForm,
     },
-    request::{self, compare_refusals},
-    user_of,
+    promises::{compare_breaches, compare_warnings},
+    request::{self, compare_refusals, zone_of},
+    times, user_of,
 };
 use crate::{
     alerts::{self, Case},
@@ -138,6 +138,23 @@ impl Incident {
         sent.iter().filter(|sent| sent.kind == NotificationKind::Page)
     }
 
+    /// What is expected of the promises of its ticket.
+    fn compare_promises(&self, until: Timestamp, expect: &AlertExpect, found: &mut Differences) -> Result<(), Problem> {
+        let zone = self.zone();
+        if let Some(breached) = &expect.breached_at {
+            let clocks = self.ticket.as_ref().map(|ticket| ticket.clocks(until)).unwrap_or_default();
+            compare_breaches(&clocks, breached, &zone, found)?;
+        }
+        if let Some(warnings) = &expect.warnings {
+            compare_warnings(self.ticket.as_ref(), warnings, &zone, found);
+        }
+        Ok(())
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.policy.as_deref().map_or(TimeZone::UTC, zone_of)
+    }
+
     /// What happened and why, a sentence each.
     pub(crate) fn explain(&self) -> Vec<String> {
         let mut words = self.reasons.clone();
@@ -222,10 +239,12 @@ pub(super) fn compare(
     };
     let incident = live(setting, alert, circumstances);
     let mut found = differences(&incident, expect);
+    incident.compare_promises(after(at, span), expect, &mut found)?;
     if let Some(ticket) = &incident.ticket {
         compare_refusals(ticket, &form.events, &mut found);
     }
-    Ok((found.0, incident.explain()))
+    let explanation = if found.0.is_empty() { Vec::new() } else { incident.explain() };
+    Ok((found.0, explanation))
 }
 
 /// Whoever takes over belongs to the policy that takes the alert.
@@ -267,19 +286,10 @@ pub(crate) fn down(
 
 fn silences(written: &[SilenceForm], namespace: &str) -> Result<Vec<Silence>, Problem> {
     let one = |(index, form): (usize, &SilenceForm)| {
-        let mut matchers = Vec::new();
-        for (place, text) in form.matchers.iter().enumerate() {
-            let path = format!("silences[{index}].matchers[{place}]");
-            matchers.push(Matcher::parse(text).map_err(|problem| problem.under(&path))?);
-        }
-        Ok(Silence {
-            namespace: namespace.to_owned(),
-            name: form.name.clone(),
-            matchers,
-            starts_at: form.starts_at,
-            ends_at: form.ends_at,
-            reason: form.reason.clone(),
-            author: "the fixture".to_owned(),
+        times::silence(form, namespace).map_err(|problems| {
+            let first = problems.into_iter().next();
+            let first = first.unwrap_or_else(|| Problem::error("", "the silence cannot be read"));
+            first.under(&format!("silences[{index}]"))
         })
     };
     written.iter().enumerate().map(one).collect()
@@ -293,7 +303,7 @@ fn differences(incident: &Incident, expect: &AlertExpect) -> Differences {
         found.compare_some("policy", policy.as_deref(), incident.policy.as_ref().map(|policy| policy.name.as_str()));
     }
     if let Some(name) = &expect.route {
-        found.compare("route", name, or_none(route.map(|route| route.name.as_str())));
+        found.compare_some("route", name.as_deref(), route.map(|route| route.name.as_str()));
     }
     if let Some(escalation) = &expect.escalation {
         let got = route.and_then(|route| route.escalation.as_deref());
@@ -304,8 +314,8 @@ fn differences(incident: &Incident, expect: &AlertExpect) -> Differences {
         found.compare("severity", severity, got.unwrap_or("info"));
     }
     if let Some(priority) = &expect.priority {
-        let got = status.and_then(|status| status.priority.clone());
-        found.compare("priority", priority, or_none(got));
+        let got = status.and_then(|status| status.priority.as_deref());
+        found.compare_some("priority", priority.as_deref(), got);
     }
     if let Some(ticket) = expect.ticket {
         found.compare("ticket", ticket, incident.ticket.is_some());

@@ -8,9 +8,10 @@
 //!
 //! | module | holds |
 //! |---|---|
-//! | [`form`], [`read`] | what a fixture says, and what is wrong with it |
+//! | [`form`], [`read`], [`times`], [`names`] | what a fixture says, and what is wrong with it |
 //! | [`incident`] | an alert: policy, route, ticket, pages |
 //! | [`request`] | a ticket: state and clocks |
+//! | [`promises`] | what clocks came to: broken promises, and who was told |
 //! | [`duty`] | a schedule: who is on call |
 //! | [`difference`], [`ledger`] | expected and got; how a clock came to its number |
 
@@ -19,10 +20,13 @@ mod duty;
 mod form;
 pub(crate) mod incident;
 mod ledger;
+mod names;
+mod promises;
 mod read;
 pub(crate) mod request;
 #[cfg(test)]
 mod tests;
+mod times;
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -37,7 +41,7 @@ use gitops::FileError;
 use serde::Serialize;
 
 pub(crate) use self::form::DownForm;
-pub use self::read::{Case, read};
+pub use self::read::{Case, concerns, read};
 use self::{difference::Difference, read::Question};
 use crate::load::World;
 
@@ -64,18 +68,19 @@ pub struct Outcome {
 /// What came out of comparing: what differs, and why it is so.
 type Compared = (Vec<Difference>, Vec<String>);
 
-/// Runs all cases of these files that can be read; what is wrong with the others is among the world's problems. The
-/// second list holds what shows only when a case is run: names that do not exist. Where a policy is wrong nothing is run:
-/// answers without it would be wrong too.
-pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
+/// Runs all cases of these files that can be read, or those with a part of a name; what is wrong with the others is among
+/// the world's problems. The second list holds what shows only when a case is run: names that do not exist. Where a policy
+/// is wrong nothing is run: answers without it would be wrong too.
+pub fn run(world: &World, only: Option<&str>) -> (Vec<Outcome>, Vec<FileError>) {
     if world.lacks_a_policy() {
         return (Vec::new(), Vec::new());
     }
-    let cases = &world.cases;
+    let is_meant = |case: &&Case| only.is_none_or(|part| case.form.name.contains(part));
+    let cases: Vec<&Case> = world.cases.iter().filter(is_meant).collect();
     let mut errors = Vec::new();
     let setting = Setting { policies: &world.policies, monitors: &world.monitors };
     let mut outcomes = Vec::with_capacity(cases.len());
-    for (case, compared) in cases.iter().zip(run_all(setting, cases)) {
+    for (case, compared) in cases.iter().zip(run_all(setting, &cases)) {
         match compared {
             Ok((differences, explanation)) => {
                 let (line, _) = case.document.position(&case.path);
@@ -84,30 +89,35 @@ pub fn run(world: &World) -> (Vec<Outcome>, Vec<FileError>) {
                 let (name, file) = (case.form.name.clone(), case.document.file().to_owned());
                 outcomes.push(Outcome { name, file, line, passed, differences, explanation });
             }
-            Err(problem) => errors.push(case.error(problem)),
+            Err(problems) => errors.extend(problems.into_iter().map(|problem| case.error(problem))),
         }
     }
     (outcomes, errors)
 }
 
 /// Runs the cases on all processors, since none knows of another; the answers are in their order.
-fn run_all(setting: Setting<'_>, cases: &[Case]) -> Vec<Result<Compared, Problem>> {
+fn run_all(setting: Setting<'_>, cases: &[&Case]) -> Vec<Result<Compared, Vec<Problem>>> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let share = cases.len().div_ceil(threads).max(1);
     std::thread::scope(|scope| {
-        let run = |part: &'_ [Case]| part.iter().map(|case| run_case(setting, case)).collect::<Vec<_>>();
+        let run = |part: &'_ [&Case]| part.iter().map(|case| run_case(setting, case)).collect::<Vec<_>>();
         let started: Vec<_> = cases.chunks(share).map(|part| (part, scope.spawn(move || run(part)))).collect();
         // A thread that panicked is run again here, where the panic is its caller's.
         started.into_iter().flat_map(|(part, thread)| thread.join().unwrap_or_else(|_| run(part))).collect()
     })
 }
 
-fn run_case(setting: Setting<'_>, case: &Case) -> Result<Compared, Problem> {
-    match &case.question {
+fn run_case(setting: Setting<'_>, case: &Case) -> Result<Compared, Vec<Problem>> {
+    let unknown = names::check(setting, case);
+    if !unknown.is_empty() {
+        return Err(unknown);
+    }
+    let compared = match &case.question {
         Question::Alert(alert, expect) => incident::compare(setting, &case.form, alert, expect),
         Question::Ticket(ticket, expect) => request::compare(setting, &case.form, ticket, expect),
         Question::Oncall(oncall, expect) => duty::compare(setting, &case.form, oncall, expect),
-    }
+    };
+    compared.map_err(|problem| vec![problem])
 }
 
 /// The policies that cases are about, and the monitors beside them.

@@ -14,8 +14,9 @@ use gitops::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::form::{
-    AcknowledgeForm, AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, PageExpect, TicketExpect, TicketForm,
+use super::{
+    form::{AlertExpect, AlertForm, CaseForm, OncallExpect, OncallForm, PageExpect, TicketExpect, TicketForm},
+    times,
 };
 
 /// One case that can be run.
@@ -42,8 +43,21 @@ pub(super) enum Question {
 impl Case {
     /// A finding about a field of it.
     pub(super) fn error(&self, problem: Problem) -> FileError {
-        self.document.error(Some(format!("test `{}`", self.form.name)), problem.under(&self.path))
+        self.document.error(Some(of_test_named(&self.form.name)), problem.under(&self.path))
     }
+}
+
+/// What a finding about a case says it is about.
+fn of_test_named(name: &str) -> String {
+    format!("{ABOUT}{name}`")
+}
+
+const ABOUT: &str = "test `";
+
+/// Whether a finding is about a case whose name has this in it, or about no case.
+pub fn concerns(error: &FileError, part: &str) -> bool {
+    let name = error.object.as_deref().and_then(|object| object.strip_prefix(ABOUT)?.strip_suffix('`'));
+    name.is_none_or(|name| name.contains(part))
 }
 
 /// All cases of all files in their order, and what is wrong with the others.
@@ -57,41 +71,46 @@ pub fn read(fixtures: &[SourceFile]) -> (Vec<Case>, Vec<FileError>) {
         for document in documents.into_iter().map(Arc::new) {
             let (good, problems) = of_document(&document, &mut named);
             cases.extend(good);
-            errors.extend(problems.into_iter().map(|problem| document.error(None, problem)));
+            errors.extend(problems.into_iter().map(|(name, problem)| document.error(name.map(of_test_named), problem)));
         }
     }
     (cases, errors)
 }
 
-fn of_document(document: &Arc<Document>, named: &mut BTreeMap<String, u32>) -> (Vec<Case>, Vec<Problem>) {
+/// What is wrong with a case, under its name where it has one.
+type Wrong<'a> = (Option<&'a str>, Problem);
+
+fn of_document<'a>(document: &'a Arc<Document>, named: &mut BTreeMap<String, u32>) -> (Vec<Case>, Vec<Wrong<'a>>) {
     let mut problems = Vec::new();
     let members = document.value.as_object().into_iter().flatten();
     for (key, _) in members.filter(|(key, _)| *key != "tests") {
         let problem = Problem::error(key.as_str(), format!("expected only `tests` in a fixture, found `{key}`"));
-        problems.push(match key.as_str() {
+        let problem = match key.as_str() {
             "apiVersion" | "kind" | "metadata" | "spec" => {
                 problem.suggest("a manifest is a file whose name does not end with .test.yaml")
             }
             _ => problem.suggest_from(key, ["tests"]),
-        });
+        };
+        problems.push((None, problem));
     }
     let Some(tests) = document.value.get("tests").and_then(Value::as_array) else {
-        problems.push(Problem::error("", "expected `tests:` with a list of cases"));
+        problems.push((None, Problem::error("", "expected `tests:` with a list of cases")));
         return (Vec::new(), problems);
     };
     let mut cases = Vec::new();
     for (index, test) in tests.iter().enumerate() {
         let path = format!("tests[{index}]");
+        let name = test.get("name").and_then(Value::as_str);
         match of_test(test) {
             Ok((form, question)) => {
                 let line = document.position(&path).0;
                 if let Some(first) = named.insert(form.name.clone(), line) {
                     let message = format!("another case of this file is called so, in line {first}");
-                    problems.push(Problem::error(format!("{path}.name"), message));
+                    problems.push((name, Problem::error(format!("{path}.name"), message)));
                 }
                 cases.push(Case { document: Arc::clone(document), path, form, question });
             }
-            Err(found) => problems.extend(found.into_iter().map(|problem| problem.under(&path))),
+            Err(found) => problems.extend(found.into_iter().map(|problem| (name, problem.under(&path)))),
         }
     }
     (cases, problems)
@@ -120,7 +139,7 @@ fn of_test(test: &Value) -> Result<(CaseForm, Question), Vec<Problem>> {
     if let Some(question) = &question {
         misplaced(&form, question, &mut problems);
         durations(question, &mut problems);
-        times(&form, question, &mut problems);
+        times::check(&form, question, &mut problems);
     }
     match question {
         Some(question) if problems.is_empty() => Ok((form, question)),
@@ -156,33 +175,6 @@ fn misplaced(form: &CaseForm, question: &Question, problems: &mut Vec<Problem>) 
     for (field, written, allowed, belongs) in rules {
         if written && !allowed {
             problems.push(Problem::error(field, format!("belongs to a case with {belongs}")));
-        }
-    }
-}
-
-/// Times that come before what they follow, and silences that could not be made.
-fn times(form: &CaseForm, question: &Question, problems: &mut Vec<Problem>) {
-    if let Question::Alert(alert, _) = question {
-        if let Some(ends) = alert.ends.filter(|ends| *ends < alert.at) {
-            problems
-                .push(Problem::error("alert.ends", format!("expected a time after `at`, {}, found {ends}", alert.at)));
-        }
-        if let Some(AcknowledgeForm::By(acknowledged)) = &form.acknowledge
-            && acknowledged.at < alert.at
-        {
-            let message = format!("expected a time after the alert's, {}, found {}", alert.at, acknowledged.at);
-            problems.push(Problem::error("acknowledge.at", message));
-        }
-    }
-    for (index, silence) in form.silences.iter().enumerate() {
-        let path = format!("silences[{index}]");
-        if silence.ends_at <= silence.starts_at {
-            let message = format!("expected a time after `startsAt`, {}, found {}", silence.starts_at, silence.ends_at);
-            problems.push(Problem::error(format!("{path}.endsAt"), message));
-        }
-        if silence.matchers.is_empty() {
-            let message = "expected at least one matcher, such as 'service=\"checkout\"', found none";
-            problems.push(Problem::error(format!("{path}.matchers"), message));
         }
     }
 }

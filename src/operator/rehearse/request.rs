@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use api::{
-    Ticket, TicketEvent,
-    ticket::{NotificationKind, TicketStatus},
-};
+use api::{Ticket, TicketEvent, ticket::TicketStatus};
 use domain::{
     calendar::Calendar,
     policy::Policy,
     problem::Problem,
-    sla::{Clock, ClockName, Clocks},
+    sla::{Clock, Clocks},
     time::{format_duration, parse_duration, whole_seconds},
 };
 use gitops::yaml::Document;
@@ -23,7 +20,8 @@ use super::{
     Compared, Setting,
     difference::{Differences, in_zone, or_none},
     form::{CaseForm, EventForm, TicketExpect, TicketForm},
-    incident, ledger,
+    incident, ledger, names,
+    promises::{compare_breaches, compare_warnings},
     read::typed,
     user_of,
 };
@@ -182,8 +180,13 @@ pub(super) fn compare(
     let mut found = Differences::default();
     compare_status(rehearsal.status(), expect, &mut found);
     compare_clocks(&clocks, expect, &zone, &mut found)?;
-    compare_warnings(&rehearsal, expect, &zone, &mut found);
+    if let Some(warnings) = &expect.warnings {
+        compare_warnings(Some(&rehearsal), warnings, &zone, &mut found);
+    }
     compare_refusals(&rehearsal, &form.events, &mut found);
+    if found.0.is_empty() {
+        return Ok((found.0, Vec::new()));
+    }
     let mut explanation = match &policy {
         Some(policy) => vec![format!("policy {}", policy.name)],
         None => vec!["no policy serves it: nothing is promised".to_owned()],
@@ -215,7 +218,7 @@ fn ticket(name: &str, written: &TicketForm, namespace: &str) -> Result<Ticket, P
 }
 
 /// The zone in which times are shown: that of the policy's first calendar, else of its first schedule.
-fn zone_of(policy: &Policy) -> TimeZone {
+pub(super) fn zone_of(policy: &Policy) -> TimeZone {
     let calendars = policy.calendars.values().filter_map(Calendar::zone);
     let schedules = policy.schedules.values().map(|schedule| &schedule.zone);
     calendars.chain(schedules).next().cloned().unwrap_or(TimeZone::UTC)
@@ -248,7 +251,7 @@ fn compare_clocks(
 ) -> Result<(), Problem> {
     let local = |at: Timestamp| in_zone(at, zone);
     for (word, due) in &expect.due {
-        let clock = clocks.of(clock_name("due", word)?);
+        let clock = clocks.of(names::clock("due", word)?);
         found.compare_some(
             format!("due.{word}"),
             due.map(|due| local(whole_seconds(due))),
@@ -256,27 +259,18 @@ fn compare_clocks(
         );
     }
     for (word, remaining) in &expect.remaining {
-        let clock = clocks.of(clock_name("remaining", word)?);
+        let clock = clocks.of(names::clock("remaining", word)?);
         let expected = remaining.as_deref().map(|text| format_duration(parse_duration(text).unwrap_or_default()));
         found.compare_some(format!("remaining.{word}"), expected, clock.and_then(left).map(format_duration));
     }
     for (word, result) in &expect.results {
-        let clock = clocks.of(clock_name("results", word)?);
+        let clock = clocks.of(names::clock("results", word)?);
         found.compare(format!("results.{word}"), result, or_none(clock.map(|clock| clock.standing.as_str())));
     }
-    let Some(breached) = &expect.breached_at else { return Ok(()) };
-    for (word, at) in breached {
-        let clock = clock_name("breachedAt", word)?;
-        found.compare_some(
-            format!("breachedAt.{word}"),
-            at.map(|at| local(whole_seconds(at))),
-            first_breach(clocks, clock).map(local),
-        );
+    match &expect.breached_at {
+        Some(breached) => compare_breaches(clocks, breached, zone, found),
+        None => Ok(()),
     }
-    for clock in ClockName::ALL.into_iter().filter(|clock| !breached.contains_key(clock.as_str())) {
-        found.compare_some(format!("breachedAt.{clock}"), None, first_breach(clocks, clock).map(local));
-    }
-    Ok(())
 }
 
 /// What is left of a clock's target: while it is paused as well as while it runs.
@@ -284,38 +278,6 @@ fn left(clock: &Clock) -> Option<Duration> {
     let counted = clock.elapsed + clock.present.as_ref().map_or(Duration::ZERO, |line| line.counted);
     let open = clock.standing.is_open().then_some(clock.target?)?;
     clock.remaining.or_else(|| Some(open.saturating_sub(counted)))
-}
-
-fn first_breach(clocks: &Clocks, name: ClockName) -> Option<Timestamp> {
-    clocks.breaches().find(|breach| breach.clock == name).map(|breach| breach.breached_at)
-}
-
-fn clock_name(field: &str, word: &str) -> Result<ClockName, Problem> {
-    ClockName::parse(word).ok_or_else(|| {
-        Problem::error(format!("expect.{field}.{word}"), format!("no clock is called `{word}`"))
-            .suggest_from(word, ClockName::ALL.map(ClockName::as_str))
-    })
-}
-
-/// Who is told of promises that near their due time or are broken: exactly these.
-fn compare_warnings(rehearsal: &Rehearsal, expect: &TicketExpect, zone: &TimeZone, found: &mut Differences) {
-    let Some(expected) = &expect.warnings else { return };
-    let words = |at: Timestamp, about: &str, person: Option<&str>, channel: &str| {
-        let to = person.map_or_else(String::new, |person| format!(" to {person}"));
-        format!("{about}{to} through {channel} at {}", in_zone(at, zone))
-    };
-    let expected = expected
-        .iter()
-        .map(|warning| words(whole_seconds(warning.at), &warning.about, warning.to.as_deref(), &warning.channel));
-    let sent = rehearsal.sent().iter().filter(|sent| sent.kind == NotificationKind::SlaWarning);
-    let got = sent.map(|sent| {
-        let about = sent.why.split(" (run ").next().unwrap_or_default();
-        words(sent.at, about, sent.person.as_deref(), &sent.channel)
-    });
-    let (expected, got): (Vec<String>, Vec<String>) = (expected.collect(), got.collect());
-    for index in 0..expected.len().max(got.len()) {
-        found.compare_some(format!("warnings[{index}]"), expected.get(index), got.get(index));
-    }
 }
 
 /// An event that the rules refuse fails the case, unless that is what is expected.

@@ -9,6 +9,8 @@ use rstest::rstest;
 use super::*;
 use crate::load;
 
+mod mistakes;
+
 const POLICY: &str = "
 apiVersion: firstline.dev/v1alpha1
 kind: SupportPolicy
@@ -51,7 +53,7 @@ fn differences(fixture: &str) -> Vec<String> {
     let world = world(fixture);
     let problems: Vec<String> = world.problems.iter().filter(|p| p.is_error()).map(ToString::to_string).collect();
     assert_eq!(problems, [] as [String; 0]);
-    let (outcomes, wrong) = run(&world);
+    let (outcomes, wrong) = run(&world, None);
     assert_eq!(wrong, []);
     assert!(!outcomes.is_empty(), "nothing was run");
     let all = outcomes.into_iter().flat_map(|outcome| outcome.differences);
@@ -61,7 +63,7 @@ fn differences(fixture: &str) -> Vec<String> {
 /// Everything that is wrong with a fixture, read or run.
 fn problems(fixture: &str) -> Vec<String> {
     let world = world(fixture);
-    let (_, of_running) = run(&world);
+    let (_, of_running) = run(&world, None);
     let all = world.problems.iter().filter(|problem| problem.is_error()).chain(&of_running);
     all.map(ToString::to_string).collect()
 }
@@ -94,7 +96,7 @@ fn every_field_that_differs_is_named_with_what_was_expected_and_what_it_is() {
     let expect = "
     expect:
       policy: null
-      route: rest
+      route: (root)
       escalation: null
       severity: ticket
       priority: P2
@@ -107,7 +109,7 @@ fn every_field_that_differs_is_named_with_what_was_expected_and_what_it_is() {
         differences(&format!("{PAGE}{expect}")),
         [
             "policy: expected none got payments",
-            "route: expected rest got pages",
+            "route: expected (root) got pages",
             "escalation: expected none got page",
             "severity: expected ticket got page",
             "priority: expected P2 got P1",
@@ -121,8 +123,8 @@ fn every_field_that_differs_is_named_with_what_was_expected_and_what_it_is() {
 
 #[test]
 fn a_failed_case_explains_itself_and_knows_its_line() {
-    let world = world(&format!("{PAGE}    expect: {{route: rest}}\n"));
-    let (outcomes, _) = run(&world);
+    let world = world(&format!("{PAGE}    expect: {{route: (root)}}\n"));
+    let (outcomes, _) = run(&world, None);
     assert_eq!((outcomes[0].file.as_str(), outcomes[0].line), ("policy.test.yaml", 3));
     let told = outcomes[0].explanation.join("\n");
     for part in [
@@ -204,7 +206,7 @@ fn acmes_own_fixtures_pass() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/acme/production");
     let world = load::load(&[folder], "default", "2026-11-23T00:00:00Z".parse().unwrap()).unwrap();
     assert_eq!(world.problems.iter().filter(|problem| problem.is_error()).collect::<Vec<_>>(), [] as [&FileError; 0]);
-    let (outcomes, wrong) = run(&world);
+    let (outcomes, wrong) = run(&world, None);
     assert_eq!(wrong, []);
     assert!(outcomes.len() > 10, "{} cases were run", outcomes.len());
     assert_eq!(outcomes.iter().filter(|outcome| !outcome.passed).collect::<Vec<_>>(), [] as [&Outcome; 0]);
@@ -227,7 +229,7 @@ fn of_ticket(text: &str) -> (Vec<String>, Vec<String>) {
     };
     let world = load::compile(tree, Namespaces::Any { default: "default" }, "2026-11-23T00:00:00Z".parse().unwrap());
     let wrong = world.problems.iter().filter(|problem| problem.is_error());
-    let (outcomes, of_running) = run(&world);
+    let (outcomes, of_running) = run(&world, None);
     let wrong: Vec<String> = wrong.chain(&of_running).map(ToString::to_string).collect();
     let differences = outcomes.iter().flat_map(|outcome| &outcome.differences);
     (differences.map(|d| format!("{}: expected {} got {}", d.field, d.expected, d.got)).collect(), wrong)
@@ -336,7 +338,7 @@ fn differences_with_monitors(fixture: &str) -> Vec<String> {
         ..Tree::default()
     };
     let now = "2026-11-23T00:00:00Z".parse().unwrap();
-    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now));
+    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now), None);
     let wrong = wrong.iter().map(ToString::to_string);
     let all = outcomes.into_iter().flat_map(|outcome| outcome.differences);
     wrong.chain(all.map(|d| format!("{}: expected {} got {}", d.field, d.expected, d.got))).collect()
@@ -428,7 +430,7 @@ tests:
         ..Tree::default()
     };
     let now = "2026-11-23T00:00:00Z".parse().unwrap();
-    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now));
+    let (outcomes, wrong) = run(&load::compile(tree, Namespaces::Any { default: "default" }, now), None);
     assert_eq!((outcomes.len(), wrong.len()), (3, 0), "{wrong:?}");
     let failed: Vec<_> = outcomes.iter().filter(|outcome| !outcome.passed).collect();
     assert!(failed.is_empty(), "{failed:#?}");
@@ -468,16 +470,46 @@ fn times_that_cannot_be_meant_and_words_that_nobody_reads_are_errors() {
     let one = "{ticket: true}";
     assert!(
         wrong("acknowledge: {at: 2026-11-23T02:00:00Z, by: ada}", one)
-            .contains("acknowledge.at: expected a time after the alert's")
+            .contains("acknowledge.at: expected a time from `alert.at`")
     );
     assert!(wrong("acknowledge: {at: 2026-11-23T04:00:00Z, by: ada, untill: x}", one).contains("acknowledge"));
     assert!(wrong("firing: [{labels: {a: b}, form: 2026-11-23T04:00:00Z}]", one).contains("firing[0]"));
     let silence = "silences: [{matchers: [], startsAt: 2026-11-23T04:00:00Z, endsAt: 2026-11-23T03:00:00Z}]";
     let said = wrong(silence, one);
     assert!(
-        said.contains("silences[0].endsAt: expected a time after")
+        said.contains("silences[0].endsAt: expected endsAt after startsAt")
             && said.contains("silences[0].matchers: expected at least one"),
         "{said}"
     );
     assert!(wrong("", "{until: 1m}").contains("such a case cannot fail"));
+}
+
+#[test]
+fn what_is_promised_for_an_alert_is_compared_as_for_any_other_ticket() {
+    let fixture = "
+tests:
+  - name: nobody mends it in time
+    alert: {at: '2026-06-01T10:00:00+02:00', labels: {alertname: Slow, service: checkout, severity: ticket}}
+    events: [{at: '2026-06-01T10:30:00+02:00', by: ada, assign: {to: ada}}]
+    expect:
+      breachedAt: {resolution: '2026-06-02T10:00:00+02:00'}
+      warnings:
+        - {at: '2026-06-01T14:00:00+02:00', about: resolution 50%, to: ada, channel: ops}
+        - {at: '2026-06-01T16:00:00+02:00', about: resolution 75%, to: ada, channel: ops}
+        - {at: '2026-06-02T09:12:00+02:00', about: resolution 90%, to: ada, channel: ops}
+        - {at: '2026-06-02T10:00:00+02:00', about: resolution due, to: ada, channel: ops}
+      until: 1d
+  - name: it opens no ticket
+    alert: {at: '2026-06-01T10:00:00+02:00', labels: {alertname: Slow, service: checkout, severity: info}}
+    expect: {route: null, priority: null, breachedAt: {}, warnings: []}
+";
+    let (differences, wrong) = of_ticket(fixture);
+    assert_eq!((differences, wrong), (Vec::new(), Vec::new()));
+    let last = "        - {at: '2026-06-02T10:00:00+02:00', about: resolution due, to: ada, channel: ops}\n";
+    let (differences, wrong) = of_ticket(&fixture.replace(last, "").replace("until: 1d", "until: 23h30m"));
+    assert_eq!(wrong, [] as [String; 0]);
+    assert_eq!(differences, ["breachedAt.resolution: expected 2026-06-02T10:00:00+02:00 got none"]);
+    let (differences, _) = of_ticket(&fixture.replace(last, ""));
+    let got = "resolution due to ada through ops at 2026-06-02T10:00:00+02:00";
+    assert_eq!(differences, [format!("warnings[3]: expected none got {got}")]);
 }

@@ -11,6 +11,7 @@ spec:
   lastResort: [{channel: ops}]
   people:
     - {name: ada, email: ada@acme.example}
+    - {name: bob, email: bob@acme.example}
   channels:
     - {name: ops, email: {from: a@acme.example, to: [ops@acme.example], smarthost: "smtp.acme.example:587", tls: Required}}
   escalations:
@@ -75,6 +76,12 @@ fn junit_has_a_suite_for_each_file_and_escapes_what_xml_needs() {
 #[test]
 fn all_passed_is_a_yes() {
     let (exit, text) = run(&FILES[..2], TestForm::Human, Some("to ada"));
+    assert_eq!((exit, text.as_str()), (Exit::Done, "1 passed, 0 failed\n"));
+}
+
+#[test]
+fn who_runs_one_case_is_not_told_what_is_wrong_with_another() {
+    let (exit, text) = run(&FILES, TestForm::Human, Some("to ada"));
     assert_eq!((exit, text.as_str()), (Exit::Done, "1 passed, 0 failed\n"));
 }
 
