@@ -14,7 +14,15 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use api::{OnCallOverride, ServiceMonitor, SupportPolicy};
-use domain::{labels::Labels, oncall, policy::Policy, probe::Monitor, problem::Problem, routing, time::after};
+use domain::{
+    labels::Labels,
+    oncall,
+    policy::Policy,
+    probe::Monitor,
+    problem::Problem,
+    routing,
+    time::{after, shown},
+};
 use gitops::{
     FileError,
     load::{AllowedKind, Namespaces, Object, ObjectKey, Rules},
@@ -237,7 +245,7 @@ fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
         let Some(schedule) = policy.schedules.get(name) else { continue };
         let gaps = oncall::gaps(schedule, &[], now, after(now, HORIZON));
         // In the schedule's own zone, in which its handovers are written.
-        let local = |at: &Timestamp| oncall::local(*at, &schedule.zone);
+        let local = |at: &Timestamp| shown(*at, &schedule.zone);
         let span = |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(from), local(to));
         let spans: Vec<String> = gaps.iter().take(GAPS).map(span).collect();
         let more = if gaps.len() > GAPS { format!(" and {} more times", gaps.len() - GAPS) } else { String::new() };

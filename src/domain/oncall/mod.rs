@@ -24,7 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub use ical::{Feed, ical};
 pub use overrides::Override;
-pub use reason::{Explanation, Reason, Subject, Verdict, explain, local};
+pub use reason::{Explanation, Reason, Subject, Verdict, explain};
 
 use crate::policy::{Layer, Schedule};
 use walk::Walk;

@@ -5,7 +5,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::overrides::{self, Fate, Override, Standing};
-use crate::policy::{Layer, Schedule};
+use crate::{
+    policy::{Layer, Schedule},
+    time::shown,
+};
 
 /// Who is on call at an instant, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -162,17 +165,17 @@ impl Reason<'_> {
     /// One sentence, without a full stop, with times in that zone.
     pub fn sentence(&self, zone: &TimeZone) -> String {
         let it = self.subject.words();
-        let at = |instant: Option<Timestamp>| instant.map_or_else(|| "never".to_owned(), |at| local(at, zone));
+        let at = |instant: Option<Timestamp>| instant.map_or_else(|| "never".to_owned(), |at| shown(at, zone));
         match &self.verdict {
             Verdict::Decides { person, from, until } => {
                 let until =
-                    until.map_or_else(|| "without end".to_owned(), |until| format!("until {}", local(until, zone)));
+                    until.map_or_else(|| "without end".to_owned(), |until| format!("until {}", shown(until, zone)));
                 format!("{it} puts {person} on call from {} {until}", at(*from))
             }
             Verdict::NotYet { from: None } => format!("{it} never begins"),
             Verdict::NotYet { from } => format!("{it} begins at {}", at(*from)),
             Verdict::Transparent { during, opens: Some(opens) } => {
-                format!("{it} is transparent: `{during}` is closed until {}", local(*opens, zone))
+                format!("{it} is transparent: `{during}` is closed until {}", shown(*opens, zone))
             }
             Verdict::Transparent { during, opens: None } => {
                 format!("{it} is transparent: `{during}` is closed for the next 400 days")
@@ -209,10 +212,4 @@ impl Subject<'_> {
             Self::Layer(_) => None,
         }
     }
-}
-
-/// An instant in a zone, with its offset, to the minute where that is exact: `2026-11-23 09:00 +01:00`.
-pub fn local(at: Timestamp, zone: &TimeZone) -> String {
-    let exact = at.as_second().rem_euclid(60) == 0;
-    at.to_zoned(zone.clone()).strftime(if exact { "%Y-%m-%d %H:%M %:z" } else { "%Y-%m-%d %H:%M:%S %:z" }).to_string()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::time::between;
+use domain::time::{between, shown};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// How long, as kubectl writes ages: `45s`, `5m30s`, `100m`, `5h12m`, `30h`, `3d4h`, `100d`, `2y30d`.
@@ -36,16 +36,14 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     if at > now { format!("in {}", length(between(now, at))) } else { format!("{} ago", length(between(at, now))) }
 }
 
-/// `03:02:12 UTC` on the day of `now`, else `2026-11-22 23:58:10 UTC`.
-pub fn clock(at: Timestamp, now: Timestamp) -> String {
-    let day = |instant: Timestamp| instant.to_zoned(TimeZone::UTC).date();
-    let form = if day(at) == day(now) { "%H:%M:%S UTC" } else { "%Y-%m-%d %H:%M:%S UTC" };
-    at.strftime(form).to_string()
+/// `2026-11-23T03:02:12Z`.
+pub fn clock(at: Timestamp) -> String {
+    shown(at, &TimeZone::UTC)
 }
 
-/// `03:02:12 UTC (4m ago)`.
+/// `2026-11-23T03:02:12Z (4m ago)`.
 pub fn clock_and_age(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ({})", clock(at, now), relative(at, now))
+    format!("{} ({})", clock(at), relative(at, now))
 }
 
 #[cfg(test)]
@@ -72,10 +70,9 @@ mod tests {
     }
 
     #[test]
-    fn the_date_is_named_only_when_it_is_another_day() {
+    fn a_time_comes_with_how_far_it_is() {
         let now: Timestamp = "2026-11-23T03:12:00Z".parse().unwrap();
-        assert_eq!(clock_and_age("2026-11-23T03:02:00Z".parse().unwrap(), now), "03:02:00 UTC (10m ago)");
-        assert_eq!(clock("2026-11-22T23:58:10Z".parse().unwrap(), now), "2026-11-22 23:58:10 UTC");
+        assert_eq!(clock_and_age("2026-11-23T03:02:00Z".parse().unwrap(), now), "2026-11-23T03:02:00Z (10m ago)");
         assert_eq!(relative("2026-11-23T03:17:00Z".parse().unwrap(), now), "in 5m");
     }
 }

@@ -5,8 +5,8 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    act::VerbError, cluster::Trouble, crds, lookup::LookupError, new::NewError, oncall::OncallError,
-    overrides::OverrideError, page::PageError, probe::ProbeError, silence::SilenceError,
+    act::VerbError, cluster::Trouble, crds, explain::ExplainError, lookup::LookupError, new::NewError,
+    oncall::OncallError, overrides::OverrideError, page::PageError, probe::ProbeError, silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
 
@@ -61,6 +61,9 @@ pub enum Failure {
     /// No such policy or schedule, or an impossible range.
     #[error(transparent)]
     Oncall(#[from] OncallError),
+    /// Nothing is explained.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// There is nothing to probe.
     #[error(transparent)]
     Probe(#[from] ProbeError),
@@ -92,7 +95,7 @@ impl Failure {
             Self::Page(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
-            Self::Load(_) | Self::Oncall(_) | Self::Override(_) => Exit::Usage,
+            Self::Load(_) | Self::Oncall(_) | Self::Override(_) | Self::Explain(_) => Exit::Usage,
             Self::Crds(_) | Self::Run(_) => Exit::No,
             // `firstline tickets | head` is no error of ours.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,

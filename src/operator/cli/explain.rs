@@ -1,50 +1,61 @@
-//! `firstline explain`: why something happens, or would. From files alone, with the operator's own rules.
+//! `firstline explain`: why something happens, or would, by the operator's own rules: an alert from files alone, a ticket
+//! from a file or from the cluster.
 
-use std::path::{Path, PathBuf};
+mod ticket;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
+    problem::Problem,
     time::{after, whole_seconds},
 };
-use gitops::yaml::{self, Limits};
+use gitops::FileError;
 use jiff::Timestamp;
 use serde_json::json;
+use thiserror::Error;
 
+use self::ticket::Record;
 use super::{
     arguments::some_span,
+    cluster::ClusterArgs,
     exit::{Exit, Failure},
+    lookup::TicketRef,
     output::{Form, Output, plain},
     validate::human,
 };
 use crate::{
     controllers::ticket::rehearse::Around,
-    load,
+    load::{self, World},
     rehearse::{
         DownForm, Setting,
         incident::{self, Circumstances},
-        request,
     },
 };
 
 /// Flags of `firstline explain`.
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
+    /// A ticket of the cluster, or with --ticket one of that file: its name, the beginning of it, or its number
+    #[arg(conflicts_with = "labels", required_unless_present_any = ["labels", "ticket"])]
+    pub subject: Option<TicketRef>,
+
     /// Files and folders with the policies
-    #[arg(short, long, required = true, value_name = "PATH", num_args = 1..)]
+    #[arg(short, long, value_name = "PATH", num_args = 1..)]
     pub file: Vec<PathBuf>,
 
     /// The labels of an alert: alertname=CheckoutDown,service=checkout,severity=page
-    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels, required_unless_present = "ticket")]
+    #[arg(long, value_name = "NAME=VALUE,…", value_parser = labels, requires = "file")]
     pub labels: Option<Labels>,
 
     /// Monitors of these files that are down all the while: alerts of what depends on them (label monitor) wait for them
     #[arg(long, value_name = "MONITOR", requires = "labels")]
     pub down: Vec<String>,
 
-    /// A file with a Ticket and its TicketEvents, as `kubectl get tickets,ticketevents -o yaml` prints them
-    #[arg(long, value_name = "FILE", conflicts_with = "labels")]
+    /// A file with Tickets and their TicketEvents, as `kubectl get tickets,ticketevents -o yaml` prints them
+    #[arg(long, value_name = "FILE", conflicts_with = "labels", requires = "file")]
     pub ticket: Option<PathBuf>,
 
     /// When the alert fires, or the ticket is looked at; now when absent
@@ -55,62 +66,117 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = some_span)]
     pub until: std::time::Duration,
 
-    /// The namespace of the alert; that of the policies when absent
-    #[arg(short, long)]
-    pub namespace: Option<String>,
-
     /// The form of the answer; sentences when absent
     #[arg(short, long, value_enum)]
     pub output: Option<Form>,
+
+    /// Which cluster, and the namespace there; with -f that of the alert.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Why nothing is explained.
+#[derive(Debug, Error)]
+pub enum ExplainError {
+    /// The file with the ticket.
+    #[error("{file}: {source}")]
+    Unreadable {
+        /// As it was written.
+        file: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// What is in it.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Wrong(Vec<FileError>),
+    /// What was asked.
+    #[error("{0}")]
+    Question(Problem),
 }
 
 /// Explains what would happen to an alert, or why a ticket stands where it does.
 ///
 /// # Errors
-/// When a path is not there or cannot be read.
-pub fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let world = load::load(&args.file, args.namespace.as_deref().unwrap_or("default"), now)?;
-    for problem in world.problems.iter().filter(|problem| problem.is_error()) {
-        output.say(human(problem, &world, false, output.progress_colour).trim_end())?;
-    }
-    let setting = Setting { policies: &world.policies, monitors: &world.monitors };
+/// When a path is not there or cannot be read, or the cluster does not answer.
+pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let at = whole_seconds(args.at.unwrap_or(now));
-    let (answer, exit) = match (&args.ticket, &args.labels) {
-        (Some(file), _) => (of_ticket(setting, file, at), Exit::Done),
-        (None, Some(labels)) => of_alert(setting, args, labels, at),
-        (None, None) => return Ok(Exit::Usage),
-    };
-    match (answer, args.output) {
-        (Err(why), _) => {
-            output.say(why)?;
-            return Ok(Exit::Usage);
+    let (lines, exit) = match (&args.subject, &args.labels, &args.ticket) {
+        (Some(wanted), None, None) => {
+            if !args.file.is_empty() {
+                let message = "is for --labels and --ticket: a ticket of the cluster is explained by its own policy";
+                return Err(ExplainError::Question(Problem::error("--file", message)).into());
+            }
+            let session = args.cluster.connect().await?;
+            of_tickets(vec![ticket::from_cluster(&session, wanted).await?], at, output)?
         }
-        (Ok(lines), Some(form)) => output.value(&json!({"at": at, "explanation": lines}), form)?,
-        (Ok(lines), None) => {
-            for line in lines {
-                output.line(plain(&line))?;
+        (wanted, labels, file) => {
+            let Some(world) = read(args, now, output)? else { return Ok(Exit::No) };
+            let setting = Setting { policies: &world.policies, monitors: &world.monitors };
+            match (labels, file) {
+                (Some(labels), _) => of_alert(setting, args, labels, at)?,
+                (None, Some(file)) => {
+                    let namespace = args.cluster.namespace.as_deref();
+                    let (records, notes) = ticket::from_file(setting, file, wanted.as_ref(), namespace)?;
+                    for note in notes {
+                        output.say(note)?;
+                    }
+                    of_tickets(records, at, output)?
+                }
+                (None, None) => return Ok(Exit::Usage),
+            }
+        }
+    };
+    match args.output {
+        Some(form) => output.value(&json!({"at": at, "explanation": lines}), form)?,
+        None => {
+            for line in &lines {
+                let indent = line.len() - line.trim_start().len();
+                output.line(format_args!("{:indent$}{}", "", plain(line)))?;
             }
         }
     }
     Ok(exit)
 }
 
-/// The sentences, or what is wrong with the question; an alert that no policy takes is a no.
+/// The files; `None` when a policy among them is wrong: what is said without it would be wrong too.
+fn read(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Option<World>, Failure> {
+    let world = load::load(&args.file, args.cluster.namespace.as_deref().unwrap_or("default"), now)?;
+    for problem in world.problems.iter().filter(|problem| problem.is_error()) {
+        output.say(human(problem, &world, false, output.progress_colour).trim_end())?;
+    }
+    if world.lacks_a_policy() {
+        output.say("nothing is explained: a SupportPolicy among these files is wrong")?;
+        return Ok(None);
+    }
+    Ok(Some(world))
+}
+
+/// Every ticket after the other; where clocks cannot be told in full, that nobody can tell.
+fn of_tickets(records: Vec<Record>, at: Timestamp, output: &mut Output<'_>) -> Result<(Vec<String>, Exit), Failure> {
+    let (mut lines, mut exit) = (Vec::new(), Exit::Done);
+    for record in records {
+        for why in &record.lacking {
+            output.say(format!("warning: clocks are not told by what is in force: {}", plain(why)))?;
+        }
+        if record.is_without_clocks() {
+            exit = Exit::Unknown;
+        }
+        lines.extend(record.explain(at)?);
+    }
+    Ok((lines, exit))
+}
+
+/// The sentences; an alert that no policy takes is a no.
 fn of_alert(
     setting: Setting<'_>,
     args: &ExplainArgs,
     labels: &Labels,
     at: Timestamp,
-) -> (Result<Vec<String>, String>, Exit) {
-    let namespace = match setting.namespace(args.namespace.as_deref()) {
-        Ok(namespace) => namespace,
-        Err(problem) => return (Err(format!("--{problem}")), Exit::Usage),
-    };
+) -> Result<(Vec<String>, Exit), ExplainError> {
+    let flag = |problem: Problem| ExplainError::Question(Problem { path: format!("--{}", problem.path), ..problem });
+    let namespace = setting.namespace(args.cluster.namespace.as_deref()).map_err(flag)?;
     let down: Vec<DownForm> = args.down.iter().cloned().map(DownForm::Always).collect();
-    let down = match incident::down(setting, &down, &namespace) {
-        Ok(down) => down,
-        Err(problem) => return (Err(format!("--{problem}")), Exit::Usage),
-    };
+    let down = incident::down(setting, &down, &namespace).map_err(flag)?;
     let (labels, annotations) = (labels.clone(), Labels::new());
     let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
     let met = Circumstances {
@@ -121,17 +187,7 @@ fn of_alert(
     };
     let incident = incident::live(setting, alert, met);
     let exit = if incident.policy.is_some() { Exit::Done } else { Exit::No };
-    (Ok(incident.explain()), exit)
-}
-
-fn of_ticket(setting: Setting<'_>, file: &Path, at: Timestamp) -> Result<Vec<String>, String> {
-    let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("{shown}: {error}"))?;
-    let (documents, errors) = yaml::read(&shown.to_string(), &bytes, Limits::default());
-    if let Some(error) = errors.first() {
-        return Err(error.to_string());
-    }
-    request::explain(setting, &documents, at).map_err(|problem| format!("{shown}: {problem}"))
+    Ok((incident.explain(), exit))
 }
 
 /// `a=b,c=d`; a value may be in quotes.
@@ -147,3 +203,6 @@ fn labels(text: &str) -> Result<Labels, String> {
     }
     if labels.is_empty() { Err("expected at least one label, such as service=checkout".to_owned()) } else { Ok(labels) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,7 +91,7 @@ pub enum Verb {
     /// Run the fixtures beside policies: who would be paged when, which clocks run; no cluster is needed
     Test(test::TestArgs),
 
-    /// Say what would happen to an alert, and why: policy, route, who is paged when
+    /// Say what would happen to an alert, or why a ticket stands where it does: route, who is told when, each clock
     Explain(explain::ExplainArgs),
 
     /// Look at a URL or a monitor of a file once, now, from here
@@ -195,7 +195,7 @@ impl Verb {
             Self::Crds(args) => crds::crds(&args, output),
             Self::Validate(args) => validate::validate(&args, now, output),
             Self::Test(args) => test::test(&args, now, output),
-            Self::Explain(args) => explain::explain(&args, now, output),
+            Self::Explain(args) => explain::explain(&args, now, output).await,
             Self::Probe(args) => probe::probe(&args, clock, output).await,
             Self::Oncall(args) => oncall::oncall(&args, now, output).await,
             Self::Tickets(args) => tickets::tickets(&args, now, output).await,

@@ -10,10 +10,9 @@ use std::time::Duration;
 use api::{OnCallOverride, SupportPolicy, oncall_override::OnCallOverrideSpec};
 use clap::Args;
 use domain::{
-    oncall::local,
     policy::Policy,
     problem::Problem,
-    time::{after, whole_seconds},
+    time::{after, shown, whole_seconds},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use kube::{
@@ -260,8 +259,8 @@ fn accepted(object: &OnCallOverride, zone: &TimeZone, program: &str, namespace: 
     let instead = replaces.as_ref().map(|replaced| format!(" whenever {replaced} would be")).unwrap_or_default();
     format!(
         "{name}: {person} is on call in {schedule}{instead} from {} until {}; give it back with `{program} override --expire {name} -n {namespace}`",
-        local(*from, zone),
-        local(*until, zone),
+        shown(*from, zone),
+        shown(*until, zone),
     )
 }
 
@@ -274,7 +273,7 @@ async fn expire(
 ) -> Result<Exit, Failure> {
     let api: Api<OnCallOverride> = Api::namespaced(session.client.clone(), &session.namespace);
     let before = ask(&Asked::new("get", OVERRIDES, &session.namespace), api.get(name)).await?;
-    let utc = |at| local(at, &TimeZone::UTC);
+    let utc = |at| shown(at, &TimeZone::UTC);
     if before.spec.until <= now {
         let sentence = format!("{name} has ended already, at {}", utc(before.spec.until));
         return finish(Exit::Done, &sentence, &before, args, output);

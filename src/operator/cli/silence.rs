@@ -111,7 +111,7 @@ async fn silence_in(
 ) -> Result<Exit, Failure> {
     match (&args.expire, wanted) {
         (Some(name), _) => expire(session, name, args, now, output).await,
-        (None, Some(wanted)) => create(session, wanted, args, program, now, output).await,
+        (None, Some(wanted)) => create(session, wanted, args, program, output).await,
         (None, None) => Ok(Exit::Usage),
     }
 }
@@ -146,7 +146,6 @@ async fn create(
     mut wanted: Silence,
     args: &SilenceArgs,
     program: &str,
-    now: Timestamp,
     output: &mut Output<'_>,
 ) -> Result<Exit, Failure> {
     let user = session.user().await?;
@@ -155,7 +154,7 @@ async fn create(
     let asked = Asked::new("create", SILENCES, &session.namespace);
     let created = ask(&asked, api.create(&PostParams::default(), &wanted)).await?;
     let seen = settled(&api, created, args.timeout, |seen| is_active(seen) || refused(seen).is_some()).await;
-    let until = format!("until {} ({})", clock(seen.spec.ends_at, now), length(args.span.unwrap_or_default()));
+    let until = format!("until {} ({})", clock(seen.spec.ends_at), length(args.span.unwrap_or_default()));
     let name = seen.name_any();
     let (exit, sentence) = match (is_active(&seen), refused(&seen)) {
         (true, _) => (
@@ -181,7 +180,7 @@ async fn expire(
     let api: Api<Silence> = Api::namespaced(session.client.clone(), &session.namespace);
     let before = ask(&Asked::new("get", SILENCES, &session.namespace), api.get(name)).await?;
     if before.spec.ends_at <= now {
-        let sentence = format!("{name} has ended already, at {}", clock(before.spec.ends_at, now));
+        let sentence = format!("{name} has ended already, at {}", clock(before.spec.ends_at));
         return finish(Exit::Done, &sentence, &before, args, output);
     }
     // The end lies after the start, also for a silence that has not begun or began this second.
@@ -196,7 +195,7 @@ async fn expire(
     let (exit, sentence) = if is_active(&seen) {
         (Exit::Unknown, unconfirmed(name, args.timeout, "end"))
     } else {
-        (Exit::Done, format!("{name} ended at {}", clock(end, now)))
+        (Exit::Done, format!("{name} ended at {}", clock(end)))
     };
     finish(exit, &sentence, &seen, args, output)
 }
@@ -262,7 +261,7 @@ mod tests {
         assert_eq!(
             text,
             format!(
-                "{name} is active in namespace payments until 05:12:00 UTC (120m); end it with `firstline silence --expire {name} -n payments`\n"
+                "{name} is active in namespace payments until 2026-11-23T05:12:00Z (120m); end it with `firstline silence --expire {name} -n payments`\n"
             )
         );
         assert_eq!(
@@ -306,13 +305,13 @@ mod tests {
             );
         })
         .await;
-        assert_eq!(text, "deploy ended at 03:12:00 UTC\n");
+        assert_eq!(text, "deploy ended at 2026-11-23T03:12:00Z\n");
         assert_eq!(cluster.created()[0]["spec"]["endsAt"], "2026-11-23T03:12:00Z");
         let again = printed(async |output| {
             silence_in(&cluster.session(), &args, "firstline", None, now(), output).await.unwrap();
         })
         .await;
-        assert_eq!(again, "deploy has ended already, at 03:12:00 UTC\n");
+        assert_eq!(again, "deploy has ended already, at 2026-11-23T03:12:00Z\n");
     }
 
     #[test]

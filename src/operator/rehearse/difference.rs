@@ -2,7 +2,6 @@
 
 use std::fmt::Display;
 
-use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
 /// One field that is other than expected.
@@ -38,9 +37,4 @@ impl Differences {
 /// The value, or `none`.
 pub(super) fn or_none(value: Option<impl Display>) -> String {
     value.map_or_else(|| "none".to_owned(), |value| value.to_string())
-}
-
-/// An instant with the offset of a zone: `2026-06-03T15:00:00+02:00`, as fixtures write it.
-pub(crate) fn in_zone(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%:z").to_string()
 }

@@ -4,13 +4,13 @@ use domain::{
     oncall::{self, Override},
     policy::Policy,
     problem::Problem,
-    time::whole_seconds,
+    time::{shown, whole_seconds},
 };
 use jiff::Timestamp;
 
 use super::{
     Compared, Setting,
-    difference::{Differences, in_zone},
+    difference::Differences,
     form::{CaseForm, OncallExpect, OncallForm, OverrideForm},
 };
 
@@ -32,7 +32,7 @@ pub(super) fn compare(
     };
     let overrides = overrides(&form.overrides, policy)?;
     let shift = oncall::on_call(schedule, &overrides, written.at);
-    let local = |at: Timestamp| in_zone(at, &schedule.zone);
+    let local = |at: Timestamp| shown(at, &schedule.zone);
     let mut found = Differences::default();
     if let Some(person) = &expect.person {
         found.compare_some("person", person.as_deref(), shift.person);

@@ -2,16 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use api::{Ticket, TicketEvent, ticket::NotificationKind};
+use api::{
+    Ticket, TicketEvent,
+    ticket::{NotificationKind, TimelineLine},
+};
 use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
+    message::MessageKind,
     oncall::Override,
     policy::Policy,
     problem::Problem,
     routing::{self, RouteDecision},
     suppression::{self, Hold, HoldKind, Silence, Surroundings},
-    time::{after, between, format_duration, parse_duration, whole_seconds},
+    ticket::timeline::What,
+    time::{after, between, format_duration, parse_duration, shown, whole_seconds},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -26,6 +31,7 @@ use super::{
     },
     promises::{compare_breaches, compare_warnings},
     request::{self, compare_refusals, zone_of},
+    story::{self, Entry},
     times, user_of,
 };
 use crate::{
@@ -50,6 +56,8 @@ pub(crate) struct Incident {
     pub(crate) suppressed: Vec<(Timestamp, String)>,
     /// Its ticket, when it opened one.
     pub(crate) ticket: Option<Rehearsal>,
+    /// Up to when it was looked at.
+    until: Timestamp,
 }
 
 /// What the alert meets.
@@ -70,7 +78,8 @@ pub(crate) fn live(setting: Setting<'_>, alert: Alert, circumstances: Circumstan
     let choice = routing::choose_policy(setting.policies, &alert.namespace, &alert.labels);
     let policy = choice.as_ref().map(|choice| Arc::clone(choice.policy));
     let reasons = choice.map(|choice| choice.reasons).unwrap_or_default();
-    let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None };
+    let until = circumstances.until;
+    let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None, until };
     if let Some(policy) = &incident.policy {
         let (labels, severity) = routing::normalise(policy, &alert.labels);
         incident.reasons.push(format!("severity: {severity}"));
@@ -162,6 +171,7 @@ impl Incident {
             words.push("no policy serves it: nobody is told".to_owned());
         }
         let after_start = |at: Timestamp| format_duration(between(self.at, at));
+        words.push(format!("it fires at {}, from which times count", shown(self.at, &self.zone())));
         for (at, by) in &self.suppressed {
             words.push(format!("{}: opens no ticket, {by}", after_start(*at)));
         }
@@ -172,12 +182,39 @@ impl Incident {
         }
         let Some(ticket) = &self.ticket else { return words };
         let lines = ticket.status().timeline.iter().map(|line| (line.at, format!("{} {}", line.what, line.detail)));
-        let sent = ticket.sent().iter().map(|sent| {
-            (sent.at, format!("{} {}: {}", format!("{:?}", sent.kind).to_lowercase(), target(sent), sent.why))
-        });
-        let mut story: Vec<(Timestamp, String)> = lines.chain(sent).collect();
-        story.sort_by_key(|(at, _)| *at);
-        words.extend(story.into_iter().map(|(at, text)| format!("{}: {}", after_start(at), text.trim_end())));
+        let sent = ticket.sent().iter().map(|sent| (sent.at, told(sent)));
+        let entries = lines.chain(sent).map(|(at, text)| Entry { at, text: text.trim_end().to_owned() });
+        words.extend(story::lines(entries.collect(), after_start));
+        words.extend(self.once_taken(ticket));
+        words
+    }
+
+    /// While an escalation waits for somebody, messages about promises wait as well; who gets them is known by taking it.
+    fn once_taken(&self, ticket: &Rehearsal) -> Vec<String> {
+        let timeline = &ticket.status().timeline;
+        let is_about = |line: &&TimelineLine, what: What| line.what == what.as_str();
+        let broken = timeline.iter().filter(|line| is_about(line, What::Breach)).count();
+        let warned =
+            timeline.iter().filter(|line| is_about(line, What::Warned) && line.detail.contains(" due (")).count();
+        let Some(by) = self.policy.as_ref().filter(|_| broken > warned).and_then(|policy| policy.people.keys().next())
+        else {
+            return Vec::new();
+        };
+        let Ok(user) = user_of(self.policy.as_deref(), by) else { return Vec::new() };
+        let Ok(taken) = request::acknowledgement(self.until, &user) else { return Vec::new() };
+        let mut next = ticket.clone();
+        next.expect(self.until, Incoming::Event(Box::new(taken)));
+        next.run(self.until);
+        let sent =
+            next.sent().iter().skip(ticket.sent().len()).filter(|sent| sent.kind == NotificationKind::SlaWarning);
+        let mut words = vec![format!(
+            "who is told of a broken promise hears of it once somebody takes the ticket; taken by {by} at {}:",
+            format_duration(between(self.at, self.until))
+        )];
+        words.extend(sent.map(|sent| format!("  {}", told(sent))));
+        if words.len() == 1 {
+            words.push("  nobody; name somebody in the policy, `sla[].onBreach`".to_owned());
+        }
         words
     }
 }
@@ -198,11 +235,13 @@ fn held(case: &Case, policy: Option<&Policy>, around: &Around, now: Timestamp) -
     suppression::judge([(&case.alert.labels, now)], &around, now).hold
 }
 
-fn target(sent: &Sent) -> String {
-    match &sent.person {
+/// `page to ada through mail: step 1 of escalation page, cycle 1`.
+fn told(sent: &Sent) -> String {
+    let to = match &sent.person {
         Some(person) => format!("to {person} through {}", sent.channel),
         None => format!("into {}", sent.channel),
-    }
+    };
+    format!("{} {to}: {}", MessageKind::from(sent.kind).as_str(), sent.why)
 }
 
 /// Runs a case of a fixture.

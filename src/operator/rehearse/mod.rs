@@ -13,17 +13,18 @@
 //! | [`request`] | a ticket: state and clocks |
 //! | [`promises`] | what clocks came to: broken promises, and who was told |
 //! | [`duty`] | a schedule: who is on call |
-//! | [`difference`], [`ledger`] | expected and got; how a clock came to its number |
+//! | [`difference`], [`ledger`], [`story`] | expected and got; how a clock came to its number; what happened, in order |
 
 pub(crate) mod difference;
 mod duty;
 mod form;
 pub(crate) mod incident;
-mod ledger;
+pub(crate) mod ledger;
 mod names;
 mod promises;
 mod read;
 pub(crate) mod request;
+pub(crate) mod story;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -43,6 +44,7 @@ use serde::Serialize;
 pub(crate) use self::form::DownForm;
 pub use self::read::{Case, concerns, read};
 use self::{difference::Difference, read::Question};
+pub(crate) use self::{read::typed, request::zone_of};
 use crate::load::World;
 
 /// What became of one case.

@@ -4,12 +4,12 @@ use api::ticket::NotificationKind;
 use domain::{
     problem::Problem,
     sla::{ClockName, Clocks},
-    time::whole_seconds,
+    time::{shown, whole_seconds},
 };
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::{
-    difference::{Differences, in_zone},
+    difference::Differences,
     form::{Breaches, WarningExpect},
     names,
 };
@@ -22,7 +22,7 @@ pub(super) fn compare_breaches(
     zone: &TimeZone,
     found: &mut Differences,
 ) -> Result<(), Problem> {
-    let local = |at: Timestamp| in_zone(at, zone);
+    let local = |at: Timestamp| shown(at, zone);
     for (word, at) in expected {
         let got = first_breach(clocks, names::clock("breachedAt", word)?);
         found.compare_some(format!("breachedAt.{word}"), at.map(|at| local(whole_seconds(at))), got.map(local));
@@ -46,7 +46,7 @@ pub(super) fn compare_warnings(
 ) {
     let words = |at: Timestamp, about: &str, person: Option<&str>, channel: &str| {
         let to = person.map_or_else(String::new, |person| format!(" to {person}"));
-        format!("{about}{to} through {channel} at {}", in_zone(at, zone))
+        format!("{about}{to} through {channel} at {}", shown(at, zone))
     };
     let expected = expected
         .iter()

@@ -206,7 +206,7 @@ fn durations(question: &Question, problems: &mut Vec<Problem>) {
 }
 
 /// A value in its form; the first thing that is wrong, with its path.
-pub(super) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
+pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };

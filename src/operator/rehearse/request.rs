@@ -8,17 +8,15 @@ use domain::{
     policy::Policy,
     problem::Problem,
     sla::{Clock, Clocks},
-    time::{format_duration, parse_duration, whole_seconds},
+    time::{format_duration, parse_duration, shown, whole_seconds},
 };
-use gitops::yaml::Document;
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use kube::ResourceExt;
 use serde_json::{Map, Value, json};
 
 use super::{
     Compared, Setting,
-    difference::{Differences, in_zone, or_none},
+    difference::{Differences, or_none},
     form::{CaseForm, EventForm, TicketExpect, TicketForm},
     incident, ledger, names,
     promises::{compare_breaches, compare_warnings},
@@ -100,58 +98,6 @@ fn object(index: usize, at: Timestamp, author: &str, act: Map<String, Value>) ->
     Ok(event)
 }
 
-/// Why a ticket stands where it does: who was told and why, and the ledger of each clock at `now`. `documents` hold it
-/// and its events, as `kubectl get tickets,ticketevents -o yaml` prints them.
-pub(crate) fn explain(setting: Setting<'_>, documents: &[Document], now: Timestamp) -> Result<Vec<String>, Problem> {
-    let (mut tickets, mut events): (Vec<Ticket>, Vec<TicketEvent>) = (Vec::new(), Vec::new());
-    for document in documents {
-        match document.value.get("kind").and_then(Value::as_str) {
-            Some("Ticket") => tickets.push(typed(&document.value)?),
-            Some("TicketEvent") => events.push(typed(&document.value)?),
-            other => {
-                let found = other.unwrap_or("no kind");
-                return Err(Problem::error("kind", format!("expected Ticket or TicketEvent, found {found}")));
-            }
-        }
-    }
-    let found = tickets.len();
-    let Some(ticket) = tickets.pop().filter(|_| found == 1) else {
-        return Err(Problem::error("", format!("expected one Ticket and its TicketEvents, found {found} Tickets")));
-    };
-    let (name, namespace) = (ticket.name_any(), ticket.namespace().unwrap_or_default());
-    events.retain(|event| event.spec.ticket == name);
-    let in_force = ticket.status.as_ref().and_then(|status| status.policy.clone());
-    let policy = match &in_force {
-        Some(known) => setting.policies.iter().find(|p| p.namespace == known.namespace && p.name == known.name),
-        None => rehearse::policy_of(setting.policies, &namespace, &ticket),
-    };
-    let mut words = vec![match (policy, &in_force) {
-        (Some(policy), _) => format!("policy {}/{}, as these files have it", policy.namespace, policy.name),
-        (None, Some(known)) => {
-            format!("policy {}/{} is not among these files: nothing can be said of clocks", known.namespace, known.name)
-        }
-        (None, None) => "no policy of these files serves it: nothing is promised".to_owned(),
-    }];
-    let zone = policy.map_or(TimeZone::UTC, |policy| zone_of(policy));
-    let rehearsal = Rehearsal::of_record(ticket, events, policy.cloned());
-    words.extend(story(rehearsal.status(), &zone));
-    words.extend(ledger::lines(&rehearsal.clocks(whole_seconds(now)), &zone));
-    Ok(words)
-}
-
-/// What the operator wrote down, and whom it told why, in the order of time.
-fn story(status: &TicketStatus, zone: &TimeZone) -> Vec<String> {
-    let lines = status.timeline.iter().map(|line| (line.at, format!("{} {}", line.what, line.detail)));
-    let told = status.notifications.iter().map(|told| {
-        let to = told.person.as_ref().map_or_else(String::new, |person| format!(" to {person}"));
-        let why = told.why.as_deref().unwrap_or("no reason on record");
-        (told.planned_at, format!("{:?}{to} through {}: {:?}, {why}", told.kind, told.channel, told.state))
-    });
-    let mut all: Vec<(Timestamp, String)> = lines.chain(told).collect();
-    all.sort_by_key(|(at, _)| *at);
-    all.into_iter().map(|(at, text)| format!("{}: {}", in_zone(at, zone), text.trim_end())).collect()
-}
-
 /// Runs a case of a fixture.
 pub(super) fn compare(
     setting: Setting<'_>,
@@ -218,7 +164,7 @@ fn ticket(name: &str, written: &TicketForm, namespace: &str) -> Result<Ticket, P
 }
 
 /// The zone in which times are shown: that of the policy's first calendar, else of its first schedule.
-pub(super) fn zone_of(policy: &Policy) -> TimeZone {
+pub(crate) fn zone_of(policy: &Policy) -> TimeZone {
     let calendars = policy.calendars.values().filter_map(Calendar::zone);
     let schedules = policy.schedules.values().map(|schedule| &schedule.zone);
     calendars.chain(schedules).next().cloned().unwrap_or(TimeZone::UTC)
@@ -249,7 +195,7 @@ fn compare_clocks(
     zone: &TimeZone,
     found: &mut Differences,
 ) -> Result<(), Problem> {
-    let local = |at: Timestamp| in_zone(at, zone);
+    let local = |at: Timestamp| shown(at, zone);
     for (word, due) in &expect.due {
         let clock = clocks.of(names::clock("due", word)?);
         found.compare_some(

@@ -56,6 +56,19 @@ async fn bob_hears_of_half_the_time_and_the_team_of_a_broken_promise_once_each()
     assert_eq!(metrics.value("firstline_sla_warnings_total", &of_resolution), Some(1.0));
     eprintln!("lag of a warning and a breach together: {} s", metrics.sum("firstline_sla_lag_seconds_sum", &[]));
 
+    let explained = scene.plugin(&["explain", "invoice"]).await?;
+    for part in [
+        "ticket payments/invoice, #1: An invoice is missing\npolicy payments/payments, revision payments-",
+        ": Opened: for Mia\n",
+        ": Warned: resolution 50% (run 1): told bob\n",
+        ": slaWarning to bob through mail: Accepted, resolution 50% (run 1)",
+        ": Breach: resolution due (run 1): the promise was not kept",
+        "\n  resolution of 8s: Running, due 20",
+        "s of working time (calendar always), New\n",
+    ] {
+        ensure!(explained.contains(part), "{part}\nin\n{explained}");
+    }
+
     // A new process knows what was said.
     let Scene { stage, operator, setup, .. } = scene;
     operator.terminate().await?;

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::{
     calendar::Calendar,
-    oncall::local,
     policy::{Layer as ValidLayer, NamedCalendar, Schedule as Valid},
     problem::Problem,
-    time::{LocalTime, parse_duration},
+    time::{LocalTime, parse_duration, shown},
 };
 use jiff::{civil::Date, tz::TimeZone};
 
@@ -116,7 +115,7 @@ fn warn_of_odd_layers(findings: &mut Findings, path: &str, schedule: &Valid) {
                 format!("{path}.handover"),
                 format!(
                     "the handover at {} falls into the hours of `{}`: the person on call changes in the middle of them",
-                    local(at, &layer.zone),
+                    shown(at, &layer.zone),
                     during.name
                 ),
             );

@@ -103,7 +103,7 @@ fn a_transparent_layer_and_a_closed_coverage_are_told() {
     let office = hours("office", "UTC", "1-5", "09:00-17:00");
     let week = schedule([during(office.clone(), layer("UTC", "2026-11-02 09:00", 7, "ada bob"))]);
     let night = at("2026-11-03T20:00:00Z");
-    let transparent = "layer `ada-bob` is transparent: `office` is closed until 2026-11-04 09:00 +00:00";
+    let transparent = "layer `ada-bob` is transparent: `office` is closed until 2026-11-04T09:00:00Z";
     assert_eq!(explain(&week, &[], night).sentences(&TimeZone::UTC), ["nobody is on call", transparent]);
     let covered = Schedule { coverage: office, ..week };
     assert_eq!(

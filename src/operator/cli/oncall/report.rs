@@ -1,8 +1,9 @@
 //! How the answer reads: a line a schedule, a line a shift, or one object for machines.
 
 use domain::{
-    oncall::{self, Override, Shift, local},
+    oncall::{self, Override, Shift},
     policy::{Policy, Schedule},
+    time::shown,
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -145,7 +146,7 @@ impl Row<'_> {
 
     /// In the schedule's zone.
     fn time(&self, at: Option<Timestamp>) -> Cell {
-        at.map(|at| local(at, &self.schedule.zone)).unwrap_or_default().into()
+        at.map(|at| shown(at, &self.schedule.zone)).unwrap_or_default().into()
     }
 
     fn value(&self, with_range: bool) -> Value {

@@ -43,12 +43,12 @@ pub(super) async fn list(
     if wide {
         heading.extend(["POLICY", "AUTHOR", "REASON"]);
     }
-    let rows: Vec<Vec<Cell>> = found.iter().map(|object| row(object, wide, now)).collect();
+    let rows: Vec<Vec<Cell>> = found.iter().map(|object| row(object, wide)).collect();
     output.text(&table(&heading, &rows, output.colour))?;
     Ok(Exit::Done)
 }
 
-fn row(object: &OnCallOverride, wide: bool, now: Timestamp) -> Vec<Cell> {
+fn row(object: &OnCallOverride, wide: bool) -> Vec<Cell> {
     let spec = &object.spec;
     let active = match (is_active(object), refused(object)) {
         (true, _) => Cell::new("true", Paint::Good),
@@ -62,8 +62,8 @@ fn row(object: &OnCallOverride, wide: bool, now: Timestamp) -> Vec<Cell> {
         spec.person.clone().into(),
         spec.replaces.clone().unwrap_or_default().into(),
         active,
-        clock(spec.from, now).into(),
-        clock(spec.until, now).into(),
+        clock(spec.from).into(),
+        clock(spec.until).into(),
     ];
     if wide {
         let author = plain(spec.author.as_deref().unwrap_or_default());

@@ -52,8 +52,8 @@ async fn a_shift_that_is_taken_over_says_from_when_until_when_and_how_to_give_it
     assert_eq!(
         text,
         format!(
-            "{name}: bob is on call in primary whenever ada would be from 2026-11-23 04:12 +01:00 until \
-             2026-11-23 12:12 +01:00; give it back with `firstline override --expire {name} -n payments`\n"
+            "{name}: bob is on call in primary whenever ada would be from 2026-11-23T04:12:00+01:00 until \
+             2026-11-23T12:12:00+01:00; give it back with `firstline override --expire {name} -n payments`\n"
         )
     );
     assert_eq!(
@@ -140,12 +140,12 @@ async fn giving_a_shift_back_moves_its_end_to_now_and_the_list_shows_what_is_lef
     };
     assert_eq!(
         run("--list").await,
-        "NAME   SCHEDULE   PERSON   REPLACES   ACTIVE   FROM           UNTIL\n\
-         late   primary    eve      <none>     true     03:00:00 UTC   2026-11-24 05:00:00 UTC\n\
-         swap   primary    bob      <none>     true     03:00:00 UTC   05:00:00 UTC\n"
+        "NAME   SCHEDULE   PERSON   REPLACES   ACTIVE   FROM                   UNTIL\n\
+         late   primary    eve      <none>     true     2026-11-23T03:00:00Z   2026-11-24T05:00:00Z\n\
+         swap   primary    bob      <none>     true     2026-11-23T03:00:00Z   2026-11-23T05:00:00Z\n"
     );
-    assert_eq!(run("--expire swap").await, "swap ended at 2026-11-23 03:12 +00:00\n");
+    assert_eq!(run("--expire swap").await, "swap ended at 2026-11-23T03:12:00Z\n");
     assert_eq!(cluster.created()[0]["spec"]["until"], "2026-11-23T03:12:00Z");
-    assert_eq!(run("--expire swap").await, "swap has ended already, at 2026-11-23 03:12 +00:00\n");
+    assert_eq!(run("--expire swap").await, "swap has ended already, at 2026-11-23T03:12:00Z\n");
     assert_eq!(run("--list -o wide").await.lines().count(), 2);
 }

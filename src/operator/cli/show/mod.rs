@@ -5,7 +5,7 @@
 mod clocks;
 mod coming;
 mod page;
-mod story;
+pub(super) mod story;
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::{
     act::EVENTS,
     bare,
-    cluster::{Asked, ClusterArgs, Session, ask},
+    cluster::{Asked, ClusterArgs, Session, Trouble, ask},
     exit::{Exit, Failure},
     lookup::TicketRef,
     output::{Form, Output},
@@ -95,7 +95,7 @@ pub async fn show(args: &ShowArgs, program: &str, now: Timestamp, output: &mut O
     Ok(Exit::Done)
 }
 
-async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> {
+pub(super) async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> {
     let ticket = wanted.find(session).await?;
     let namespace = ticket.namespace().unwrap_or_default();
     let api: Api<DeserializeGuard<TicketEvent>> = Api::namespaced(session.client.clone(), &namespace);
@@ -116,10 +116,16 @@ async fn gather(session: &Session, wanted: &TicketRef) -> Result<Seen, Failure> 
 
 /// The revision of the policy. Who may read tickets may not be allowed to read this: the page then says less.
 async fn frozen(session: &Session, ticket: &Ticket, namespace: &str) -> Option<Policy> {
-    let revision = ticket.status.as_ref()?.policy.as_ref()?.revision.clone();
+    let name = ticket.status.as_ref()?.policy.as_ref()?.revision.clone();
+    revision(session, namespace, &name).await.ok()?
+}
+
+/// A policy as it stood; `None` when this version of the program cannot read it.
+pub(super) async fn revision(session: &Session, namespace: &str, name: &str) -> Result<Option<Policy>, Trouble> {
     let api: Api<ControllerRevision> = Api::namespaced(session.client.clone(), namespace);
-    let found = ask(&Asked::new("get", "controllerrevisions.apps", namespace), api.get(&revision)).await.ok()?;
-    compiled(&serde_json::from_value(found.data?.0).ok()?)
+    let found = ask(&Asked::new("get", "controllerrevisions.apps", namespace), api.get(name)).await?;
+    let policy = found.data.and_then(|data| serde_json::from_value(data.0).ok());
+    Ok(policy.and_then(|policy| compiled(&policy)))
 }
 
 /// The same for the policy as it is now.

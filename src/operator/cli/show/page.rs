@@ -32,8 +32,8 @@ pub(super) fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour)
         section("Clocks", &clocks::lines(&status, now, colour), colour),
         alerts(&status, now, colour),
         escalation(seen, &status, now, colour),
-        notifications(&status, now, colour),
-        told(seen, now, colour),
+        notifications(&status, colour),
+        told(seen, colour),
         commands(seen, &status, program, colour),
     ];
     let filled: Vec<&str> = sections.iter().map(String::as_str).filter(|section| !section.is_empty()).collect();
@@ -58,9 +58,8 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
     let start = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
     row("Since", clock_and_age(start, now));
     if let Some(cause) = &status.cause {
-        let ended = cause
-            .settled
-            .map(|at| format!("; that has ended, and what still fires then begins anew at {}", clock(at, now)));
+        let ended =
+            cause.settled.map(|at| format!("; that has ended, and what still fires then begins anew at {}", clock(at)));
         let words = format!("{}, found at {}", plain(&cause.by), clock_and_age(cause.since, now));
         row("Cause", colour.paint(Paint::Warn, format!("{words}{}", ended.unwrap_or_default())));
     }
@@ -214,9 +213,9 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     section(&format!("Escalation: {name}"), &body, colour)
 }
 
-fn notifications(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn notifications(status: &TicketStatus, colour: Colour) -> String {
     let mut body: Vec<String> =
-        status.notifications.iter().map(|notification| notified(notification, now, colour)).collect();
+        status.notifications.iter().map(|notification| notified(notification, colour)).collect();
     if let Some(counts) = &status.notification_counts {
         body.push(format!(
             "and earlier: {} accepted, {} failed, {} no longer needed",
@@ -226,7 +225,7 @@ fn notifications(status: &TicketStatus, now: Timestamp, colour: Colour) -> Strin
     section("Who was told", &body, colour)
 }
 
-fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> String {
+fn notified(notification: &Notification, colour: Colour) -> String {
     let (word, paint) = match notification.state {
         NotificationState::Planned if notification.attempts == 0 => ("on its way", Paint::Warn),
         NotificationState::Planned => ("is tried again", Paint::Warn),
@@ -249,7 +248,7 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
         Some(person) => format!("{} by {channel}", plain(person)),
         None => format!("channel {channel}"),
     };
-    let at = clock(notification.at.unwrap_or(notification.planned_at), now);
+    let at = clock(notification.at.unwrap_or(notification.planned_at));
     let attempts =
         if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
     let said = match notification.state {
@@ -264,10 +263,10 @@ fn notified(notification: &Notification, now: Timestamp, colour: Colour) -> Stri
     format!("{at}  {to} ({kind}) {}{attempts}{said}", colour.paint(paint, word))
 }
 
-fn told(seen: &Seen, now: Timestamp, colour: Colour) -> String {
+fn told(seen: &Seen, colour: Colour) -> String {
     let story = story(seen);
     let earlier = story.len().saturating_sub(STORY);
-    let times: Vec<String> = story.iter().map(|line| clock(line.at, now)).collect();
+    let times: Vec<String> = story.iter().map(|line| clock(line.at)).collect();
     let width = times.iter().skip(earlier).map(String::len).max().unwrap_or(0);
     let mut body = Vec::with_capacity(STORY);
     if earlier > 0 {

@@ -15,19 +15,19 @@ use crate::kube::meta;
 
 /// One line of the story.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Line {
+pub(in super::super) struct Line {
     /// When.
-    pub(super) at: Timestamp,
+    pub(in super::super) at: Timestamp,
     /// What, in a word or two.
-    pub(super) what: String,
+    pub(in super::super) what: String,
     /// The details; several lines for a note.
-    pub(super) detail: Vec<String>,
+    pub(in super::super) detail: Vec<String>,
     /// How it is to be looked at.
     pub(super) paint: Paint,
 }
 
 /// The whole story, oldest first.
-pub(super) fn story(seen: &Seen) -> Vec<Line> {
+pub(in super::super) fn story(seen: &Seen) -> Vec<Line> {
     let timeline = seen.ticket.status.as_ref().map(|status| status.timeline.as_slice()).unwrap_or_default();
     let opened = std::iter::once((0, opened(seen)));
     let operator = timeline.iter().map(|line| {

@@ -154,8 +154,8 @@ fn the_cause_that_was_found_is_named_and_when_it_ends() {
         "cause": {"by": "depends on database, which is down (ticket inc-b, page)", "since": "2026-11-23T03:00:00Z", "settled": "2026-11-23T03:13:00Z"},
     });
     let text = page(&seen(&more, Vec::new()));
-    let words = "Cause        depends on database, which is down (ticket inc-b, page), found at 03:00:00 UTC (12m ago); \
-                 that has ended, and what still fires then begins anew at 03:13:00 UTC\n";
+    let words = "Cause        depends on database, which is down (ticket inc-b, page), found at 2026-11-23T03:00:00Z (12m ago); \
+                 that has ended, and what still fires then begins anew at 2026-11-23T03:13:00Z\n";
     assert!(text.contains(words), "{text}");
 }
 
@@ -165,7 +165,10 @@ fn a_long_story_shows_its_end() {
         .map(|n| json!({"at": format!("2026-11-23T03:00:{n:02}Z"), "what": "Held", "detail": format!("number {n}")}))
         .collect();
     let text = page(&seen(&json!({"timeline": timeline}), Vec::new()));
-    assert!(text.contains("… 21 earlier lines; -o yaml has them all\n  03:00:20 UTC  Held: number 20\n"), "{text}");
+    assert!(
+        text.contains("… 21 earlier lines; -o yaml has them all\n  2026-11-23T03:00:20Z  Held: number 20\n"),
+        "{text}"
+    );
     assert!(text.contains("Held: number 59"), "{text}");
 }
 
@@ -188,7 +191,9 @@ fn without_the_policy_the_page_says_less_and_why() {
     (seen.frozen, seen.live) = (None, None);
     let text = page(&seen);
     assert!(
-        text.contains("next at 03:13:10 UTC (in 70s); who that is cannot be said, as the policy cannot be read"),
+        text.contains(
+            "next at 2026-11-23T03:13:10Z (in 70s); who that is cannot be said, as the policy cannot be read"
+        ),
         "{text}"
     );
 }
@@ -245,8 +250,8 @@ fn the_clocks_say_when_they_run_out_what_is_left_and_what_was_broken() {
             "Clocks",
             "  firstResponse  missed, 12m of working time used",
             "  update         paused, 55m of working time left",
-            "  resolution     due at 06:58:10 UTC (in 3h46m), 0s of working time used",
-            "  firstResponse ran out at 03:08:10 UTC (3m50s ago), found at 03:09:00 UTC (3m ago)",
+            "  resolution     due at 2026-11-23T06:58:10Z (in 3h46m), 0s of working time used",
+            "  firstResponse ran out at 2026-11-23T03:08:10Z (3m50s ago), found at 2026-11-23T03:09:00Z (3m ago)",
         ]
     );
 }

@@ -4,7 +4,7 @@
 //! simply the next one that is read, and every message is accepted the moment it is planned.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -129,10 +129,13 @@ pub(crate) struct Sent {
 }
 
 /// One ticket on simulated time.
+#[derive(Clone)]
 pub(crate) struct Rehearsal {
     ticket: Arc<Ticket>,
     events: Vec<Arc<TicketEvent>>,
     policy: Option<Arc<Policy>>,
+    /// Versions of the policy whose promises it moved to; only on record.
+    revisions: BTreeMap<String, Arc<Policy>>,
     around: Around,
     now: Timestamp,
     /// What comes, by time.
@@ -157,6 +160,7 @@ impl Rehearsal {
             ticket: Arc::new(ticket),
             events: Vec::new(),
             policy,
+            revisions: BTreeMap::new(),
             around,
             now: born,
             coming,
@@ -170,9 +174,14 @@ impl Rehearsal {
     }
 
     /// A ticket as it was read from a cluster, with its events: only to be asked, not to be lived on.
-    pub(crate) fn of_record(ticket: Ticket, events: Vec<TicketEvent>, policy: Option<Arc<Policy>>) -> Self {
+    pub(crate) fn of_record(
+        ticket: Ticket,
+        events: Vec<TicketEvent>,
+        policy: Option<Arc<Policy>>,
+        revisions: BTreeMap<String, Arc<Policy>>,
+    ) -> Self {
         let events = events.into_iter().map(Arc::new).collect();
-        Self { events, next: None, ..Self::new(ticket, policy, Around::default()) }
+        Self { events, revisions, next: None, ..Self::new(ticket, policy, Around::default()) }
     }
 
     /// Something that comes at a time; of equal times, in the order of the calls.
@@ -229,7 +238,7 @@ impl Rehearsal {
             events: self.events.clone(),
             others: HashMap::new(),
             causes: Vec::new(),
-            revisions: std::collections::BTreeMap::new(),
+            revisions: self.revisions.clone(),
             moves_to: None,
             chosen: self.chosen(),
             frozen: self.policy.clone(),
