@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fetches Debian's Alertmanager, with which routing, inhibition and silences are
-# compared, once, and prints the folder that holds
+# Fetches Debian's Alertmanager, with which routing, inhibition, silences and the
+# hours of routes are compared, once, and prints the folder that holds
 # usr/bin/prometheus-alertmanager, which is to be started there.
 #
 #   tests/oracles/alertmanager.sh           fetches what is missing; needs a package archive the first time

@@ -15,5 +15,7 @@ mod alertmanager;
 mod calendars;
 #[path = "rules/incidents.rs"]
 mod incidents;
+#[path = "rules/intervals.rs"]
+mod intervals;
 #[path = "rules/oncall.rs"]
 mod oncall;

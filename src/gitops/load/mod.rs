@@ -318,13 +318,31 @@ fn refuse_duplicates(loaded: &mut Loaded) {
                 "the same object is written in {}:{line}:{column} too; keep one of them",
                 other.document.file()
             );
-            errors.push(object.error(Problem::error("metadata.name", message)));
+            let problem = Problem::error("metadata.name", message);
+            let problem = match roots(object.document.file(), other.document.file()) {
+                Some((one, other)) => problem.suggest(format!(
+                    "or name only `{one}` or only `{other}`, where each is what a source of its own reads"
+                )),
+                None => problem,
+            };
+            errors.push(object.error(problem));
         }
     }
     let duplicates: BTreeSet<ObjectKey> = by_key.into_keys().cloned().collect();
     loaded.objects.retain(|object| !duplicates.contains(&object.key));
     loaded.refused.extend(duplicates);
     loaded.errors.extend(errors);
+}
+
+/// The folders in which the ways to two files part; `None` when one of the files stands where they do.
+fn roots<'a>(one: &'a str, other: &'a str) -> Option<(&'a str, &'a str)> {
+    let parted = one.split('/').zip(other.split('/')).take_while(|(one, other)| one == other);
+    let common: usize = parted.map(|(part, _)| part.len() + 1).sum();
+    let folder = |file: &'a str| {
+        let end = common + file.get(common..)?.find('/')?;
+        file.get(..end)
+    };
+    Some((folder(one)?, folder(other)?))
 }
 
 #[cfg(test)]

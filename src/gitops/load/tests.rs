@@ -174,6 +174,17 @@ fn one_object_in_two_files_is_refused_in_both_which_name_each_other() {
 }
 
 #[test]
+fn one_object_in_two_folders_may_belong_to_two_sources() {
+    let text = format!("{HEAD}metadata:\n  name: checkout\n");
+    let loaded = load_into(&["payments"], &[("acme/demo/a.yaml", &text), ("acme/production/shop/a.yaml", &text)]);
+    let said = messages(&loaded).join("\n");
+    let words = "; or name only `acme/demo` or only `acme/production`, where each is what a source of its own reads";
+    assert!(said.contains(words), "{said}");
+    let loaded = load_into(&["payments"], &[("acme/a.yaml", &text), ("acme/production/a.yaml", &text)]);
+    assert!(!messages(&loaded).join("\n").contains("or name only"), "they are read together");
+}
+
+#[test]
 fn errors_of_all_files_come_at_once_and_in_order() {
     let bad = format!("{HEAD}metadata: {{name: x}}\nspec: {{bad: 1}}\n---\nkind: yes\n");
     let loaded = load_into(&["payments"], &[("z.yaml", &bad), ("a.yaml", "a: [\n")]);

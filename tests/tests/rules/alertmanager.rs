@@ -8,8 +8,10 @@
 //!
 //! - An alert has one ticket, of the first route that matches. Routes reached through `continue` notify and form no
 //!   group of their own, and a target that two of them name is told once.
-//! - `severity` is one of three words, whatever its sender wrote, before any matcher reads it: all alerts here say
-//!   `ticket`.
+//! - `severity` is one of three words, whatever its sender wrote, before any matcher of a route or an inhibition reads it.
+//!   Alertmanager has no such step: it is given the alerts as we read them. Silences match the sender's word, so none
+//!   here is about the severity.
+//! - When a route tells is compared in `intervals`.
 //! - `correlate` comes before `groupBy`: it is empty here.
 //! - The root tells nobody of what no route takes unless it pages: its receiver is left out of the comparison.
 //! - An inhibition needs a matcher on both sides. With none, everything would be meant.
@@ -28,7 +30,7 @@ use anyhow::{Context, Result, bail, ensure};
 use domain::{
     labels::{Fingerprint, Labels},
     matcher::{Comparison, Matcher},
-    policy::NotifyTarget,
+    policy::{NotifyTarget, Policy},
     routing,
     suppression::{self, Silence, Surroundings, dependency::Standings},
 };
@@ -53,6 +55,8 @@ const SILENCES: usize = 6;
 
 const NAMES: [&str; 4] = ["a", "b", "c", "service"];
 const VALUES: [&str; 5] = ["x", "y", "xy", "x.y", "é"];
+/// As senders write them, with one that only this policy knows, one that nobody does, and none at all.
+const SEVERITIES: [&str; 9] = ["page", "critical", "ticket", "warning", "info", "none", "sev1", "odd", ""];
 const EXPRESSIONS: [&str; 10] = ["x", "x|y", "x.*", ".+", ".*", "[xy]+", "x?", "", "(x|xy)\\.?y?", "\\w+"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,7 +100,8 @@ async fn compare(seed: u64) -> Result<Compared> {
     let mut random = Random::seeded(seed);
     let peer = Peer::start(seed).await?;
     let alerts = any_alerts(&mut random);
-    peer.post("alerts", &json!(alerts.iter().map(alert).collect::<Vec<_>>())).await?.context("the alerts are taken")?;
+    let as_we_read_them: Vec<Labels> = alerts.iter().map(as_we_read_it).collect();
+    peer.post("alerts", &as_we_read_them.iter().map(alert).collect()).await?.context("the alerts are taken")?;
     let mut silences = BTreeMap::new();
     while silences.len() < SILENCES {
         let silence = any_silence(&mut random);
@@ -164,19 +169,35 @@ fn first_difference(ours: &Decisions, theirs: &Decisions) -> Option<String> {
 fn any_alerts(random: &mut Random) -> Vec<Labels> {
     let mut alerts = BTreeMap::new();
     while alerts.len() < ALERTS {
-        let mut labels = Labels::from([("severity".to_owned(), "ticket".to_owned())]);
-        labels.insert("alertname".to_owned(), format!("A{}", random.below(4)));
+        let mut labels = Labels::from([("alertname".to_owned(), format!("A{}", random.below(4)))]);
+        let severity = *random.one_of(&SEVERITIES);
+        if !severity.is_empty() {
+            labels.insert("severity".to_owned(), severity.to_owned());
+        }
         for name in NAMES {
             if random.below(3) > 0 {
                 labels.insert(name.to_owned(), (*random.one_of(&VALUES)).to_owned());
             }
         }
-        alerts.insert(Fingerprint::of(&labels), labels);
+        // Two that differ only in words for the same severity are one alert to Alertmanager.
+        alerts.insert(Fingerprint::of(&as_we_read_it(&labels)), labels);
     }
     alerts.into_values().collect()
 }
 
-fn alert(labels: &Labels) -> Value {
+/// With the severity in our words, which no random policy changes.
+fn as_we_read_it(labels: &Labels) -> Labels {
+    static POLICY: std::sync::LazyLock<Policy> =
+        std::sync::LazyLock::new(|| policy(json!({"severities": severities()})));
+    routing::normalise(&POLICY, labels).0
+}
+
+/// What a word means that no other policy knows.
+fn severities() -> Value {
+    json!({"sev1": "page"})
+}
+
+pub(super) fn alert(labels: &Labels) -> Value {
     let now = Timestamp::now();
     json!({"labels": labels, "startsAt": now.to_string(), "endsAt": (now + SignedDuration::from_hours(24)).to_string()})
 }
@@ -192,8 +213,18 @@ fn any_matcher(random: &mut Random) -> Matcher {
     Matcher::new(name, comparison, value).expect("each expression is one")
 }
 
+/// Of a route or an inhibition: now and then of the severity, in our words and in others that then never match.
 fn any_matchers(random: &mut Random, least: u64) -> Vec<String> {
-    (0..least + random.below(2)).map(|_| any_matcher(random).to_string()).collect()
+    let count = least + random.below(2);
+    let mut one = || match random.below(5) {
+        0 => {
+            let comparison = *random.one_of(&[Comparison::Equal, Comparison::NotEqual, Comparison::Match]);
+            let value = *random.one_of(&["page", "ticket", "info", "critical"]);
+            Matcher::new("severity", comparison, value).expect("each expression is one").to_string()
+        }
+        _ => any_matcher(random).to_string(),
+    };
+    (0..count).map(|_| one()).collect()
 }
 
 fn any_silence(random: &mut Random) -> Silence {
@@ -320,7 +351,7 @@ impl Configuration {
             }
             routes.push(written);
         }
-        json!({"channels": channels, "routes": routes, "inhibit": self.inhibit, "correlate": []})
+        json!({"channels": channels, "routes": routes, "inhibit": self.inhibit, "correlate": [], "severities": severities()})
     }
 }
 
@@ -339,7 +370,8 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
         firing: &firing,
         monitors: &monitors,
     };
-    let sources = suppression::sources(&policy.inhibit, alerts);
+    let read: Vec<Labels> = alerts.iter().map(as_we_read_it).collect();
+    let sources = suppression::sources(&policy.inhibit, &read);
     let decide = |written: &Labels| {
         let (labels, severity) = routing::normalise(&policy, written);
         let route = routing::route(&policy, &labels, severity);
@@ -350,7 +382,8 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
         });
         let muting = silences.iter().filter(|silence| silence.mutes("payments", "", written, now));
         let decision = Decision {
-            receivers: receivers.collect(),
+            // The last resort, which the root tells of a page.
+            receivers: receivers.filter(|name| name != "ops").collect(),
             groups: BTreeSet::from([group_labels(&key, &labels)]),
             inhibited: sources.iter().any(|source| source.inhibits(&labels)),
             silenced_by: muting.map(|silence| silence.name.clone()).collect(),
@@ -361,7 +394,7 @@ fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BT
             decision.inhibited || !decision.silenced_by.is_empty(),
             "one answer from all suppressors: {judged:?}"
         );
-        (Fingerprint::of(written).to_string(), decision)
+        (Fingerprint::of(&labels).to_string(), decision)
     };
     alerts.iter().map(decide).collect()
 }
@@ -377,7 +410,7 @@ fn group_labels(key: &str, labels: &Labels) -> Labels {
 }
 
 /// A running Alertmanager.
-struct Peer {
+pub(super) struct Peer {
     _process: Running,
     _port: Port,
     base: String,
@@ -416,12 +449,17 @@ struct TheirMember {
     fingerprint: String,
 }
 
+/// The folder that a script of `oracles/` has filled.
+fn oracle(script: &str) -> Result<PathBuf> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(script);
+    let found = Command::new(&script).arg("--check").output()?;
+    ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr).trim());
+    Ok(PathBuf::from(String::from_utf8(found.stdout)?.trim()))
+}
+
 impl Peer {
-    async fn start(seed: u64) -> Result<Self> {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles/alertmanager.sh");
-        let found = Command::new(&script).arg("--check").output()?;
-        ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr).trim());
-        let home = PathBuf::from(String::from_utf8(found.stdout)?.trim());
+    pub(super) async fn start(seed: u64) -> Result<Self> {
+        let home = oracle("alertmanager.sh")?;
         let folder = scratch::folder(&format!("alertmanager-{seed}"));
         let file = folder.join("alertmanager.yml");
         fs::write(&file, json!({"route": {"receiver": "root"}, "receivers": [{"name": "root"}]}).to_string())?;
@@ -429,6 +467,8 @@ impl Peer {
         let mut command = Command::new(home.join("usr/bin/prometheus-alertmanager"));
         command
             .current_dir(&home)
+            // The zones of the release that we bundle, whatever this machine has.
+            .env("ZONEINFO", oracle("python.sh")?.join("tzdata/zoneinfo"))
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address={}", port.address()))
@@ -445,7 +485,7 @@ impl Peer {
     }
 
     /// `None` when it refuses the body.
-    async fn post(&self, what: &str, body: &Value) -> Result<Option<Value>> {
+    pub(super) async fn post(&self, what: &str, body: &Value) -> Result<Option<Value>> {
         let answer = self
             .client
             .post(format!("{}/api/v2/{what}", self.base))
@@ -460,7 +500,7 @@ impl Peer {
         Ok(Some(serde_json::from_str(&text).unwrap_or_default()))
     }
 
-    async fn load(&self, configuration: &Value) -> Result<()> {
+    pub(super) async fn load(&self, configuration: &Value) -> Result<()> {
         fs::write(&self.file, configuration.to_string())?;
         let answer = self.client.post(format!("{}/-/reload", self.base)).send().await?;
         if !answer.status().is_success() {
