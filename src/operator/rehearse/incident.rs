@@ -166,12 +166,12 @@ impl Incident {
 
     /// What happened and why, a sentence each.
     pub(crate) fn explain(&self) -> Vec<String> {
-        let mut words = self.reasons.clone();
+        let mut words = vec![format!("it fires at {}, from which times count", shown(self.at, &self.zone()))];
+        words.extend(self.reasons.iter().cloned());
         if self.policy.is_none() {
             words.push("no policy serves it: nobody is told".to_owned());
         }
         let after_start = |at: Timestamp| format_duration(between(self.at, at));
-        words.push(format!("it fires at {}, from which times count", shown(self.at, &self.zone())));
         for (at, by) in &self.suppressed {
             words.push(format!("{}: opens no ticket, {by}", after_start(*at)));
         }

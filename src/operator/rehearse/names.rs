@@ -6,6 +6,7 @@
 
 use domain::{
     alert::Severity,
+    calendar,
     policy::Policy,
     problem::Problem,
     routing,
@@ -51,7 +52,10 @@ pub(super) fn check(setting: Setting<'_>, case: &Case) -> Vec<Problem> {
         found.only(&namespace, policy);
     }
     match &case.question {
-        Question::Alert(_, expect) => found.of_alert(expect),
+        Question::Alert(_, expect) => {
+            found.of_alert(expect);
+            found.suppressor(&case.form, expect.suppressed_by.iter().flatten().next().map(String::as_str));
+        }
         Question::Ticket(_, expect) => found.of_ticket(expect),
         Question::Oncall(asked, expect) => found.of_duty(asked, expect),
     }
@@ -135,6 +139,30 @@ impl<'a> Names<'a> {
             self.target(&format!("expect.pages[{index}]"), page.to.as_deref(), &page.channel);
         }
         self.promises(expect.breached_at.as_ref(), expect.warnings.as_deref());
+    }
+
+    /// `silence deploy`, `depends on database`: what is named there is in the case or in the policy. Other words are a part of
+    /// a sentence and may be any.
+    fn suppressor(&mut self, form: &CaseForm, expected: Option<&str>) {
+        let down: Vec<String> = form.down.iter().map(|down| down.read().0).collect();
+        let silences: Vec<&str> = form.silences.iter().map(|silence| silence.name.as_str()).collect();
+        let calendars = self.policies.iter().flat_map(|policy| policy.calendars.keys().map(String::as_str));
+        let calendars: Vec<&str> = calendars.chain([calendar::ALWAYS]).collect();
+        let kinds = [
+            ("silence ", "silence of this case", silences),
+            ("depends on ", "monitor that is down in this case", down.iter().map(String::as_str).collect()),
+            ("mute calendar ", "calendar of the policy", calendars.clone()),
+            ("outside active calendar ", "calendar of the policy", calendars),
+        ];
+        for (begins, what, known) in kinds {
+            let Some(rest) = expected.and_then(|expected| expected.strip_prefix(begins)) else { continue };
+            let name = rest.split([' ', ',']).next().unwrap_or_default();
+            // A part of a name is a part of the reason.
+            if !known.iter().any(|known| known.starts_with(name)) {
+                let message = format!("no {what} is called `{name}`");
+                self.problems.push(Problem::error("expect.suppressedBy", message).suggest_from(name, known));
+            }
+        }
     }
 
     fn of_ticket(&mut self, expect: &TicketExpect) {

@@ -51,6 +51,23 @@ fn a_name_that_does_not_exist_is_no_difference_of_an_alert_but_an_error(#[case] 
 }
 
 #[rstest]
+#[case::silence(
+    "silence deplyo",
+    "expect.suppressedBy: no silence of this case is called `deplyo`; did you mean `deploy`?"
+)]
+#[case::monitor("depends on databse", "expect.suppressedBy: no monitor that is down in this case is called `databse`")]
+#[case::calendar(
+    "mute calendar freese",
+    "expect.suppressedBy: no calendar of the policy is called `freese`; known: always"
+)]
+fn what_is_expected_to_hold_an_alert_is_there(#[case] expected: &str, #[case] said: &str) {
+    let silence = "silences: [{name: deploy, matchers: ['a=\"b\"'], startsAt: 2026-11-01T00:00:00Z, endsAt: 2026-11-02T00:00:00Z}]";
+    let found = of_alert(silence, &format!("{{suppressedBy: {expected}}}"));
+    assert!(found.contains(said), "{said}\nin\n{found}");
+    assert_eq!(of_alert(silence, "{suppressedBy: silence dep}"), "", "a part of the name is a part of the reason");
+}
+
+#[rstest]
 #[case::state("{state: Pending}", "expect.state: no state is called `Pending`; known: ")]
 #[case::reason("{reason: complete}", "expect.reason: no reason is called `complete`; did you mean `Completed`?")]
 #[case::priority("{priority: P6}", "expect.priority: no priority is called `P6`; did you mean `P1`?")]
