@@ -8,7 +8,7 @@ use std::{ops::RangeInclusive, time::Duration};
 use domain::{
     matcher::Matcher,
     problem::Problem,
-    time::{format_duration, parse_duration},
+    time::{DurationError, format_duration, parse_duration},
 };
 use jiff::tz::TimeZone;
 use regex::Regex;
@@ -33,6 +33,11 @@ impl Findings {
     /// Notes a problem.
     pub(crate) fn add(&mut self, problem: Problem) {
         self.problems.push(problem);
+    }
+
+    /// Notes all of them.
+    pub(crate) fn add_all(&mut self, problems: impl IntoIterator<Item = Problem>) {
+        self.problems.extend(problems);
     }
 
     /// Notes something that stops the object from being used.
@@ -81,7 +86,8 @@ impl Findings {
     pub(crate) fn duration(&mut self, path: &str, text: &str, allowed: RangeInclusive<Duration>) -> Duration {
         match parse_duration(text) {
             Ok(span) if allowed.contains(&span) => span,
-            Ok(_) => {
+            // What no field may hold is too much for this one too, and its own range says more.
+            Ok(_) | Err(DurationError::TooLong(_)) => {
                 let (least, most) = (format_duration(*allowed.start()), format_duration(*allowed.end()));
                 self.error(path, format!("expected {least} to {most}, found `{text}`"));
                 *allowed.start()
@@ -217,11 +223,14 @@ impl Findings {
 }
 
 /// `a, b and c`.
-pub(crate) fn words(words: &[&str], last: &str) -> String {
+pub(crate) fn words<S: AsRef<str>>(words: &[S], last: &str) -> String {
     match words {
         [] => String::new(),
-        [one] => (*one).to_owned(),
-        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+        [one] => one.as_ref().to_owned(),
+        [first @ .., end] => {
+            let first: Vec<&str> = first.iter().map(AsRef::as_ref).collect();
+            format!("{} {last} {}", first.join(", "), end.as_ref())
+        }
     }
 }
 

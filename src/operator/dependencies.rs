@@ -36,10 +36,12 @@ fn of_one(object: &Object, graph: &Graph, refused: &[ObjectKey]) -> Vec<FileErro
     let Some(here) = graph.get(&key.namespace) else { return Vec::new() };
     let Some(depends_on) = here.get(&key.name).filter(|names| !names.is_empty()) else { return Vec::new() };
     let mut found = Vec::new();
-    // Depending on itself is said of the object alone.
+    // Depending on itself is said of the object alone, and a circle of the first of its monitors by name.
     let circle = dependency::circle(&key.name, |name| here.get(name).map_or(&[], Vec::as_slice));
-    if let Some(circle) = circle.filter(|_| !depends_on.contains(&key.name)) {
-        found.push(object.error(Problem::error("spec.dependsOn", format!("expected no circle, found {circle}"))));
+    let is_first = |circle: &String| circle.split(dependency::ARROW).min() == Some(key.name.as_str());
+    if let Some(circle) = circle.filter(|circle| is_first(circle) && !depends_on.contains(&key.name)) {
+        let problem = Problem::error("spec.dependsOn", format!("expected no circle, found {circle}"));
+        found.push(object.error(problem.suggest("leave out the one of these that works without the other")));
     }
     for (i, parent) in depends_on.iter().enumerate() {
         let is_it = |other: &ObjectKey| other.namespace == key.namespace && other.name == *parent;
@@ -84,15 +86,30 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_across_files_is_an_error_at_each_of_its_places() {
-        let found = problems(&[("a", "[{monitor: b}]"), ("b", "[{monitor: a}]"), ("c", "[{monitor: a}]")]);
+    fn a_circle_across_files_is_one_error_that_names_all_of_it() {
+        let found = problems(&[
+            ("b", "[{monitor: c}]"),
+            ("a", "[{monitor: b}]"),
+            ("c", "[{monitor: a}]"),
+            ("d", "[{monitor: a}]"),
+        ]);
         assert_eq!(
             found,
             [
-                "a.yaml:7:3: ServiceMonitor payments/a: spec.dependsOn: expected no circle, found a → b → a",
-                "b.yaml:7:3: ServiceMonitor payments/b: spec.dependsOn: expected no circle, found b → a → b",
+                "a.yaml:7:3: ServiceMonitor payments/a: spec.dependsOn: expected no circle, found a → b → c → a; leave out the one of these that works without the other",
             ]
         );
+    }
+
+    #[test]
+    fn two_circles_are_two_errors() {
+        let found = problems(&[
+            ("a", "[{monitor: b}]"),
+            ("b", "[{monitor: a}]"),
+            ("c", "[{monitor: d}]"),
+            ("d", "[{monitor: c}]"),
+        ]);
+        assert_eq!(found.len(), 2, "{found:?}");
     }
 
     #[test]

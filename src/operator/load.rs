@@ -13,7 +13,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
-use api::{OnCallOverride, ServiceMonitor, SupportPolicy};
+use api::{OnCallOverride, ServiceMonitor, SupportPolicy, support_policy::hours_that_never_come};
 use domain::{
     labels::Labels,
     oncall,
@@ -173,13 +173,15 @@ impl World {
             }
             match object.key.kind.as_str() {
                 "SupportPolicy" => {
-                    let policy =
-                        read::<SupportPolicy>(object).and_then(|policy| api::support_policy::validate(&policy).ok());
-                    if let Some(policy) = policy {
-                        let gaps = gaps(object, &policy.value, now);
-                        self.problems.extend(gaps.into_iter().map(|problem| object.error(problem)));
-                        self.policies.push(Arc::new(policy.value));
-                    }
+                    let written = read::<SupportPolicy>(object);
+                    let policy = written.and_then(|written| {
+                        let policy = api::support_policy::validate(&written).ok()?.value;
+                        let closed = hours_that_never_come(&written.spec, &policy, now);
+                        let found = gaps(object, &policy, now).into_iter().chain(closed);
+                        self.problems.extend(found.map(|problem| object.error(problem)));
+                        Some(Arc::new(policy))
+                    });
+                    self.policies.extend(policy);
                 }
                 "ServiceMonitor" => {
                     let monitor = read::<ServiceMonitor>(object)

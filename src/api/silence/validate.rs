@@ -4,7 +4,10 @@ use domain::{labels::Labels, problem::Problem, suppression::Silence as Valid, ti
 use jiff::SignedDuration;
 
 use super::Silence;
-use crate::findings::{Findings, Validated};
+use crate::{
+    findings::{Findings, Validated},
+    support_policy::look_at_list,
+};
 
 /// The longest silence. Something that must be quiet for longer is not a silence but a change of policy.
 const LONGEST: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -24,6 +27,8 @@ pub fn validate(silence: &Silence) -> Result<Validated<Valid>, Vec<Problem>> {
             "expected at least one matcher that does not match an absent label, else everything would be muted",
         );
     }
+    // As their senders wrote them: nothing is known of severity here.
+    look_at_list(&mut findings, "spec.matchers", &spec.matchers, &matchers, None);
     let length = spec.ends_at.duration_since(spec.starts_at);
     if length <= SignedDuration::ZERO {
         findings.error("spec.endsAt", "expected endsAt after startsAt");

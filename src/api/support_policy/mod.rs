@@ -21,7 +21,8 @@ pub use channel::{Channel, EmailAuth, EmailChannel, SmtpTls, WebhookChannel};
 pub use queue::{MatrixCell, Queue};
 pub use sla::{ApplyTo, SlaTarget};
 pub use status::{Accepted, Gap, OnCall, SupportPolicyStatus};
-pub use validate::validate;
+pub(crate) use validate::look_at_list;
+pub use validate::{hours_that_never_come, validate};
 
 use crate::schema;
 pub use crate::service_monitor::Severity;

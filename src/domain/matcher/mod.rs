@@ -6,12 +6,15 @@
 //!
 //! One text is one matcher: lists of them are lists in the specs, not commas.
 
+mod conjunction;
 mod expression;
 mod parse;
 
 use std::{borrow::Cow, fmt};
 
 use regex::Regex;
+
+pub use conjunction::{Conjunction, Contradiction, Known};
 
 use crate::{labels::Labels, problem::Problem};
 

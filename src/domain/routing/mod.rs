@@ -9,6 +9,7 @@
 //! | the policy | [`choose_policy`] |
 //! | the sender's severity word in ours | [`normalise`] |
 //! | the route, with what it inherits | [`route`] |
+//! | what one route says, without walking to it | [`decision_of`] |
 //! | the text that alerts of one ticket share | [`group_key`] |
 //! | when the notices of a group go out | [`timing`] |
 
@@ -25,11 +26,16 @@ pub use choice::{PolicyChoice, choose_policy};
 pub use decision::{Branch, RouteDecision};
 pub use group::group_key;
 pub use tree::{Tree, check_tree};
-pub use walk::route;
+pub use walk::{decision_of, route};
 
 use std::time::Duration;
 
-use crate::{alert::Severity, labels::Labels, matcher::Matcher, policy::Policy};
+use crate::{
+    alert::Severity,
+    labels::Labels,
+    matcher::{Known, Matcher},
+    policy::Policy,
+};
 
 /// The name of the implicit route above all others. No route of a policy can be called so.
 pub const ROOT: &str = "(root)";
@@ -50,6 +56,10 @@ pub const REFIRE_WITHIN: Duration = Duration::from_secs(3_600);
 const ROOT_GROUP_BY: [&str; 2] = ["alertname", "service"];
 
 const SEVERITY: &str = "severity";
+
+/// What is known of an alert's labels once a policy has read them: whatever word its sender used, `severity` is one of
+/// these.
+pub const KNOWN: Known<'static> = &[(SEVERITY, &["page", "ticket", "info"])];
 
 /// The labels as this policy reads them: `severity` becomes one of page, ticket and info. A missing or unknown
 /// word is ticket.

@@ -77,8 +77,8 @@ impl Tree {
         Values(self.names.iter().map(|name| super::value(labels, name)).collect())
     }
 
-    /// The children of a route, or of the root.
-    pub(super) fn below(&self, parent: Option<usize>) -> &[usize] {
+    /// The places of the children of a route, or of the root, in the order in which they are tried.
+    pub fn below(&self, parent: Option<usize>) -> &[usize] {
         match parent {
             None => &self.top,
             Some(parent) => self.nodes.get(parent).map_or(&[], |node| &node.children),
@@ -96,15 +96,20 @@ impl Tree {
 
     /// The routes from the one directly under the root down to this one.
     pub(super) fn path(&self, index: usize) -> Vec<&Route> {
-        let mut path = Vec::new();
-        let mut place = Some(index);
+        self.places(index).into_iter().filter_map(|place| self.routes.get(place)).collect()
+    }
+
+    /// The places of the routes from the one directly under the root down to this one.
+    pub fn places(&self, index: usize) -> Vec<usize> {
+        let mut places = Vec::new();
+        let mut place = Some(index).filter(|index| *index < self.routes.len());
         // Parents stand before their children, so that this ends.
         while let Some(index) = place {
-            path.extend(self.routes.get(index));
+            places.push(index);
             place = self.nodes.get(index).and_then(|node| node.parent).filter(|parent| *parent < index);
         }
-        path.reverse();
-        path
+        places.reverse();
+        places
     }
 }
 

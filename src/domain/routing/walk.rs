@@ -36,6 +36,12 @@ pub fn route(policy: &Policy, labels: &Labels, severity: Severity) -> RouteDecis
     decision
 }
 
+/// What the route at this place decides about what reaches it and none of its children, with all that it inherits.
+pub fn decision_of(policy: &Policy, place: usize, severity: Severity) -> RouteDecision {
+    let settings = Settings::of_root(policy, severity).along(&policy.routes.path(place));
+    settings.decide(settings.name, severity)
+}
+
 /// What the walk saw, in the order in which the routes were tried.
 pub(super) fn seen(policy: &Policy, labels: &Labels) -> Vec<Seen> {
     let mut walk = Walk { seen: Some(Vec::new()), ..Walk::through(&policy.routes, labels) };

@@ -80,6 +80,9 @@ fn above<'a>(standings: &'a Standings, monitor: &str) -> VecDeque<&'a str> {
     standings.get(monitor).into_iter().flat_map(|standing| &standing.depends_on).map(String::as_str).collect()
 }
 
+/// Stands between the monitors of a circle.
+pub const ARROW: &str = " → ";
+
 /// "shop → gateway → shop", when a monitor depends on itself in the end. `above` gives what a monitor depends on.
 pub fn circle<'a>(monitor: &'a str, above: impl Fn(&str) -> &'a [String]) -> Option<String> {
     // The path back is found breadth first: the shortest circle is the easiest to mend.
@@ -96,7 +99,7 @@ pub fn circle<'a>(monitor: &'a str, above: impl Fn(&str) -> &'a [String]) -> Opt
                 }
                 path.push(monitor);
                 path.reverse();
-                return Some(path.join(" → "));
+                return Some(path.join(ARROW));
             }
             if !came_from.contains_key(next.as_str()) {
                 came_from.insert(next, name);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::{
     SupportPolicy, conditions,
-    support_policy::{Accepted, Gap, OnCall, SupportPolicyStatus},
+    support_policy::{Accepted, Gap, OnCall, SupportPolicyStatus, hours_that_never_come},
 };
 use domain::{
     conditions::Standing,
@@ -96,7 +96,7 @@ async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
 fn status(entry: &PolicyEntry, missing: &[String], overrides: &[Override], now: Timestamp) -> SupportPolicyStatus {
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
-    let standing = standing(entry, missing);
+    let standing = standing(entry, missing, now);
     let mut status = SupportPolicyStatus {
         observed_generation: generation.unwrap_or(0),
         conditions: conditions::conditions(&before.conditions, &standing, &[], generation, now),
@@ -147,8 +147,11 @@ fn status(entry: &PolicyEntry, missing: &[String], overrides: &[Override], now: 
     status
 }
 
-fn standing(entry: &PolicyEntry, missing: &[String]) -> Standing {
-    let words = entry.problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+fn standing(entry: &PolicyEntry, missing: &[String], now: Timestamp) -> Standing {
+    // Hours that have run out stop nothing that is in force; that they have is said beside the other warnings.
+    let closed = entry.compiled.as_deref().map(|policy| hours_that_never_come(&entry.object.spec, policy, now));
+    let words: Vec<String> = entry.problems.iter().chain(closed.iter().flatten()).map(ToString::to_string).collect();
+    let words = words.join("; ");
     let invalid = entry.problems.iter().any(Problem::is_error);
     match (invalid, &entry.compiled) {
         (true, Some(_)) => Standing::Stalled {

@@ -46,7 +46,8 @@ fn steps(findings: &mut Findings, path: &str, steps: &[Step], names: &Names<'_>)
     for (i, step) in steps.iter().enumerate() {
         let path = format!("{path}[{i}]");
         let after = findings.duration(&format!("{path}.after"), &step.after, Duration::ZERO..=WEEK);
-        if let Some(before) = valid.last().map(|step| step.after).filter(|before| *before > after) {
+        let before = valid.last().map(|step| step.after).filter(|before| *before > after);
+        if let Some(before) = before.filter(|_| findings.are_fine_under(&format!("{path}.after"))) {
             let problem = Problem::error(
                 format!("{path}.after"),
                 format!(

@@ -1,13 +1,17 @@
 //! Which alerts hold which others.
 
 use domain::{
-    matcher::{Matcher, Op},
+    matcher::{Conjunction, Matcher},
     problem::Problem,
+    routing::KNOWN,
     suppression::Inhibition as Valid,
 };
 
-use super::routes::warn_of_what_never_matches;
-use crate::{findings::Findings, support_policy::Inhibition};
+use super::routes::warn_of_repetitions;
+use crate::{
+    findings::{Findings, words},
+    support_policy::Inhibition,
+};
 
 pub(super) fn read(findings: &mut Findings, rules: &[Inhibition]) -> Vec<Valid> {
     findings.unique("spec.inhibit", "names of inhibitions", rules.iter().map(|rule| rule.name.as_str()));
@@ -21,12 +25,17 @@ fn rule(findings: &mut Findings, path: &str, written: &Inhibition) -> Valid {
         if texts.is_empty() {
             findings.error(&path, "expected at least one matcher: without any, every alert would be meant");
         }
-        let matchers = findings.matchers(&path, texts);
-        warn_of_what_never_matches(findings, &path, texts, &matchers);
-        matchers
+        findings.matchers(&path, texts)
     };
     let (source, target) = (side("source", &written.source), side("target", &written.target));
-    if !source.is_empty() && !target.is_empty() && covers(&source, &target) {
+    let read = source.len() == written.source.len() && target.len() == written.target.len();
+    let explained = Conjunction::new(&target, KNOWN);
+    let (holds, fires) =
+        (explained.contradiction().is_none(), Conjunction::new(&source, KNOWN).contradiction().is_none());
+    if read && holds && fires {
+        findings.add_all(never_equal(path, written, &source, &target));
+    }
+    if read && holds && !source.is_empty() && !target.is_empty() && explained.implies(&source) {
         findings.add(
             Problem::warning(
                 path,
@@ -43,20 +52,27 @@ fn rule(findings: &mut Findings, path: &str, written: &Inhibition) -> Valid {
                 "severity is page, ticket or info here: a cause rarely has the severity of what it explains",
             );
         }
-        if written.equal.iter().take(i).any(|other| other == label) {
-            findings.warning(format!("{path}.equal[{i}]"), "named before in this list; it changes nothing");
-        }
     }
+    warn_of_repetitions(findings, &format!("{path}.equal"), &written.equal);
     Valid { name: written.name.clone(), source, target, equal: written.equal.clone() }
 }
 
-/// Whether every alert that fulfils `narrow` surely fulfils `wide` too. What only a look at all texts could tell is not
-/// claimed.
-pub(super) fn covers(wide: &[Matcher], narrow: &[Matcher]) -> bool {
-    wide.iter().all(|matcher| {
-        narrow.iter().any(|other| {
-            other == matcher
-                || (other.name == matcher.name && matches!(&other.op, Op::Equal(value) if matcher.matches_value(value)))
-        })
-    })
+/// Sides that ask for different values of a label that has to be the same on both.
+fn never_equal(path: &str, written: &Inhibition, source: &[Matcher], target: &[Matcher]) -> Option<Problem> {
+    let same = |matcher: &&Matcher| written.equal.contains(&matcher.name);
+    let both: Vec<&Matcher> = source.iter().filter(same).chain(target.iter().filter(same)).collect();
+    let found = Conjunction::new(both.iter().copied(), KNOWN).contradiction()?;
+    let named: Vec<String> = found.among.iter().filter_map(|place| both.get(*place)).map(ToString::to_string).collect();
+    let place = written.equal.iter().position(|label| *label == found.label)?;
+    Some(
+        Problem::error(
+            format!("{path}.equal[{place}]"),
+            format!(
+                "`{}` is never the same on both sides, where {} hold: the rule would hold nothing",
+                found.label,
+                words(&named, "and")
+            ),
+        )
+        .suggest("leave the label out of `equal`, or one of these out"),
+    )
 }

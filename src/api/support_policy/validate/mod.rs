@@ -4,11 +4,14 @@
 
 mod calendars;
 mod channels;
+mod contradictions;
 mod escalations;
+mod hours;
 mod inhibit;
 mod people;
 mod queues;
 mod reach;
+mod reached;
 mod routes;
 mod schedules;
 mod sla;
@@ -19,13 +22,15 @@ use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
     calendar::ALWAYS,
-    message::Channel,
     policy::{NotifyTarget as Target, Policy, ShareWith as Shared},
     problem::Problem,
 };
 
-use super::{NotifyTarget, SupportPolicy, SupportPolicySpec};
+use super::{EmailChannel, NotifyTarget, SupportPolicy, SupportPolicySpec};
 use crate::findings::{Findings, Validated, seconds};
+
+pub(crate) use contradictions::look_at_list;
+pub use hours::hours_that_never_come;
 
 const DAY: Duration = seconds(86_400);
 
@@ -38,7 +43,7 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
     let spec = &policy.spec;
     let namespace = policy.metadata.namespace.clone().unwrap_or_default();
     let channels = channels::read(&mut findings, &spec.channels);
-    let names = Names::of(spec, &channels);
+    let names = Names::of(spec);
     let calendars = calendars::read(&mut findings, &spec.calendars);
     let valid = Policy {
         matchers: findings.matchers("spec.match", &spec.matchers),
@@ -46,11 +51,11 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
         share_with: share_with(&mut findings, spec, &namespace),
         last_resort: names.targets(&mut findings, "spec.lastResort", &spec.last_resort),
         severities: severities(&mut findings, spec),
-        correlate: spec.correlate.clone(),
+        correlate: correlate(&mut findings, spec),
         people: people::read(&mut findings, &spec.people, &names),
         schedules: schedules::read(&mut findings, &spec.schedules, &names, &calendars),
         escalations: escalations::read(&mut findings, &spec.escalations, &names),
-        routes: routes::read(&mut findings, &spec.routes, &names),
+        routes: routes::read(&mut findings, &spec.routes, &names, &calendars),
         inhibit: inhibit::read(&mut findings, &spec.inhibit),
         calendars,
         sla: sla::read(&mut findings, spec, &names),
@@ -66,6 +71,9 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
     }
     let escalations: Vec<&str> = spec.escalations.iter().map(|escalation| escalation.name.as_str()).collect();
     reach::check(&mut findings, &valid, &escalations);
+    contradictions::check(&mut findings, spec, &valid);
+    reached::check(&mut findings, spec, &valid);
+    last_resort_that_may_be_empty(&mut findings, &valid);
     warn_of_what_nothing_uses(&mut findings, spec);
     findings.finish(valid)
 }
@@ -77,18 +85,23 @@ struct Names<'a> {
     channels: Vec<&'a str>,
     escalations: Vec<&'a str>,
     calendars: Vec<&'a str>,
-    read: &'a BTreeMap<String, Channel>,
+    /// The email channels as they are written, also those that could not be read, so that one mistake is said once.
+    emails: BTreeMap<&'a str, &'a EmailChannel>,
 }
 
 impl<'a> Names<'a> {
-    fn of(spec: &'a SupportPolicySpec, read: &'a BTreeMap<String, Channel>) -> Self {
+    fn of(spec: &'a SupportPolicySpec) -> Self {
         Self {
             people: spec.people.iter().map(|person| person.name.as_str()).collect(),
             schedules: spec.schedules.iter().map(|schedule| schedule.name.as_str()).collect(),
             channels: spec.channels.iter().map(|channel| channel.name.as_str()).collect(),
             escalations: spec.escalations.iter().map(|escalation| escalation.name.as_str()).collect(),
             calendars: spec.calendars.iter().map(|calendar| calendar.name.as_str()).chain([ALWAYS]).collect(),
-            read,
+            emails: spec
+                .channels
+                .iter()
+                .filter_map(|channel| Some((channel.name.as_str(), channel.email.as_ref()?)))
+                .collect(),
         }
     }
 
@@ -138,7 +151,7 @@ impl<'a> Names<'a> {
             }
             (None, None, Some(name)) => {
                 self.channel(findings, &format!("{path}.channel"), name);
-                if matches!(self.read.get(name), Some(Channel::Email(email)) if email.to.is_empty()) {
+                if self.emails.get(name.as_str()).is_some_and(|email| email.to.is_empty()) {
                     findings.error(
                         format!("{path}.channel"),
                         format!("the email channel `{name}` has no `to`, so only people can be reached through it; give it one or name a person"),
@@ -182,6 +195,25 @@ fn severities(findings: &mut Findings, spec: &SupportPolicySpec) -> BTreeMap<Str
         );
     }
     spec.severities.iter().map(|(word, severity)| (word.clone(), (*severity).into())).collect()
+}
+
+fn correlate(findings: &mut Findings, spec: &SupportPolicySpec) -> Vec<String> {
+    routes::warn_of_repetitions(findings, "spec.correlate", &spec.correlate);
+    spec.correlate.clone()
+}
+
+/// Whoever is on call may be nobody, and the last resort is for just that.
+fn last_resort_that_may_be_empty(findings: &mut Findings, policy: &Policy) {
+    let is_schedule = |target: &Target| matches!(target, Target::Schedule(_));
+    if !policy.last_resort.is_empty() && policy.last_resort.iter().all(is_schedule) {
+        findings.add(
+            Problem::warning(
+                "spec.lastResort",
+                "a schedule alone can be without anybody, and then nobody is told at all",
+            )
+            .suggest("name a person or a channel too"),
+        );
+    }
 }
 
 /// An escalation or schedule that nothing names is more often a slip than a plan.

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use domain::{
-    message::Channel,
-    policy::{Person as Valid, PersonalRule as Rule},
-};
+use domain::policy::{Person as Valid, PersonalRule as Rule};
 
 use super::{DAY, Names};
 use crate::{findings::Findings, support_policy::Person};
@@ -31,7 +28,7 @@ fn by_mail(findings: &mut Findings, path: &str, person: &Person, names: &Names<'
         findings.error(path, "expected an email address or notify rules, else this person cannot be reached");
         return None;
     }
-    let is_mail = |name: &&&str| matches!(names.read.get(**name), Some(Channel::Email(_)));
+    let is_mail = |name: &&&str| names.emails.contains_key(**name);
     let Some(channel) = names.channels.iter().find(is_mail) else {
         findings.error(
             format!("{path}.email"),
@@ -48,7 +45,7 @@ fn own_rules(findings: &mut Findings, path: &str, person: &Person, names: &Names
         let path = format!("{path}.notify[{i}]");
         let after = findings.duration(&format!("{path}.after"), &rule.after, Duration::ZERO..=DAY);
         names.channel(findings, &format!("{path}.channel"), &rule.channel);
-        if person.email.is_none() && matches!(names.read.get(&rule.channel), Some(Channel::Email(_))) {
+        if person.email.is_none() && names.emails.contains_key(rule.channel.as_str()) {
             findings.error(
                 format!("{path}.channel"),
                 format!("`{}` is an email channel, and `{}` has no email address", rule.channel, person.name),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use domain::{
-    message::Channel,
     policy::{Cell, Queue as Valid},
     problem::Problem,
     time::format_duration,
@@ -21,7 +20,7 @@ pub(super) fn read(findings: &mut Findings, queues: &[Queue], names: &Names<'_>)
         let path = format!("spec.queues[{i}]");
         if let Some(channel) = &queue.channel {
             names.channel(findings, &format!("{path}.channel"), channel);
-            if matches!(names.read.get(channel), Some(Channel::Email(email)) if email.to.is_empty()) {
+            if names.emails.get(channel.as_str()).is_some_and(|email| email.to.is_empty()) {
                 findings.error(
                     format!("{path}.channel"),
                     format!("the email channel `{channel}` has no `to`, so it reaches nobody by itself; give it one"),

@@ -1,12 +1,15 @@
 //! Routes: a tree, written as a flat list.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use domain::{
-    alert::Severity, calendar::ALWAYS, matcher::Matcher, policy::Route as Valid, problem::Problem, routing::Tree,
+    calendar::{ALWAYS, Calendar},
+    policy::Route as Valid,
+    problem::Problem,
+    routing::{Tree, check_tree},
 };
 
-use super::{DAY, Names, inhibit::covers};
+use super::{DAY, Names};
 use crate::{
     findings::{Findings, seconds},
     support_policy::Route,
@@ -15,24 +18,33 @@ use crate::{
 /// Alertmanager's word for "by all labels".
 const ALL_LABELS: &str = "...";
 
-pub(super) fn read(findings: &mut Findings, routes: &[Route], names: &Names<'_>) -> Tree {
+pub(super) fn read(
+    findings: &mut Findings,
+    routes: &[Route],
+    names: &Names<'_>,
+    calendars: &BTreeMap<String, Calendar>,
+) -> Tree {
     findings.unique("spec.routes", "route names", routes.iter().map(|route| route.name.as_str()));
-    look_at_tree(findings, routes);
     let numbered = routes.iter().enumerate();
-    let valid = numbered.map(|(i, written)| route(findings, &format!("spec.routes[{i}]"), written, names));
+    let valid = numbered.map(|(i, written)| route(findings, &format!("spec.routes[{i}]"), written, names, calendars));
     let valid: Vec<Valid> = valid.collect();
-    // With a matcher that could not be read, nobody knows what a route takes.
-    if routes.iter().zip(&valid).all(|(written, read)| written.matchers.len() == read.matchers.len()) {
-        warn_of_unreachable(findings, &valid);
-    }
+    findings.add_all(check_tree(&valid).into_iter().map(|problem| problem.under("spec")));
+    refuse_useless_intervals(findings, routes);
     Tree::new(valid)
 }
 
-fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) -> Valid {
+fn route(
+    findings: &mut Findings,
+    path: &str,
+    route: &Route,
+    names: &Names<'_>,
+    calendars: &BTreeMap<String, Calendar>,
+) -> Valid {
     if let Some(escalation) = &route.escalation {
         names.escalation(findings, &format!("{path}.escalation"), escalation);
     }
     for (field, calendars) in [("mute", &route.mute), ("active", &route.active)] {
+        warn_of_repetitions(findings, &format!("{path}.{field}"), calendars);
         for (i, calendar) in calendars.iter().enumerate() {
             names.calendar(findings, &format!("{path}.{field}[{i}]"), calendar);
         }
@@ -43,10 +55,10 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
                 .suggest("leave `notify` and `escalation` out instead"),
         );
     }
-    if let Some(group_by) = &route.group_by
-        && group_by.len() > 1
-        && group_by.iter().any(|label| label == ALL_LABELS)
-    {
+    look_at_both_calendars(findings, path, route, calendars);
+    let group_by = route.group_by.as_deref().unwrap_or_default();
+    warn_of_repetitions(findings, &format!("{path}.groupBy"), group_by);
+    if group_by.iter().any(|label| label == ALL_LABELS) && group_by.iter().any(|label| label != ALL_LABELS) {
         findings.error(format!("{path}.groupBy"), "expected `...` alone, as it already is all labels");
     }
     if let (Some(_), Some(escalation)) = (&route.repeat_interval, &route.escalation) {
@@ -59,7 +71,6 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
         );
     }
     let matchers = findings.matchers(&format!("{path}.match"), &route.matchers);
-    warn_of_what_never_matches(findings, &format!("{path}.match"), &route.matchers, &matchers);
     Valid {
         name: route.name.clone(),
         under: route.under.clone(),
@@ -100,68 +111,45 @@ fn route(findings: &mut Findings, path: &str, route: &Route, names: &Names<'_>) 
     }
 }
 
-/// Labels that every alert of a monitor has.
-const OWN_LABELS: [&str; 5] = ["alertname", "namespace", "monitor", "service", "severity"];
-
-/// A typo in a matcher sends pages to another route without a word. Two kinds can be told: a severity that no alert
-/// has once the policy has mapped it, and a label whose name is one letter away from one of ours.
-pub(super) fn warn_of_what_never_matches(
-    findings: &mut Findings,
-    path: &str,
-    written: &[String],
-    matchers: &[Matcher],
-) {
-    for (i, text) in written.iter().enumerate() {
-        let Some(matcher) =
-            matchers.iter().find(|matcher| Matcher::parse(text).is_ok_and(|parsed| parsed == **matcher))
-        else {
-            continue;
-        };
-        let path = format!("{path}[{i}]");
-        if matcher.name == "severity" && !Severity::ALL.iter().any(|severity| matcher.matches_value(severity.as_str()))
-        {
-            let message =
-                format!("no alert has {text}: severity is page, ticket or info here, whatever word its sender used");
-            findings.add(Problem::warning(path, message).suggest("map the sender's words with spec.severities"));
-            continue;
-        }
-        let close = Problem::warning(path, format!("no alert of ours has a label `{}`", matcher.name))
-            .suggest_from(&matcher.name, OWN_LABELS);
-        let typo = close.suggestion.as_ref().is_some_and(|text| text.starts_with("did you mean"));
-        if typo && !OWN_LABELS.contains(&matcher.name.as_str()) {
-            findings.add(close);
-        }
+/// A list that names the same twice.
+pub(super) fn warn_of_repetitions(findings: &mut Findings, path: &str, names: &[String]) {
+    for (i, name) in names.iter().enumerate().filter(|(i, name)| names.iter().take(*i).any(|other| other == *name)) {
+        findings.warning(format!("{path}[{i}]"), format!("`{name}` is named before in this list; it changes nothing"));
     }
 }
 
-/// Every `under` names a route, and no route stands under itself. A route that can never be reached is a warning.
-fn look_at_tree(findings: &mut Findings, routes: &[Route]) {
-    let find = |name: &str| routes.iter().find(|route| route.name == name);
-    for (i, route) in routes.iter().enumerate() {
-        let path = format!("spec.routes[{i}].under");
-        let Some(under) = &route.under else { continue };
-        if find(under).is_none() {
-            let known = routes.iter().map(|other| other.name.as_str()).filter(|name| *name != route.name);
-            findings.add(Problem::error(path, format!("no route is called `{under}`")).suggest_from(under, known));
-            continue;
-        }
-        // No chain of parents is longer than the list; a longer one goes in a circle.
-        let mut ancestor = Some(route);
-        let mut steps = 0;
-        while let Some(current) = ancestor {
-            ancestor = current.under.as_deref().and_then(find);
-            steps += 1;
-            if steps > routes.len() {
-                findings.error(path, format!("`{}` stands under itself", route.name));
-                break;
-            }
-        }
+/// Hours in which a route is both active and muted: when it has no others, nobody is ever told.
+fn look_at_both_calendars(findings: &mut Findings, path: &str, route: &Route, calendars: &BTreeMap<String, Calendar>) {
+    let of = |name: &String| if name == ALWAYS { Some(Calendar::always()) } else { calendars.get(name).cloned() };
+    let is_muted = |name: &String| {
+        route.mute.contains(name)
+            || of(name).is_some_and(|hours| route.mute.iter().any(|mute| of(mute).as_ref() == Some(&hours)))
+    };
+    let muted: Vec<usize> =
+        route.active.iter().enumerate().filter(|(_, name)| is_muted(name)).map(|(place, _)| place).collect();
+    if muted.is_empty() || route.mute.iter().any(|name| name == ALWAYS) {
+        return;
     }
-    warn_of_useless_intervals(findings, routes);
+    if muted.len() == route.active.len() {
+        findings.add(
+            Problem::error(
+                format!("{path}.mute"),
+                format!(
+                    "expected hours outside of `mute` in which `{}` is active, found none: nobody would ever be told",
+                    route.name
+                ),
+            )
+            .suggest("leave the calendar out of `mute` or out of `active`"),
+        );
+        return;
+    }
+    for place in muted {
+        findings.warning(format!("{path}.active[{place}]"), "changes nothing: `mute` names the same hours");
+    }
 }
 
 /// The escalation may come from a parent: then the interval is read by nobody.
-fn warn_of_useless_intervals(findings: &mut Findings, routes: &[Route]) {
+fn refuse_useless_intervals(findings: &mut Findings, routes: &[Route]) {
     let find = |name: &str| routes.iter().find(|route| route.name == name);
     for (i, route) in routes.iter().enumerate().filter(|(_, route)| route.repeat_interval.is_some()) {
         let mut ancestor = route.under.as_deref().and_then(find);
@@ -181,21 +169,5 @@ fn warn_of_useless_intervals(findings: &mut Findings, routes: &[Route]) {
             ancestor = parent.under.as_deref().and_then(find);
             steps += 1;
         }
-    }
-}
-
-/// A route that stands behind one that takes everything it could take, and does not continue.
-fn warn_of_unreachable(findings: &mut Findings, routes: &[Valid]) {
-    for (i, route) in routes.iter().enumerate() {
-        let before = routes.iter().take(i).filter(|other| other.under == route.under && !other.continues);
-        let Some(other) = before.into_iter().find(|other| covers(&other.matchers, &route.matchers)) else { continue };
-        let what = if other.matchers.is_empty() { "everything" } else { "all that it could match" };
-        findings.add(
-            Problem::warning(
-                format!("spec.routes[{i}]"),
-                format!("never reached: `{}` stands before it, matches {what} and does not continue", other.name),
-            )
-            .suggest(format!("move `{}` above `{}`, or give that one `continue: true`", route.name, other.name)),
-        );
     }
 }

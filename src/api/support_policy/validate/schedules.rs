@@ -74,6 +74,17 @@ fn layer(
     if layer.people.is_empty() {
         findings.error(format!("{path}.people"), "expected at least one person, found none");
     }
+    // Somebody twice among others has longer or more turns; alone it changes nothing.
+    if let [first, others @ ..] = layer.people.as_slice()
+        && !others.is_empty()
+        && others.iter().all(|other| other == first)
+    {
+        let problem = Problem::warning(
+            format!("{path}.people[1]"),
+            format!("nobody takes over from `{first}`: the rotation names nobody else"),
+        );
+        findings.add(problem.suggest("name them once, or write who the other is"));
+    }
     ValidLayer {
         name: layer.name.clone(),
         people: layer.people.clone(),

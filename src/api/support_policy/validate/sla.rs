@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use domain::{
     policy::{ApplyTo as Valid, Promise, Promises},
     problem::Problem,
-    time::{format_duration, parse_duration},
+    time::{DurationError, format_duration, parse_duration},
 };
 
 use super::Names;
@@ -85,13 +85,14 @@ fn promise(findings: &mut Findings, path: &str, target: &SlaTarget, names: &Name
 
 /// Hours, minutes and seconds: a day of working time would be 24 hours to one reader and eight to the next.
 fn working_time(findings: &mut Findings, path: &str, text: &str) -> Option<Duration> {
-    if parse_duration(text).is_ok() && text.contains(['d', 'w']) {
+    let is_duration = matches!(parse_duration(text), Ok(_) | Err(DurationError::TooLong(_)));
+    if is_duration && text.contains(['d', 'w']) {
         findings.error(path, format!("expected {}, found `{text}`", schema::shape(schema::WORKING_TIME)));
         return None;
     }
     match parse_duration(text) {
         Ok(span) if (seconds(1)..=LONGEST).contains(&span) && span.subsec_nanos() == 0 => Some(span),
-        Ok(_) => {
+        Ok(_) | Err(DurationError::TooLong(_)) => {
             findings.error(path, format!("expected whole seconds from 1s to 8760h, found `{text}`"));
             None
         }

@@ -18,6 +18,7 @@ spec:
     - {name: page, steps: [{after: 0s, notify: [{person: ada}]}]}
   routes:
     - {name: pages, match: ['severity="page"'], escalation: page}
+    - {name: rest, notify: [{channel: ops}]}
 "#;
 
 const GOOD_AND_BAD: &str = r#"tests:

@@ -23,6 +23,7 @@ spec:
     - {name: page, steps: [{after: 0s, notify: [{schedule: primary}]}]}
   routes:
     - {name: pages, match: ['severity="page"'], escalation: page, priority: P1}
+    - {name: rest, notify: [{channel: ops}]}
 "#;
 
 fn monitor(name: &str, namespace: &str, interval: &str) -> String {

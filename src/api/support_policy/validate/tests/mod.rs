@@ -228,7 +228,7 @@ fn layer(name: &str, otherwise: &Value) -> Value {
 )]
 #[case::in_the_middle(
     &[json!({}), json!({"during": "office", "handover": "12:00"})],
-    &["spec.schedules[0].layers[1].handover: the handover at 2026-11-03 12:00 +01:00 falls into the hours of `office`: \
+    &["spec.schedules[0].layers[1].handover: the handover at 2026-11-03T12:00:00+01:00 falls into the hours of `office`: \
        the person on call changes in the middle of them; hand over when the calendar is closed, or when it opens"]
 )]
 #[case::one_person_hands_over_to_nobody(&[json!({}), json!({"during": "office", "handover": "12:00", "people": ["ada"]})], &[])]
