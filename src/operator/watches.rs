@@ -2,8 +2,10 @@
 
 use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
 
+use domain::message::NotificationId;
 use futures::FutureExt;
 use gitops::load::ObjectKey;
+use uuid::Uuid;
 
 use api::{
     ComplianceRule, GitSource, OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent,
@@ -230,6 +232,10 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
     match seen {
         Seen::There(ticket) => {
             let key = Key::of(ticket.as_ref());
+            // One of the same name that was made anew is another ticket: its predecessor was deleted unseen.
+            let before =
+                ctx.world.read().ticket(&key).filter(|before| before.metadata.uid != ticket.metadata.uid).cloned();
+            before.iter().for_each(|before| send_no_more(ctx, before));
             if ctx.world.write().apply_ticket(Arc::from(ticket)) {
                 ctx.queues.tickets.add(key);
             }
@@ -241,6 +247,7 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
                 world.delete_ticket(&key);
                 gone
             };
+            gone.iter().for_each(|ticket| send_no_more(ctx, ticket));
             // A monitor whose alert fired on it opens a new one; whoever waits in its inbox is told that it is gone.
             let monitors =
                 gone.iter().flat_map(|ticket| &ticket.spec.affects).filter_map(|affected| affected.monitor.as_deref());
@@ -253,6 +260,14 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
         }
         Seen::Unreadable(key, error) => unreadable("Ticket", &key, &error),
     }
+}
+
+/// Takes back what a deleted ticket still had to say: its attempts would go on for a day, and nobody could stop them.
+fn send_no_more(ctx: &Context, ticket: &Ticket) {
+    let planned = ticket.status.iter().flat_map(|status| &status.notifications).filter(|one| !one.state.is_finished());
+    let ids: Vec<NotificationId> =
+        planned.filter_map(|one| Uuid::parse_str(&one.id).ok().map(NotificationId)).collect();
+    ctx.outbox.cancel(&ids);
 }
 
 /// What fires on a ticket, or whether it tells somebody, is another: tickets and alerts that this may hold are judged anew.

@@ -349,7 +349,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(2_000))]
+        #![proptest_config(ProptestConfig::with_cases(400))]
 
         #[test]
         fn what_is_called_impossible_is_matched_by_no_labels(

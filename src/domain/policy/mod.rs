@@ -81,9 +81,14 @@ impl Policy {
 
     /// What a sender's word means here.
     pub fn severity(&self, word: &str) -> Severity {
+        self.known_severity(word).unwrap_or_default()
+    }
+
+    /// The same; `None` for a word that neither the policy nor the defaults explain.
+    pub fn known_severity(&self, word: &str) -> Option<Severity> {
         let default =
             || Self::DEFAULT_SEVERITIES.iter().find(|(known, _)| *known == word).map(|(_, severity)| *severity);
-        self.severities.get(word).copied().or_else(default).unwrap_or_default()
+        self.severities.get(word).copied().or_else(default)
     }
 
     /// Whether its own namespace is `namespace`, or it is shared with it.

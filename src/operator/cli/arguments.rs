@@ -54,6 +54,15 @@ pub fn moment(text: &str) -> Result<Moment, String> {
     })
 }
 
+/// `2027-03-28T03:00:00+02:00`, in whole seconds.
+///
+/// # Errors
+/// What was expected, as a sentence.
+pub fn instant(text: &str) -> Result<Timestamp, String> {
+    let read = text.parse::<Timestamp>().map(whole_seconds);
+    read.map_err(|_| "expected an instant with its offset, such as 2027-03-28T03:00:00+02:00".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +82,7 @@ mod tests {
         assert_eq!(at("2d").unwrap(), "2026-11-25T03:12:00Z");
         assert_eq!(at("2027-03-28T03:00:00.5+02:00").unwrap(), "2027-03-28T01:00:00Z");
         assert!(at("2027-03-28T03:00:00").unwrap_err().contains("with its offset"));
+        assert_eq!(instant("2027-03-28T03:00:00.5+02:00").unwrap().to_string(), "2027-03-28T01:00:00Z");
+        assert!(instant("2027-03-28").unwrap_err().contains("with its offset"));
     }
 }

@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use self::ticket::Record;
 use super::{
-    arguments::some_span,
+    arguments::{instant, some_span},
     cluster::ClusterArgs,
     exit::{Exit, Failure},
     lookup::TicketRef,
@@ -59,7 +59,7 @@ pub struct ExplainArgs {
     pub ticket: Option<PathBuf>,
 
     /// When the alert fires, or the ticket is looked at; now when absent
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Timestamp>,
 
     /// How long to look at an alert
@@ -166,7 +166,7 @@ fn of_tickets(records: Vec<Record>, at: Timestamp, output: &mut Output<'_>) -> R
     Ok((lines, exit))
 }
 
-/// The sentences; an alert that no policy takes is a no.
+/// The sentences; an alert of which nobody is told is a no.
 fn of_alert(
     setting: Setting<'_>,
     args: &ExplainArgs,
@@ -186,7 +186,7 @@ fn of_alert(
         until: after(at, args.until),
     };
     let incident = incident::live(setting, alert, met);
-    let exit = if incident.policy.is_some() { Exit::Done } else { Exit::No };
+    let exit = if incident.is_unheard() { Exit::No } else { Exit::Done };
     Ok((incident.explain(), exit))
 }
 

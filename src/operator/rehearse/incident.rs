@@ -82,7 +82,14 @@ pub(crate) fn live(setting: Setting<'_>, alert: Alert, circumstances: Circumstan
     let mut incident = Incident { at, policy, reasons, case: None, suppressed: Vec::new(), ticket: None, until };
     if let Some(policy) = &incident.policy {
         let (labels, severity) = routing::normalise(policy, &alert.labels);
-        incident.reasons.push(format!("severity: {severity}"));
+        let why = match alert.label("severity") {
+            "" => ", as there is no label `severity`".to_owned(),
+            word if policy.known_severity(word).is_none() => {
+                format!(", as nothing says what `{word}` means; `severities` of the policy can")
+            }
+            _ => String::new(),
+        };
+        incident.reasons.push(format!("severity: {severity}{why}"));
         incident.reasons.extend(routing::route(policy, &labels, severity).reasons(policy, &labels));
     }
     incident.case = Case::choose(setting.policies, "", alert);
@@ -171,6 +178,7 @@ impl Incident {
         if self.policy.is_none() {
             words.push("no policy serves it: nobody is told".to_owned());
         }
+        let until = format_duration(between(self.at, self.until));
         let after_start = |at: Timestamp| format_duration(between(self.at, at));
         for (at, by) in &self.suppressed {
             words.push(format!("{}: opens no ticket, {by}", after_start(*at)));
@@ -186,7 +194,16 @@ impl Incident {
         let entries = lines.chain(sent).map(|(at, text)| Entry { at, text: text.trim_end().to_owned() });
         words.extend(story::lines(entries.collect(), after_start));
         words.extend(self.once_taken(ticket));
+        if self.is_unheard() {
+            words.push(format!("nobody is told within {until}: the ticket is only found by those who look for it"));
+        }
         words
+    }
+
+    /// Whether nobody hears of it although nothing holds it back: no policy serves it, or its ticket tells nobody.
+    pub(crate) fn is_unheard(&self) -> bool {
+        self.policy.is_none()
+            || self.suppressed.is_empty() && self.ticket.as_ref().is_some_and(|ticket| ticket.sent().is_empty())
     }
 
     /// While an escalation waits for somebody, messages about promises wait as well; who gets them is known by taking it.

@@ -78,6 +78,33 @@ async fn a_ticket_deleted_by_hand_while_its_alert_fires_is_opened_anew_and_pages
 }
 
 #[tokio::test]
+async fn a_page_that_waits_is_not_sent_any_more_once_its_ticket_is_deleted() -> Result<()> {
+    let (scene, _, operator) = Scene::running("deleted-waiting").await?;
+    scene.ada.go_away().await;
+    scene.break_shop();
+    let tried = |ticket: &Value| page_to(ticket, "ada-hook")["attempts"].as_u64() >= Some(1);
+    let first = scene.ticket("a page that was tried", tried).await?;
+    let name = first["metadata"]["name"].as_str().unwrap_or_default();
+    scene.stage.plane.kubectl(&["-n", TEAM, "delete", "ticket", name]).await?.ok()?;
+    let another = |ticket: &Value| ticket["metadata"]["uid"] != first["metadata"]["uid"];
+    let second = scene.ticket("another one, tried", |ticket| another(ticket) && tried(ticket)).await?;
+
+    scene.ada.come_back().await?;
+    scene.ticket("the new page accepted", |ticket| page_to(ticket, "ada-hook")["state"] == "Accepted").await?;
+    // The first one would be tried again within ten seconds or so.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let id = page_to(&second, "ada-hook")["id"].clone();
+    let ids: Vec<Value> = pages(&scene.ada).into_iter().map(|page| json!(page.id())).collect();
+    assert!(
+        ids.iter().all(|one| *one == id) && !ids.is_empty(),
+        "expected only {id}, got {ids:?}; {}",
+        operator.tail()
+    );
+    scene.stage.shop.repair().await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_monitor_that_is_deleted_or_suspended_ends_its_alert_and_leaves_the_ticket_open() -> Result<()> {
     let (scene, _, operator) = Scene::running("no-source").await?;
     scene.stage.shop.refuse_connections().await;

@@ -191,3 +191,14 @@ fn what_is_to_be_explained_is_one_thing() {
         assert!(found.contains(said), "{line}: {found}");
     }
 }
+
+#[tokio::test]
+async fn an_alert_of_which_nobody_is_told_is_a_no_and_an_unknown_severity_is_named() {
+    let (exit, text, _) = run(POLICY, "", &["--labels", "alertname=Slow,severity=horrible"]).await;
+    assert_eq!(exit, Ok(Exit::No));
+    assert!(text.contains("severity: ticket, as nothing says what `horrible` means"), "{text}");
+    assert!(text.ends_with("nobody is told within 1d: the ticket is only found by those who look for it\n"), "{text}");
+    let (exit, text, _) = run(POLICY, "", &["--labels", "alertname=Down,severity=page"]).await;
+    assert_eq!(exit, Ok(Exit::Done));
+    assert!(text.contains("\nseverity: page\n") && !text.contains("nobody is told"), "{text}");
+}

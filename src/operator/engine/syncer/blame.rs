@@ -7,7 +7,8 @@ use serde_json::Value;
 const LONGEST: usize = 128;
 
 /// The manager other than `ours` that wrote one of these fields last (`spec.probe.tcp.address`, `spec.routes[2].name`).
-/// Of a field that was removed nothing is left: then whoever wrote the object last.
+/// Of a field that was removed nothing is left: then whoever wrote the object last, if that was after us. Who only took
+/// something away leaves no time either, so that nobody may be named.
 pub fn last_writer(entries: &[ManagedFieldsEntry], ours: &str, fields: &[String]) -> Option<String> {
     let others = || {
         let is_other = |entry: &&ManagedFieldsEntry| {
@@ -20,7 +21,12 @@ pub fn last_writer(entries: &[ManagedFieldsEntry], ours: &str, fields: &[String]
     let owns = |entry: &&ManagedFieldsEntry| {
         entry.fields_v1.as_ref().is_some_and(|tree| fields.iter().any(|field| is_in(&tree.0, field)))
     };
-    let writer = others().filter(owns).max_by_key(time).or_else(|| others().max_by_key(time));
+    let is_ours = |entry: &&ManagedFieldsEntry| {
+        entry.subresource.as_deref().unwrap_or_default().is_empty() && entry.manager.as_deref() == Some(ours)
+    };
+    let since = entries.iter().filter(is_ours).filter_map(|entry| time(&entry)).max();
+    let later = || others().filter(|entry| time(entry) >= since).max_by_key(time);
+    let writer = others().filter(owns).max_by_key(time).or_else(later);
     writer?.manager.as_ref().map(|name| name.chars().take(LONGEST).collect())
 }
 
@@ -85,10 +91,23 @@ mod tests {
     #[case("spec.routes[2].match[0]", "helm")]
     #[case("spec.routes", "helm")]
     #[case("spec.alert.labels.team", "helm")]
-    #[case::removed_or_ours("spec.interval", "helm")]
-    #[case::the_begin_of_another_name("spec.susp", "helm")]
-    fn the_writer_of_a_field_is_named_else_the_last_one(#[case] field: &str, #[case] expected: &str) {
+    fn the_writer_of_a_field_is_named(#[case] field: &str, #[case] expected: &str) {
         assert_eq!(last_writer(&entries(), "firstline-x", &[field.to_owned()]).as_deref(), Some(expected));
+    }
+
+    #[rstest]
+    #[case::before_us("2026-11-23T10:00:06Z", None)]
+    #[case::in_the_second_in_which_we_wrote("2026-11-23T10:00:09Z", Some("helm"))]
+    #[case::after_us("2026-11-23T10:00:10Z", Some("helm"))]
+    fn of_a_field_that_nobody_has_the_last_writer_is_named_unless_we_wrote_later(
+        #[case] at: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let mut entries = entries();
+        entries[3].time = serde_json::from_value(json!(at)).unwrap();
+        for field in ["spec.interval", "spec.susp"] {
+            assert_eq!(last_writer(&entries, "firstline-x", &[field.to_owned()]).as_deref(), expected);
+        }
     }
 
     #[test]

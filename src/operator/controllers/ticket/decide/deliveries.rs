@@ -82,6 +82,7 @@ impl Draft<'_> {
                     "channel {} is no longer in policy {}/{}",
                     notification.channel, live.namespace, live.name
                 ));
+                self.cancel.extend(Uuid::parse_str(&notification.id).ok().map(NotificationId));
             }
         }
     }

@@ -396,7 +396,8 @@ fn a_channel_that_left_the_policy_fails_what_was_planned_for_it() {
     let mut live = Policy::clone(desk.live.as_ref().unwrap());
     live.channels.remove("chat");
     desk.live = Some(Arc::new(live));
-    desk.look(1);
+    let withdrawn = desk.look(1).cancel.len();
+    assert_eq!(withdrawn, 1, "the outbox would go on for a day");
     assert_eq!(desk.told(), ["page ada by chat: Failed"]);
     assert!(desk.status().notifications[0].error.as_ref().unwrap().contains("no longer in policy payments/payments"));
 }
