@@ -115,29 +115,38 @@ pub trait Interceptor: Send + Sync + 'static {
 
 /// Lets everything pass, until told otherwise by a rule over calls.
 #[derive(Default)]
-pub struct Rules(Mutex<Option<Box<Rule>>>);
+pub struct Rules {
+    calls: Mutex<Option<Box<Rule>>>,
+    answers: Mutex<Option<Box<Rule>>>,
+}
 
 type Rule = dyn Fn(&Call) -> Fault + Send;
 
 impl Rules {
-    /// From now on.
+    /// From now on, for calls before they are forwarded.
     pub fn set(&self, rule: impl Fn(&Call) -> Fault + Send + 'static) {
-        *self.0.lock() = Some(Box::new(rule));
+        *self.calls.lock() = Some(Box::new(rule));
+    }
+
+    /// From now on, for calls that were forwarded: the API server has done what they asked.
+    pub fn set_answers(&self, rule: impl Fn(&Call) -> Fault + Send + 'static) {
+        *self.answers.lock() = Some(Box::new(rule));
     }
 
     /// Everything passes again.
     pub fn clear(&self) {
-        *self.0.lock() = None;
+        *self.calls.lock() = None;
+        *self.answers.lock() = None;
     }
 }
 
 impl Interceptor for Rules {
     fn before(&self, call: &Call) -> Fault {
-        self.0.lock().as_ref().map_or(Fault::Pass, |rule| rule(call))
+        self.calls.lock().as_ref().map_or(Fault::Pass, |rule| rule(call))
     }
 
-    fn after(&self, _: &Call, _: u16) -> Fault {
-        Fault::Pass
+    fn after(&self, call: &Call, _: u16) -> Fault {
+        self.answers.lock().as_ref().map_or(Fault::Pass, |rule| rule(call))
     }
 }
 

@@ -10,6 +10,8 @@
     reason = "a test of child processes measures the real clock; a missing index is a failure"
 )]
 
+#[path = "faults/api_proxy.rs"]
+mod api_proxy;
 #[path = "faults/api_server.rs"]
 mod api_server;
 #[path = "faults/crash.rs"]
@@ -18,6 +20,8 @@ mod crash;
 mod dependencies;
 #[path = "faults/island.rs"]
 mod island;
+#[path = "faults/leadership.rs"]
+mod leadership;
 #[path = "faults/objects.rs"]
 mod objects;
 #[path = "faults/receivers.rs"]

@@ -264,6 +264,9 @@ pub struct Elector {
     clock: Clock,
     leadership: Leadership,
     observed: Observed,
+    /// Our own lease as we wrote it last, from which it is renewed in one call: an API server that takes a second or two
+    /// for each answer then costs us no lease.
+    written: Option<Lease>,
     /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
     island_after: Option<Duration>,
     predecessor: Option<Predecessor>,
@@ -275,7 +278,7 @@ impl Elector {
         let observed = Observed { version: String::new(), since: Duration::ZERO };
         let api = Api::namespaced(client, namespace);
         let name = name.to_owned();
-        Self { api, name, me, clock, leadership, observed, island_after: None, predecessor: None }
+        Self { api, name, me, clock, leadership, observed, written: None, island_after: None, predecessor: None }
     }
 
     /// After so long without an answer the last holder goes on by itself; so does the heir of one that died.
@@ -301,11 +304,11 @@ impl Elector {
             }
             let step = tokio::select! {
                 () = stop.cancelled() => break,
-                step = tokio::time::timeout(CALL_TIMEOUT, self.step(led)) => step,
+                step = self.step(led) => step,
             };
             let why = match step {
-                Ok(Ok(Decision::Lost)) => return Ended::Lost,
-                Ok(Ok(decision)) => {
+                Ok(Decision::Lost) => return Ended::Lost,
+                Ok(decision) => {
                     if away {
                         tracing::info!("the lease can be reached again");
                         away = false;
@@ -314,13 +317,12 @@ impl Elector {
                     led |= matches!(decision, Decision::Take | Decision::Renew);
                     continue;
                 }
-                Ok(Err(error)) => {
+                Err(error) => {
                     if is_an_answer(&error) {
                         answered = boottime();
                     }
                     error.to_string()
                 }
-                Err(_) => "no answer within 2 s".to_owned(),
             };
             if !away {
                 away = true;
@@ -351,12 +353,24 @@ impl Elector {
         true
     }
 
-    /// Reads, decides and writes once.
+    /// Renews what we wrote last; otherwise reads, decides and writes once.
     async fn step(&mut self, led: bool) -> Result<Decision, kube::Error> {
-        let Some(lease) = self.api.get_opt(&self.name).await? else {
+        if let Some(written) = &self.written {
             let from = boottime();
-            let created = self.api.create(&PostParams::default(), &self.record(None)).await?;
-            self.take_hold(&created, from, "the lease is new");
+            match within(self.api.replace(&self.name, &PostParams::default(), &self.record(Some(written)))).await {
+                Ok(renewed) => {
+                    self.hold(renewed, from);
+                    return Ok(Decision::Renew);
+                }
+                // Somebody has written or deleted it since, or our last write was made and its answer lost.
+                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => self.written = None,
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(lease) = within(self.api.get_opt(&self.name)).await? else {
+            let from = boottime();
+            let created = within(self.api.create(&PostParams::default(), &self.record(None))).await?;
+            self.take_hold(created, from, "the lease is new");
             return Ok(Decision::Take);
         };
         let spec = lease.spec.clone().unwrap_or_default();
@@ -368,15 +382,18 @@ impl Elector {
         let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
         let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
         match decision {
-            Decision::Take => {
+            Decision::Take | Decision::Renew => {
                 let from = boottime();
-                let taken = self.api.replace(&self.name, &PostParams::default(), &self.record(Some(&lease))).await?;
-                self.take_hold(&taken, from, if holder.is_empty() { "it was free" } else { "its holder is silent" });
-            }
-            Decision::Renew => {
-                let from = boottime();
-                let renewed = self.api.replace(&self.name, &PostParams::default(), &self.record(Some(&lease))).await?;
-                self.leadership.hold(transitions(&renewed), from, &self.me);
+                let record = self.record(Some(&lease));
+                let written = within(self.api.replace(&self.name, &PostParams::default(), &record)).await?;
+                match decision {
+                    Decision::Renew => self.hold(written, from),
+                    _ => self.take_hold(
+                        written,
+                        from,
+                        if holder.is_empty() { "it was free" } else { "its holder is silent" },
+                    ),
+                }
             }
             Decision::Lost => {
                 self.leadership.release();
@@ -387,9 +404,15 @@ impl Elector {
         Ok(decision)
     }
 
-    fn take_hold(&self, lease: &Lease, from: Duration, why: &str) {
-        self.leadership.hold(transitions(lease), from, &self.me);
-        tracing::info!(epoch = transitions(lease), why, "leading");
+    fn hold(&mut self, lease: Lease, from: Duration) {
+        self.leadership.hold(transitions(&lease), from, &self.me);
+        self.written = Some(lease);
+    }
+
+    fn take_hold(&mut self, lease: Lease, from: Duration, why: &str) {
+        let epoch = transitions(&lease);
+        self.hold(lease, from);
+        tracing::info!(epoch, why, "leading");
     }
 
     /// The lease as we would write it over `old`: ours, renewed now, at the version that was read.
@@ -428,6 +451,12 @@ impl Elector {
             Err(error) => tracing::warn!(%error, "could not give the lease back; it runs out by itself"),
         }
     }
+}
+
+/// A call, given up after [`CALL_TIMEOUT`].
+async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = || kube::Error::Service("no answer within 2 s".into());
+    tokio::time::timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
 }
 
 /// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.

@@ -147,6 +147,23 @@ impl ControlPlane {
         self.wait_ready().await
     }
 
+    /// etcd takes no writes from now on, as when its disk quota is used up; reads and deletions go on. `false` ends it.
+    ///
+    /// # Errors
+    /// When etcd does not do so.
+    pub async fn etcd_read_only(&self, read_only: bool) -> Result<()> {
+        let ask = async |path: &str, body: serde_json::Value| -> Result<serde_json::Value> {
+            let url = format!("http://{}/v3/{path}", self.ports.etcd.address());
+            let answer = self.http_client()?.post(url).body(body.to_string()).send().await?.error_for_status()?;
+            Ok(serde_json::from_str(&answer.text().await?)?)
+        };
+        let status = ask("maintenance/status", serde_json::json!({})).await?;
+        let action = if read_only { "ACTIVATE" } else { "DEACTIVATE" };
+        let member = &status["header"]["member_id"];
+        ask("maintenance/alarm", serde_json::json!({"action": action, "memberID": member, "alarm": "NOSPACE"})).await?;
+        Ok(())
+    }
+
     /// Process ids of etcd and, when it runs, the API server.
     pub fn pids(&self) -> Vec<u32> {
         std::iter::once(self.etcd.lock().pid()).chain(self.apiserver.lock().as_ref().map(Running::pid)).collect()

@@ -23,11 +23,11 @@ async fn two(name: &str) -> Result<(Scene, Operator, Setup, Operator)> {
     Ok((scene, leader, setup, follower))
 }
 
-async fn leads(operator: &Operator) -> Result<bool> {
+pub(crate) async fn leads(operator: &Operator) -> Result<bool> {
     Ok(operator.metrics().await?.value("leader_election_master_status", &[("name", "firstline")]) == Some(1.0))
 }
 
-async fn wait_leads(operator: &Operator) -> Result<()> {
+pub(crate) async fn wait_leads(operator: &Operator) -> Result<()> {
     metric(operator, "leader_election_master_status", &[], |value| value == 1.0).await.map(drop)
 }
 

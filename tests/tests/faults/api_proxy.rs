@@ -1,0 +1,249 @@
+//! The API server answers, but badly: slowly, not at all to some calls, with 429, 500 or 410, or it takes no writes.
+//!
+//! A proxy stands between the operator and the API server. Each trouble meets a service that fails meanwhile; afterwards
+//! its page has come exactly once and its ticket and monitor say so.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tests::{
+    eventually,
+    operator::Operator,
+    proxy::{Call, Fault, Proxy, Rules},
+    receiver::Received,
+    serve::Behaviour,
+    stage::{PATIENCE, TEAM},
+    web::WebService,
+};
+
+use crate::scene::{Scene, metric, page_to, pages};
+
+/// Ada, and nobody after her.
+const ADA_ALONE: &str = "
+        - {after: 0s, notify: [{schedule: primary}]}";
+
+/// Shorter than the silence after which a leader goes on by itself.
+const TROUBLE: Duration = Duration::from_secs(7);
+
+/// An operator whose calls all pass through a proxy.
+struct Proxied {
+    scene: Scene,
+    proxy: Proxy,
+    rules: Arc<Rules>,
+    operator: Operator,
+}
+
+impl Proxied {
+    async fn running(name: &str, flags: &[&str]) -> Result<Self> {
+        let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
+        let rules = Arc::new(Rules::default());
+        let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
+        let mut setup = scene.stage.setup(name).await?.arguments(flags);
+        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let operator = setup.start()?;
+        operator.wait_ready(PATIENCE).await?;
+        Ok(Self { scene, proxy, rules, operator })
+    }
+
+    /// A service with a monitor, looked at every second, that is Up.
+    async fn service(&self, name: &str) -> Result<WebService> {
+        let web = self.watched(name).await?;
+        self.scene.stage.wait_for_state(name, "Up").await?;
+        Ok(web)
+    }
+
+    async fn watched(&self, name: &str) -> Result<WebService> {
+        let web = WebService::start().await?;
+        self.scene.apply(&MONITOR.replace("${SERVICE}", name).replace("${URL}", &web.url())).await?;
+        Ok(web)
+    }
+
+    fn pages_of(&self, service: &str) -> Vec<Received> {
+        let of_service = |page: &Received| page.json().is_ok_and(|body| body["data"]["labels"]["service"] == service);
+        pages(&self.scene.ada).into_iter().filter(of_service).collect()
+    }
+
+    /// The page of a service has come, its ticket knows, and it was the only one.
+    async fn paged_once(&self, service: &str) -> Result<Value> {
+        eventually(PATIENCE, &format!("a page about {service}"), || async {
+            ensure!(!self.pages_of(service).is_empty(), "none came; {}", self.operator.tail());
+            Ok(())
+        })
+        .await?;
+        let accepted = |ticket: &Value| page_to(ticket, "ada-hook")["state"] == "Accepted";
+        let ticket = self.scene.stage.wait_for_ticket(service, "its page is Accepted", accepted).await?;
+        let id = page_to(&ticket, "ada-hook")["id"].as_str();
+        let received = self.pages_of(service);
+        let ids: Vec<_> = received.iter().map(Received::id).collect();
+        ensure!(ids == [id], "expected one page with the id {id:?}, found {ids:?}; {}", self.operator.tail());
+        Ok(ticket)
+    }
+
+    /// A service fails while calls meet a rule for a while; probes go on.
+    async fn fails_during(&self, web: &WebService, rule: impl Fn(&Call) -> Fault + Send + 'static) -> Result<()> {
+        let (began, looks) = (Instant::now(), web.requests());
+        self.rules.set(rule);
+        self.proxy.cut_watches();
+        web.break_with(Behaviour::Status(500));
+        eventually(PATIENCE, "probes during the trouble", || async {
+            ensure!(began.elapsed() >= TROUBLE && web.requests() >= looks + 5, "{} looks", web.requests() - looks);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// One time in so many, by a fixed sequence.
+fn one_in(n: u64, seed: u64) -> impl Fn() -> bool {
+    let state = AtomicU64::new(seed);
+    move || {
+        let next = |state: u64| state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let old = state.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |state| Some(next(state)));
+        old.is_ok_and(|old| (old >> 33) % n == 0)
+    }
+}
+
+#[tokio::test]
+async fn an_api_server_that_is_slow_cuts_or_refuses_costs_no_page_repeats_none_and_is_not_stormed() -> Result<()> {
+    let world = Proxied::running("api-trouble", &[]).await?;
+    let (slow, cut) = (world.service("slow").await?, world.service("cut").await?);
+    let (busy, broken) = (world.service("busy").await?, world.service("broken").await?);
+
+    // Every answer takes one to two seconds. The lease holds, and the page comes while it lasts, as an ordinary one.
+    let calls = AtomicU64::new(0);
+    let late =
+        move |_: &Call| Fault::Delay(Duration::from_millis(1_000 + calls.fetch_add(311, Ordering::Relaxed) % 900));
+    world.fails_during(&slow, late).await?;
+    world.paged_once("slow").await?;
+    let page = world.pages_of("slow").pop().context("it came")?.json()?;
+    ensure!(page["data"]["possibleDuplicate"].is_null(), "it went on by itself: {}", world.operator.tail());
+    world.rules.clear();
+    world.scene.stage.wait_for_state("slow", "Down").await?;
+
+    // Some calls never reach the API server, and of some that it has carried out the answer is lost.
+    let (before, after) = (one_in(6, 7), one_in(6, 11));
+    world.rules.set_answers(move |_| if after() { Fault::Cut } else { Fault::Pass });
+    world.fails_during(&cut, move |_| if before() { Fault::Cut } else { Fault::Pass }).await?;
+    world.paged_once("cut").await?;
+    world.rules.clear();
+    world.scene.stage.wait_for_state("cut", "Down").await?;
+
+    for (service, web, code, retry_after) in [("busy", &busy, 429, Some(1)), ("broken", &broken, 500, None)] {
+        let began = Instant::now();
+        world.fails_during(web, move |_| Fault::Answer(code, retry_after)).await?;
+        let refused = world.proxy.calls_since(began);
+        ensure!(refused.len() < 400, "{} calls while all were answered {code}", refused.len());
+        let healed = Instant::now();
+        world.rules.clear();
+        world.paged_once(service).await?;
+        world.scene.stage.wait_for_state(service, "Down").await?;
+        eventually(PATIENCE, "twenty seconds after the trouble", || async {
+            ensure!(healed.elapsed() >= Duration::from_secs(20), "{:?}", healed.elapsed());
+            Ok(())
+        })
+        .await?;
+        let calls = world.proxy.calls_since(healed);
+        let mut kinds = std::collections::BTreeMap::<String, usize>::new();
+        for call in &calls {
+            *kinds.entry(format!("{} {}", call.verb, call.resource)).or_default() += 1;
+        }
+        ensure!(calls.len() < 250, "{} calls in twenty seconds after {code}: {kinds:?}", calls.len());
+    }
+    for service in ["slow", "cut", "busy", "broken"] {
+        ensure!(world.pages_of(service).len() == 1, "{service} was paged again; {}", world.operator.tail());
+    }
+    Ok(())
+}
+
+/// All watches break and their place in history is gone; what happened meanwhile is seen in the list.
+#[tokio::test]
+async fn what_vanishes_and_appears_while_watches_are_answered_410_is_seen_by_the_next_list() -> Result<()> {
+    let world = Proxied::running("api-gone-410", &[]).await?;
+    let (old, failing) = (world.service("old").await?, world.service("failing").await?);
+    failing.break_with(Behaviour::Status(500));
+    let before = world.paged_once("failing").await?;
+
+    let began = Instant::now();
+    world.rules.set(|call| match (call.verb.as_str(), call.resource.as_str()) {
+        ("WATCH", _) => Fault::Answer(410, None),
+        ("GET", "svcmonitors" | "tickets") if !call.uri.contains("/namespaces/") => Fault::Answer(503, None),
+        _ => Fault::Pass,
+    });
+    world.proxy.cut_watches();
+    let name = before["metadata"]["name"].as_str().context("a name")?;
+    for (kind, name) in [("svcmonitors", "old"), ("tickets", name)] {
+        world.scene.stage.plane.kubectl(&["-n", TEAM, "delete", kind, name, "--wait=false"]).await?.ok()?;
+    }
+    let fresh = world.watched("fresh").await?;
+    fresh.break_with(Behaviour::Status(500));
+    eventually(PATIENCE, "watches that were refused", || async {
+        let refused = world.proxy.calls_since(began).iter().filter(|call| call.verb == "WATCH").count();
+        ensure!(began.elapsed() > TROUBLE && refused > 2, "{refused}");
+        Ok(())
+    })
+    .await?;
+    let calls = world.proxy.calls_since(began).len();
+    ensure!(calls < 600, "{calls} calls in {:?} of refused watches", began.elapsed());
+    world.rules.clear();
+
+    world.paged_once("fresh").await?;
+    // The service still fails: a new ticket, with a page of its own.
+    let another = |ticket: &Value| {
+        ticket["metadata"]["uid"] != before["metadata"]["uid"] && page_to(ticket, "ada-hook")["state"] == "Accepted"
+    };
+    world.scene.stage.wait_for_ticket("failing", "a new one that was paged", another).await?;
+    let looks = old.requests();
+    let done = metric(&world.operator, "firstline_probe_results_total", &[], |_| true).await?;
+    metric(&world.operator, "firstline_probe_results_total", &[], |value| value >= done + 12.0).await?;
+    ensure!(old.requests() <= looks + 1, "the deleted monitor is still looked at; {}", world.operator.tail());
+    let received = world.pages_of("failing");
+    ensure!(received.len() == 2 && received[0].id() != received[1].id(), "{received:?}");
+    Ok(())
+}
+
+/// The lease cannot be renewed and nobody else can take it: the leader goes on by itself and writes it all down afterwards.
+#[tokio::test]
+async fn an_etcd_that_takes_no_writes_delays_no_page_and_its_ticket_follows() -> Result<()> {
+    let world = Proxied::running("read-only", &["--island-after", "5s"]).await?;
+    let (shop, stock) = (world.service("shop").await?, world.service("stock").await?);
+    stock.break_with(Behaviour::Status(500));
+    world.paged_once("stock").await?;
+
+    world.scene.stage.plane.etcd_read_only(true).await?;
+    let (began, looks) = (Instant::now(), shop.requests());
+    shop.break_with(Behaviour::Status(500));
+    eventually(PATIENCE, "a page without a writable API", || async {
+        ensure!(world.pages_of("shop").len() == 1, "none came; {}", world.operator.tail());
+        Ok(())
+    })
+    .await?;
+    ensure!(began.elapsed() < PATIENCE && shop.requests() > looks, "no look");
+    metric(&world.operator, "firstline_islanded", &[], |value| value == 1.0).await?;
+    world.scene.stage.plane.etcd_read_only(false).await?;
+
+    world.paged_once("shop").await?;
+    metric(&world.operator, "firstline_islanded", &[], |value| value == 0.0).await?;
+    world.scene.stage.wait_for_state("shop", "Down").await?;
+    world.paged_once("stock").await?;
+    Ok(())
+}
+
+const MONITOR: &str = "
+apiVersion: firstline.dev/v1alpha1
+kind: ServiceMonitor
+metadata: {name: ${SERVICE}, namespace: payments}
+spec:
+  service: ${SERVICE}
+  severity: page
+  interval: 1s
+  timeout: 900ms
+  probe: {http: {url: '${URL}'}}
+  thresholds: {down: 2, up: 2, confirmEvery: 500ms}
+";
