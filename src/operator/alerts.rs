@@ -385,7 +385,7 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     };
     let name = case.ticket_name(&previous);
     let key = Key::new(&*case.group.namespace, &*name);
-    let ticket = wanted(case, &name, revision, previous);
+    let ticket = wanted(case, &name, revision, previous, ctx.clock.now());
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     match api.create(&PostParams::default(), &ticket).await {
         Ok(created) => {
@@ -417,7 +417,7 @@ async fn open_from_memory(ctx: &Context, case: &Case, previous: String) -> Resul
     let key = Key::new(&**namespace, &*name);
     let now = domain::time::whole_seconds(ctx.clock.now());
     let id = ticket::island_id(namespace, &name, ctx.leadership.epoch(), now).to_string();
-    let mut ticket = wanted(case, &name, revision, previous);
+    let mut ticket = wanted(case, &name, revision, previous, now);
     if let Some(origin) = &mut ticket.spec.origin {
         origin.island = Some(Island { id: id.clone(), opened_at: now });
     }
@@ -428,8 +428,8 @@ async fn open_from_memory(ctx: &Context, case: &Case, previous: String) -> Resul
     Ok(Accepted::Opened(key))
 }
 
-/// The ticket that is to be created.
-pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous: String) -> Ticket {
+/// The ticket that is to be created at `now`.
+pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous: String, now: Timestamp) -> Ticket {
     let alert = &case.alert;
     let policy = case.policy.as_ref();
     let first = OriginAlert {
@@ -462,6 +462,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
                 group_key: case.group.group.clone(),
                 previous,
                 first_start: domain::time::whole_seconds(alert.starts_at),
+                opened_at: Some(domain::time::whole_seconds(now)),
                 severity: case.severity.into(),
                 alerts: vec![first],
                 island: None,

@@ -8,6 +8,7 @@
 //! | [`mail`] | mailpit: SMTP with STARTTLS and AUTH, read back over REST |
 //! | [`web`] | a small web service to be probed, broken and repaired |
 //! | [`receiver`] | a webhook receiver with scripted answers |
+//! | [`smtp`] | a mail server that breaks off at any point of the dialogue |
 //! | [`operator`] | the binary `firstline run` as a child |
 //!
 //! [`proxy`] stands between an operator and its API server and breaks what passes; [`crash`] kills operators by
@@ -46,6 +47,7 @@ pub mod receiver;
 pub mod rules;
 pub mod scratch;
 pub mod serve;
+pub mod smtp;
 pub mod stage;
 pub mod tls;
 pub mod wait;

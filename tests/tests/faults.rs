@@ -24,6 +24,8 @@ mod island;
 mod leadership;
 #[path = "faults/objects.rs"]
 mod objects;
+#[path = "faults/policies.rs"]
+mod policies;
 #[path = "faults/receivers.rs"]
 mod receivers;
 #[path = "faults/replicas.rs"]
@@ -32,3 +34,5 @@ mod replicas;
 mod scene;
 #[path = "faults/seeded.rs"]
 mod seeded;
+#[path = "faults/smtp.rs"]
+mod smtp;

@@ -313,6 +313,11 @@ pub struct Origin {
     /// Since when the first alert fires, as its source says.
     #[schemars(schema_with = "schema::instant")]
     pub first_start: Timestamp,
+    /// When the operator opened it, by its own clock. A backup that is restored is created anew, so that only this tells
+    /// how old it is; nothing on a ticket of an earlier version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub opened_at: Option<Timestamp>,
     /// The most severe of the alerts.
     pub severity: Severity,
     /// The first 50 alerts.

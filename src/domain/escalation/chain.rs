@@ -129,6 +129,15 @@ impl Chain {
         }
     }
 
+    /// A page does not get through to a person by a rule: the next rule of the same run is due at `now` at the latest.
+    /// Rules after that one keep their times.
+    pub fn hasten(&mut self, cycle: u32, step: u32, person: &str, rule: u32, now: Timestamp) {
+        let later = |p: &&mut Pending| (p.cycle, p.step, p.person.as_str()) == (cycle, step, person) && p.rule > rule;
+        if let Some(next) = self.pending.iter_mut().filter(later).min_by_key(|p| p.rule) {
+            next.at = next.at.min(now);
+        }
+    }
+
     /// Whether somebody still has to act: not acknowledged and not over.
     pub fn waits_for_a_person(&self) -> bool {
         self.acknowledged.is_none() && self.stopped.is_none()

@@ -44,6 +44,9 @@ pub enum JournalError {
     /// A record is no JSON, which is a defect.
     #[error("a record of the journal cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// Something before it is missing.
+    #[error("decisions before this one are not in the journal, so it is written anew")]
+    Incomplete,
     /// The API has answered, so the journal takes nothing any more; the decision is taken anew.
     #[error("the API answers again; this is decided anew")]
     Closed,

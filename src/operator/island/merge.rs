@@ -39,8 +39,12 @@ enum MergeError {
 impl MergeError {
     /// Whether the API has said that it will never take it. Conflicts and missing rights may pass.
     fn is_final(&self) -> bool {
-        let Self::Api(error) = self else { return false };
-        matches!(error.as_ref(), kube::Error::Api(status) if matches!(status.code, 400 | 404 | 422))
+        let (Self::Api(error) | Self::Revision(RevisionError::Api(_, error))) = self else { return false };
+        let kube::Error::Api(status) = error.as_ref() else { return false };
+        // A namespace that ends may stay so for ever, and all others would wait for it.
+        let causes = status.details.iter().flat_map(|details| &details.causes);
+        let ends = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
+        ends || matches!(status.code, 400 | 404 | 422)
     }
 }
 
@@ -101,6 +105,8 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
         state.merging.clear();
         state.left = None;
         state.predecessor = None;
+        state.unwritten = false;
+        ctx.metrics.island_unwritten.set(0);
     }
     tracing::info!("what was decided while the API was gone has come to it");
     ctx.leadership.merged();

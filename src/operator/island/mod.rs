@@ -5,6 +5,9 @@
 //! starts while the API is still gone goes on by its journal. Secrets are not in it: a restarted process can only use
 //! channels that need none until the API answers.
 //!
+//! A disk that refuses the journal stops nobody's page: a full one may be why the API is gone. It is said loudly, tried again
+//! with each decision, and only a crash before that can then repeat a page.
+//!
 //! Not here: when the API counts as gone (`kube/lease.rs`), and what is decided (`controllers/ticket`).
 
 mod join;
@@ -66,6 +69,9 @@ pub struct Kept {
     pub events: Vec<TicketEvent>,
 }
 
+/// The journal, while somebody writes it.
+type Held = tokio::sync::OwnedMutexGuard<Option<Journal>>;
+
 /// What was decided while the API was gone.
 pub struct Island {
     path: PathBuf,
@@ -84,6 +90,8 @@ struct State {
     /// What an earlier process has left, until it is used.
     left: Option<Kept>,
     predecessor: Option<Predecessor>,
+    /// Whether some of what was decided is in memory only, because the disk refuses the journal.
+    unwritten: bool,
 }
 
 impl Island {
@@ -113,10 +121,10 @@ impl Island {
         state.shadows.contains_key(key) && !state.merging.contains(key)
     }
 
-    /// Puts a decision about a ticket into the journal, then into the index.
+    /// Puts a decision about a ticket into the journal, then into the index; into memory alone when the disk refuses it.
     ///
     /// # Errors
-    /// When it is not durable: nothing of it may be sent.
+    /// When it does not count, because the API answers again: nothing of it may be sent.
     pub async fn record(
         &self,
         ctx: &Context,
@@ -127,10 +135,10 @@ impl Island {
         self.keep(ctx, read.status.as_ref().filter(|_| read.metadata.resource_version.is_some()), ticket).await
     }
 
-    /// Puts a new ticket into the journal, then into the index.
+    /// Puts a new ticket into the journal, then into the index; into memory alone when the disk refuses it.
     ///
     /// # Errors
-    /// When it is not durable: its alert was not accepted.
+    /// When it does not count, because the API answers again: its alert was not accepted.
     pub async fn open_ticket(&self, ctx: &Context, ticket: Ticket) -> Result<(), JournalError> {
         self.keep(ctx, None, ticket).await.map(drop)
     }
@@ -146,45 +154,88 @@ impl Island {
         let base = known.map_or_else(|| read.cloned(), |shadow| shadow.base);
         let record =
             Record::Decided { at: ctx.clock.now(), base: base.clone().map(Box::new), ticket: Box::new(ticket.clone()) };
-        let mut journal = self.journal.clone().lock_owned().await;
-        // The merge waits for this lock: what comes after it has begun would be lost.
+        let journal = self.journal.clone().lock_owned().await;
+        // The merge waits for this lock, which is held until the decision is among the shadows: what comes after the
+        // merge has begun would be lost.
         if !ctx.leadership.is_islanded() {
             return Err(JournalError::Closed);
         }
-        blocking(move || journal.as_mut().map_or(Err(JournalError::Closed), |journal| journal.append(&record))).await?;
+        let is_whole = !self.state.lock().unwritten;
+        let (journal, written) = blocking(move || {
+            let mut journal = journal;
+            let written = match journal.as_mut().filter(|_| is_whole) {
+                Some(journal) => journal.append(&record),
+                None => Err(JournalError::Incomplete),
+            };
+            Ok((journal, written))
+        })
+        .await?;
         let ticket = Arc::new(ticket);
         self.state.lock().shadows.insert(key, Shadow { base, ticket: ticket.clone() });
+        if let Err(error) = written {
+            if is_whole {
+                tracing::error!(%error, "the journal refuses a decision");
+            }
+            drop(self.write_anew(ctx, journal).await?);
+        } else {
+            drop(journal);
+        }
         ctx.world.write().put_ticket(ticket.clone());
         Ok(ticket)
     }
 
     /// Starts a journal with all that is known, so that another process could go on by it.
     async fn begin(&self, ctx: &Context) -> Result<(), JournalError> {
-        let began = Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch());
-        let mut records = vec![Record::Began(began)];
-        {
-            let world = ctx.world.read();
-            records.extend(snapshot(&world));
-            let mut state = self.state.lock();
-            state.merging.clear();
-            state.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
-            records.extend(state.shadows.values().map(|shadow| Record::Decided {
-                at: ctx.clock.now(),
-                base: shadow.base.clone().map(Box::new),
-                ticket: Box::new(shadow.ticket.as_ref().clone()),
-            }));
-        }
-        let mut journal = self.journal.clone().lock_owned().await;
-        let path = self.path.clone();
-        blocking(move || {
-            *journal = Some(Journal::begin(&path, &records)?);
-            Ok(())
-        })
-        .await?;
+        self.state.lock().merging.clear();
+        let policies = ctx.world.read().policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        self.state.lock().policies = policies;
+        let journal = self.journal.clone().lock_owned().await;
+        drop(self.write_anew(ctx, journal).await?);
         let shadows: Vec<Arc<Ticket>> = self.state.lock().shadows.values().map(|one| one.ticket.clone()).collect();
         let mut world = ctx.world.write();
         shadows.into_iter().for_each(|ticket| world.put_ticket(ticket));
         Ok(())
+    }
+
+    /// Writes all that is known into a new journal. That the disk refuses it is said and remembered, and is no error: whoever
+    /// waits for a page does not care for our disk.
+    async fn write_anew(&self, ctx: &Context, journal: Held) -> Result<Held, JournalError> {
+        let records = self.records(ctx);
+        let path = self.path.clone();
+        let (journal, begun) = blocking(move || {
+            let mut journal = journal;
+            let begun = Journal::begin(&path, &records).map(|begun| *journal = Some(begun));
+            Ok((journal, begun))
+        })
+        .await?;
+        match begun {
+            Ok(()) => {
+                if std::mem::take(&mut self.state.lock().unwritten) {
+                    tracing::info!(journal = %self.path.display(), "the journal can be written again and is whole");
+                }
+                ctx.metrics.island_unwritten.set(0);
+            }
+            Err(error @ JournalError::Disk { .. }) => {
+                tracing::error!(%error, "the API is gone and the journal cannot be written; going on from memory alone, and a crash now would repeat pages and lose tickets; make room on the disk of --data");
+                self.state.lock().unwritten = true;
+                ctx.metrics.island_unwritten.set(1);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(journal)
+    }
+
+    /// The whole journal: what the world looked like, and what was decided since.
+    fn records(&self, ctx: &Context) -> Vec<Record> {
+        let began = Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch());
+        let mut records = vec![Record::Began(began)];
+        records.extend(snapshot(&ctx.world.read()));
+        records.extend(self.state.lock().shadows.values().map(|shadow| Record::Decided {
+            at: ctx.clock.now(),
+            base: shadow.base.clone().map(Box::new),
+            ticket: Box::new(shadow.ticket.as_ref().clone()),
+        }));
+        records
     }
 
     /// Fills an index that no watch has filled with what the journal kept.

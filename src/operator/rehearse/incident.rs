@@ -132,7 +132,7 @@ impl Incident {
         let (started, created) = (case.alert.starts_at, whole_seconds(now));
         case.alert.at = created;
         let name = case.ticket_name("");
-        let mut ticket: Ticket = alerts::wanted(case, &name, REVISION.to_owned(), String::new());
+        let mut ticket: Ticket = alerts::wanted(case, &name, REVISION.to_owned(), String::new(), now);
         ticket.metadata.uid = Some(name);
         ticket.metadata.generation = Some(1);
         ticket.metadata.creation_timestamp = Some(Time(created));

@@ -113,6 +113,8 @@ pub struct Metrics {
     pub api_reachable: Gauge,
     /// Whether this replica goes on without the API.
     pub islanded: Gauge,
+    /// Whether what it decides meanwhile is in memory only, because the disk refuses the journal.
+    pub island_unwritten: Gauge,
     /// Attempts to deliver.
     pub notifications: Family<NotificationLabels, Counter>,
     /// From planned to accepted.
@@ -157,6 +159,7 @@ impl Metrics {
             leads: Family::default(),
             api_reachable: Gauge::default(),
             islanded: Gauge::default(),
+            island_unwritten: Gauge::default(),
             notifications: Family::default(),
             page_lateness: Waits.new_metric(),
             oldest_pending: Fraction::default(),
@@ -184,6 +187,11 @@ impl Metrics {
             "firstline_islanded",
             "1 while the Kubernetes API is gone and this replica pages from memory",
             m.islanded,
+        );
+        registry.register(
+            "firstline_island_unwritten",
+            "1 while the disk refuses the journal that stands for the API, so that a crash would repeat pages",
+            m.island_unwritten,
         );
         registry.register("firstline_notifications", "Attempts to deliver, by channel and outcome", m.notifications);
         registry.register_with_unit(

@@ -227,6 +227,101 @@ async fn an_operator_that_is_told_to_hold_sends_nothing_until_the_api_answers() 
     Ok(())
 }
 
+/// `/dev/full` is a disk without room for everybody, root included.
+#[tokio::test]
+async fn a_full_disk_stops_no_page_is_said_loudly_and_the_journal_is_whole_when_there_is_room() -> Result<()> {
+    let name = "island-full";
+    let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
+    let data = scene.stage.plane.folder().join(format!("data-{name}"));
+    std::fs::create_dir_all(&data)?;
+    std::os::unix::fs::symlink("/dev/full", data.join("island.new"))?;
+    let (_, operator) = running(name, &scene, &[]).await?;
+    cut_off(&scene, &operator).await?;
+    scene.break_shop();
+    all_paged(&scene.ada, &operator).await?;
+    metric(&operator, "firstline_island_unwritten", &[], |value| value == 1.0).await?;
+    let log = operator.logs();
+    ensure!(log.contains("the journal cannot be written") && log.contains("No space left"), "{}", operator.tail());
+    ensure!(journal(&scene, name).is_err(), "there is a journal");
+
+    std::fs::remove_file(data.join("island.new"))?;
+    scene.stage.shop.repair().await?;
+    metric(&operator, "firstline_island_unwritten", &[], |value| value == 0.0).await?;
+    let whole = journal(&scene, name)?;
+    assert_eq!(whole.len(), SERVICES.len() + 1, "{}", operator.tail());
+    ensure!(whole.iter().all(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted"), "{whole:?}");
+
+    scene.stage.plane.start_apiserver().await?;
+    tickets(&scene, "ada-hook").await?;
+    scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
+    Ok(())
+}
+
+/// A namespace that began to end during the outage takes no ticket, perhaps for ever: what it refuses is kept for a
+/// person, and the leader leads.
+#[tokio::test]
+async fn what_a_namespace_that_ends_refuses_is_kept_and_keeps_nobody_else_waiting() -> Result<()> {
+    let name = "island-refused";
+    let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
+    let shelf = scene.books("bob-hook", ADA_ALONE).await?;
+    let (setup, operator) = running(name, &scene, &[]).await?;
+    let books = async |kind: &str| {
+        let text = scene.stage.plane.kubectl(&["-n", "books", "get", kind, "-o", "json"]).await?.ok()?;
+        anyhow::Ok(serde_json::from_str::<Value>(&text)?["items"][0].take())
+    };
+    eventually(PATIENCE, "the shelf is Up", || async {
+        let monitor = books("svcmonitors").await?;
+        ensure!(monitor["status"]["state"] == "Up", "{monitor}");
+        Ok(())
+    })
+    .await?;
+    cut_off(&scene, &operator).await?;
+    scene.break_shop();
+    shelf.break_with(tests::serve::Behaviour::Status(500));
+    all_paged(&scene.ada, &operator).await?;
+    page(&scene.bob).await?;
+    eventually(PATIENCE, "every receipt in the journal", || async {
+        let received = journal(&scene, name)?;
+        let received = received.iter().filter(|ticket| ticket["status"]["notifications"][0]["state"] == "Accepted");
+        ensure!(received.count() == SERVICES.len() + 2, "not all");
+        Ok(())
+    })
+    .await?;
+    operator.kill9();
+    scene.stage.plane.start_apiserver().await?;
+    scene.stage.plane.kubectl(&["delete", "namespace", tests::stage::TEAM, "--wait=false"]).await?.ok()?;
+
+    let again = setup.start()?;
+    again.wait_ready(PATIENCE).await?;
+    metric(&again, "leader_election_master_status", &[], |value| value == 1.0).await?;
+    let ticket = eventually(PATIENCE, "the ticket of the other namespace", || async {
+        let ticket = books("tickets").await?;
+        ensure!(page_to(&ticket, "bob-hook")["state"] == "Accepted", "{ticket}; {}", again.tail());
+        Ok(ticket)
+    })
+    .await?;
+    ensure!(!ticket["spec"]["origin"]["island"].is_null(), "{ticket}");
+    eventually(PATIENCE, "what was refused is kept", || async {
+        let data = scene.stage.plane.folder().join(format!("data-{name}"));
+        let names: Vec<String> =
+            std::fs::read_dir(&data)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        ensure!(names.iter().any(|name| name.starts_with("island.unmerged-")), "{names:?}; {}", again.tail());
+        Ok(())
+    })
+    .await?;
+    // It works on: the other namespace's ticket ends as any.
+    shelf.repair().await?;
+    eventually(PATIENCE, "the other namespace's ticket is resolved", || async {
+        let ticket = books("tickets").await?;
+        ensure!(ticket["status"]["state"] == "Resolved", "{}; {}", ticket["status"], again.tail());
+        Ok(())
+    })
+    .await?;
+    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (6, 1), "{}", again.tail());
+    Ok(())
+}
+
 const MONITOR: &str = "
 apiVersion: firstline.dev/v1alpha1
 kind: ServiceMonitor

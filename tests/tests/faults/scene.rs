@@ -12,6 +12,7 @@ use tests::{
     receiver::{Received, Receiver},
     serve::Behaviour,
     stage::{PATIENCE, Stage, TEAM},
+    web::WebService,
 };
 
 /// How long after the start of the escalation Bob is told.
@@ -62,6 +63,34 @@ impl Scene {
         let text = POLICY.replace("${RULE}", rule).replace("${STEPS}", steps);
         let text = text.replace("${ADA}", &self.ada.url("/ada")).replace("${BOB}", &self.bob.url("/bob"));
         self.stage.fill(&text)
+    }
+
+    /// A second namespace, `books`, whose one service `shelf` has a monitor and a policy like the shop's; its Bob is
+    /// told at `/books`.
+    pub(crate) async fn books(&self, rule: &str, steps: &str) -> Result<WebService> {
+        let shelf = WebService::start().await?;
+        let kubectl = async |arguments: &[&str]| self.stage.plane.kubectl(arguments).await?.ok();
+        kubectl(&["create", "namespace", "books"]).await?;
+        let mut secrets: Value = serde_json::from_str(&kubectl(&["-n", TEAM, "get", "secrets", "-o", "json"]).await?)?;
+        for secret in secrets["items"].as_array_mut().context("no secrets")? {
+            secret["metadata"] = serde_json::json!({
+                "name": secret["metadata"]["name"], "namespace": "books", "labels": secret["metadata"]["labels"],
+            });
+        }
+        self.apply(&secrets.to_string()).await?;
+        let policy = self.policy(rule, steps).replace("namespace: payments", "namespace: books");
+        self.apply(&policy.replace(&self.bob.url("/bob"), &self.bob.url("/books"))).await?;
+        let monitor = serde_json::json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+            "metadata": {"name": "shelf", "namespace": "books"},
+            "spec": {
+                "service": "shelf", "severity": "page", "interval": "1s", "timeout": "1s",
+                "probe": {"http": {"url": shelf.url()}},
+                "thresholds": {"down": 2, "up": 2, "confirmEvery": "500ms"},
+            },
+        });
+        self.apply(&monitor.to_string()).await?;
+        Ok(shelf)
     }
 
     /// `kubectl apply` in the team's namespace.

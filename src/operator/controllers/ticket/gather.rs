@@ -61,6 +61,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
     let monitors = monitors_of(&ticket).chain(coming);
     let monitors = world.standings(&key.namespace, monitors, |monitor| ctx.probed.down_since(monitor));
     let seen = Seen {
+        ambiguous: ambiguous(&world, key, &ticket),
         monitors,
         overrides: live.as_deref().or(frozen.as_deref()).map(|it| world.overrides_of(it)).unwrap_or_default(),
         others: others(&world, key, &events),
@@ -91,6 +92,16 @@ fn policy_key(ticket: &Ticket) -> Option<Key> {
     }
     let policy = ticket.status.as_ref()?.policy.as_ref()?;
     Some(Key::new(&*policy.namespace, &*policy.name))
+}
+
+/// Why another policy could as well have been the one that an alert's ticket lives by: it stands at the same place.
+fn ambiguous(world: &World, key: &Key, ticket: &Ticket) -> Option<String> {
+    let origin = ticket.spec.origin.as_ref()?;
+    let policies = world.usable_policies().map(AsRef::as_ref);
+    let choice = routing::choose_policy(policies, &key.namespace, &origin.alerts.first()?.labels)?;
+    let is_its_own = choice.policy.name == origin.policy && choice.policy.namespace == origin.policy_namespace;
+    // The first one that was not chosen is the one nearest to it.
+    choice.reasons.into_iter().nth(1).filter(|_| choice.ambiguous && is_its_own)
 }
 
 fn revision(ticket: &Ticket) -> Option<&str> {

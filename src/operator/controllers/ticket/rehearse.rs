@@ -234,6 +234,7 @@ impl Rehearsal {
     /// What a decision rests on.
     fn seen(&self, alerts: Vec<Alert>, reports: Vec<Report>) -> Seen {
         Seen {
+            ambiguous: None,
             ticket: Arc::clone(&self.ticket),
             events: self.events.clone(),
             others: HashMap::new(),

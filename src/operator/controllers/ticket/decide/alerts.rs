@@ -88,6 +88,8 @@ impl Draft<'_> {
     /// It fires again after everything had ended: on the open ticket, or on one that is resolved.
     fn fire_again(&mut self, alert: &Alert, severity: Severity) {
         self.status.recovered_at = None;
+        // That a backup was restored says nothing of a trouble that begins now.
+        self.not_paged = false;
         let resolved = self.status.state == Some(api::ticket::TicketState::Resolved);
         if resolved {
             self.line(What::Reopened, alert.at, alert.label("alertname"));
@@ -106,7 +108,7 @@ impl Draft<'_> {
             self.note(true, "Refired", "Refire", format!("{} fires again", alert.title()));
             if self.chain.is_some() {
                 self.tell_chain(Event::Refire { at: alert.at });
-            } else if !self.not_paged {
+            } else {
                 self.start_chain(alert.at);
             }
             self.rise(severity, alert.at);
@@ -116,9 +118,10 @@ impl Draft<'_> {
     /// A more severe alert starts a new cycle, acknowledged or not.
     fn rise(&mut self, severity: Severity, at: Timestamp) {
         let before: Severity = self.status.severity.map_or(Severity::Info, Into::into);
-        if severity <= before || self.not_paged {
+        if severity <= before {
             return;
         }
+        self.not_paged = false;
         self.choose_route(severity);
         self.line(What::SeverityRose, at, format!("{before} to {severity}"));
         self.note(true, "SeverityRose", "Escalate", format!("severity rose from {before} to {severity}"));

@@ -15,6 +15,7 @@ const POLICY_DELETED: &str = "PolicyDeleted";
 const POLICY_INVALID: &str = "PolicyInvalid";
 const CALENDAR_EMPTY: &str = "CalendarEmpty";
 const NO_POLICY: &str = "NoPolicy";
+const AMBIGUOUS_ORDER: &str = "AmbiguousOrder";
 
 impl Draft<'_> {
     pub(super) fn conditions(&self) -> Vec<Condition> {
@@ -63,15 +64,18 @@ impl Draft<'_> {
                 "the ticket is a restored backup: nobody was paged; acknowledge or resolve it by hand",
             ),
         ];
+        let said =
+            |type_: &'static str, message: String| Said { type_, status: true, reason: type_.to_owned(), message };
+        let ambiguous = self
+            .seen
+            .ambiguous
+            .iter()
+            .map(|why| said(AMBIGUOUS_ORDER, format!("{why}; give the two policies different values of `order`")));
         let own: Vec<Said> = own
             .into_iter()
             .filter(|(holds, ..)| *holds)
-            .map(|(_, type_, message)| Said {
-                type_,
-                status: true,
-                reason: type_.to_owned(),
-                message: message.to_owned(),
-            })
+            .map(|(_, type_, message)| said(type_, message.to_owned()))
+            .chain(ambiguous)
             .collect();
         api::conditions::conditions(
             &self.status.conditions,

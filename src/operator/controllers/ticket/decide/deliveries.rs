@@ -1,6 +1,6 @@
 //! Notifications on the ticket: planned, tried, accepted, no longer needed.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use api::ticket::{Notification, NotificationCounts, NotificationKind, NotificationState};
 use domain::{
@@ -11,15 +11,49 @@ use domain::{
 use uuid::Uuid;
 
 use super::{Draft, cut};
-use crate::kube::meta;
+use crate::{engine::outbox::Report, kube::meta};
 
 /// Finished notifications that stay listed.
 const LISTED: usize = 50;
+
+/// How long a receiver may ask a page to wait before the person is told in another way.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A page that does not get through to a person by one of their rules.
+struct Unreached {
+    cycle: u32,
+    step: u32,
+    rule: u32,
+    person: String,
+}
+
+impl Unreached {
+    /// `None` for what is no page of a person.
+    fn of(notification: &Notification) -> Option<Self> {
+        let Notification { kind: NotificationKind::Page, cycle, step, rule, person: Some(person), .. } = notification
+        else {
+            return None;
+        };
+        Some(Self { cycle: *cycle, step: *step, rule: *rule, person: person.clone() })
+    }
+}
+
+/// Whether the person's next rule is to be used now, while this one is tried on: said once per message, with its second
+/// failure, or as soon as it is known that it will take long or never arrive.
+fn drags_on(report: &Report) -> bool {
+    match &report.delivery {
+        Delivery::Accepted { .. } => false,
+        Delivery::Failed { .. } => true,
+        Delivery::Retry { after: Some(after), .. } if *after > PATIENCE => report.attempts <= 2,
+        Delivery::Retry { .. } | Delivery::Uncertain { .. } => report.attempts == 2,
+    }
+}
 
 impl Draft<'_> {
     /// Writes down what receivers said. A message that was withdrawn and had arrived all the same counts as accepted.
     pub(super) fn take_reports(&mut self) {
         let mut arrived_after_all = Vec::new();
+        let mut unreached = Vec::new();
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
@@ -41,6 +75,9 @@ impl Draft<'_> {
             }
             notification.receipt = receipt.map(|text| cut(text.clone(), 256));
             notification.error = error.map(|text| cut(text.clone(), 512));
+            if drags_on(report) {
+                unreached.extend(Unreached::of(notification));
+            }
             let (channel, first) = (notification.channel.clone(), report.attempts == 1);
             match &report.delivery {
                 Delivery::Failed { error } => self.note(true, "DeliveryFailed", "Send", format!("{channel}: {error}")),
@@ -51,7 +88,12 @@ impl Draft<'_> {
             }
         }
         self.tell_late_ones_of_the_end(arrived_after_all);
-        self.fail_those_without_a_channel();
+        unreached.extend(self.fail_those_without_a_channel());
+        for Unreached { cycle, step, rule, person } in unreached {
+            if let Some(chain) = &mut self.chain {
+                chain.hasten(cycle, step, &person, rule, self.now);
+            }
+        }
     }
 
     /// Whom a page has reached that was withdrawn because it was over hears that too.
@@ -73,8 +115,9 @@ impl Draft<'_> {
     }
 
     /// What was planned for a channel that the policy no longer has can never be sent.
-    fn fail_those_without_a_channel(&mut self) {
-        let Some(live) = self.live() else { return };
+    fn fail_those_without_a_channel(&mut self) -> Vec<Unreached> {
+        let mut unreached = Vec::new();
+        let Some(live) = self.live() else { return unreached };
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished()) {
             if !live.channels.contains_key(&notification.channel) {
                 notification.state = NotificationState::Failed;
@@ -83,8 +126,10 @@ impl Draft<'_> {
                     notification.channel, live.namespace, live.name
                 ));
                 self.cancel.extend(Uuid::parse_str(&notification.id).ok().map(NotificationId));
+                unreached.extend(Unreached::of(notification));
             }
         }
+        unreached
     }
 
     /// Plans a message; one that is planned already stays as it is.

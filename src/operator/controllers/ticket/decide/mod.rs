@@ -77,6 +77,8 @@ pub(super) struct Seen {
     pub revisions: BTreeMap<String, Arc<Policy>>,
     /// The version of the policy whose promises count from now on: it says so of running tickets.
     pub moves_to: Option<String>,
+    /// Another policy that the labels of the ticket's alert match at the same order, so that only the name has decided.
+    pub ambiguous: Option<String>,
     /// Silences that could matter, active or not.
     pub silences: Vec<Silence>,
     /// Who takes over which shift of the live policy's schedules, whenever.
@@ -269,8 +271,9 @@ impl<'a> Draft<'a> {
         }
         let first = origin.alerts.first().map(|alert| alert.labels.get("alertname").cloned().unwrap_or_default());
         self.line(What::Fired, origin.first_start, first.unwrap_or_default());
-        let created = meta::opened(ticket.as_ref());
-        if domain::time::between(created, self.now) > BACKUP_AGE {
+        // Restoring creates anew, and the server's clock need not be ours: what we wrote ourselves tells the age.
+        let opened = origin.opened_at.unwrap_or_else(|| meta::opened(ticket.as_ref()));
+        if domain::time::between(opened, self.now) > BACKUP_AGE {
             self.not_paged = true;
             self.line(
                 What::NotPaged,
@@ -279,7 +282,7 @@ impl<'a> Draft<'a> {
             );
             return;
         }
-        self.start_chain(created);
+        self.start_chain(opened);
     }
 
     fn line(&mut self, what: What, at: Timestamp, detail: impl Into<String>) {

@@ -107,6 +107,7 @@ impl Desk {
             group_key: "service=\"checkout\"".into(),
             previous: String::new(),
             first_start: at(0),
+            opened_at: Some(at(0)),
             severity: domain::alert::Severity::parse(severity).unwrap().into(),
             alerts: vec![first],
             island: None,
@@ -159,6 +160,7 @@ impl Desk {
     /// What a decision rests on now.
     fn seen(&mut self) -> Seen {
         Seen {
+            ambiguous: None,
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),
             others: self.others.clone(),
@@ -390,16 +392,55 @@ fn a_restored_backup_pages_nobody_and_says_so() {
 }
 
 #[test]
+fn the_age_of_a_backup_is_that_of_the_ticket_it_was_made_of_and_not_when_it_was_restored() {
+    let mut restored = Desk::open("page");
+    restored.ticket.metadata.creation_timestamp = Some(Time(at(3_700)));
+    restored.look(3_700);
+    assert!(restored.condition("NotPaged"));
+
+    let mut behind_the_server = Desk::open("page");
+    behind_the_server.ticket.metadata.creation_timestamp = Some(Time(at(-3_700)));
+    behind_the_server.look(0);
+    assert!(!behind_the_server.condition("NotPaged"), "a clock that goes wrong loses no page");
+    assert!(!behind_the_server.told().is_empty());
+}
+
+#[test]
 fn a_channel_that_left_the_policy_fails_what_was_planned_for_it() {
     let mut desk = Desk::open("page");
     desk.look(0);
     let mut live = Policy::clone(desk.live.as_ref().unwrap());
     live.channels.remove("chat");
     desk.live = Some(Arc::new(live));
-    let withdrawn = desk.look(1).cancel.len();
-    assert_eq!(withdrawn, 1, "the outbox would go on for a day");
-    assert_eq!(desk.told(), ["page ada by chat: Failed"]);
+    desk.look(1);
+    assert_eq!(desk.told(), ["page ada by chat: Failed", "page ada by sms: Planned"], "her next rule is used at once");
+    let cancelled = desk.last.as_ref().unwrap().cancel.iter().map(|id| id.0.to_string()).collect::<Vec<_>>();
+    assert_eq!(cancelled, [desk.status().notifications[0].id.clone()], "and it is not tried on");
     assert!(desk.status().notifications[0].error.as_ref().unwrap().contains("no longer in policy payments/payments"));
+}
+
+#[test]
+fn what_does_not_get_through_is_tried_on_and_the_persons_next_rule_is_used_now() {
+    let failures = [
+        (Delivery::Retry { after: None, error: "refused".into() }, 2, NotificationState::Planned),
+        (Delivery::Uncertain { error: "no answer".into() }, 2, NotificationState::Uncertain),
+        (
+            Delivery::Retry { after: Some(std::time::Duration::from_secs(31)), error: "429".into() },
+            1,
+            NotificationState::Planned,
+        ),
+        (Delivery::Failed { error: "410".into() }, 1, NotificationState::Failed),
+    ];
+    for (delivery, attempts, state) in failures {
+        let mut desk = Desk::open("page");
+        desk.look(0);
+        let id = desk.status().notifications[0].id.clone();
+        desk.report(&id, delivery, 1);
+        desk.reports[0].attempts = attempts;
+        desk.look(1);
+        assert_eq!(desk.told(), [format!("page ada by chat: {state:?}"), "page ada by sms: Planned".to_owned()]);
+        assert_eq!(desk.status().notifications[1].planned_at, at(1));
+    }
 }
 
 #[test]
