@@ -11,18 +11,12 @@
 //! # let _ = errors; Ok(()) }
 //! ```
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+mod nobody;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use api::{OnCallOverride, ServiceMonitor, SupportPolicy, support_policy::hours_that_never_come};
-use domain::{
-    labels::Labels,
-    oncall,
-    policy::Policy,
-    probe::Monitor,
-    problem::Problem,
-    routing,
-    time::{after, shown},
-};
+use domain::{labels::Labels, policy::Policy, probe::Monitor, problem::Problem, routing, suppression::Silence};
 use gitops::{
     FileError,
     load::{AllowedKind, Namespaces, Object, ObjectKey, Rules},
@@ -34,12 +28,6 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::{dependencies, rehearse};
-
-/// How far ahead gaps on call are looked for.
-const HORIZON: Duration = Duration::from_secs(90 * 86_400);
-
-/// Gaps of one schedule that are named; more are counted.
-const GAPS: usize = 3;
 
 const OURS: &str = "firstline.dev/v1alpha1";
 
@@ -81,6 +69,8 @@ pub struct World {
     pub monitors: Vec<Monitor>,
     /// Shifts that somebody takes over.
     pub overrides: Vec<OnCallOverride>,
+    /// What is muted.
+    pub silences: Vec<Silence>,
     /// All findings, sorted by file, line and column.
     pub problems: Vec<FileError>,
     /// How many files of fixtures stand beside the manifests.
@@ -166,10 +156,15 @@ fn check(object: &Value) -> Vec<Problem> {
 
 impl World {
     fn take(&mut self, objects: &[Object], now: Timestamp) {
-        let mut monitors = Vec::new();
+        let (mut monitors, mut policies, mut overrides) = (Vec::new(), Vec::new(), Vec::new());
         for object in objects {
-            if object.key.kind == "OnCallOverride" {
-                self.overrides.extend(read(object));
+            match object.key.kind.as_str() {
+                "OnCallOverride" => overrides.extend(read::<OnCallOverride>(object).map(|one| (object, one))),
+                "Silence" => {
+                    let silence = read(object).and_then(|silence| api::silence::validate(&silence).ok());
+                    self.silences.extend(silence.map(|valid| valid.value));
+                }
+                _ => {}
             }
             match object.key.kind.as_str() {
                 "SupportPolicy" => {
@@ -177,11 +172,12 @@ impl World {
                     let policy = written.and_then(|written| {
                         let policy = api::support_policy::validate(&written).ok()?.value;
                         let closed = hours_that_never_come(&written.spec, &policy, now);
-                        let found = gaps(object, &policy, now).into_iter().chain(closed);
+                        let found = nobody::gaps(object, &policy, now).into_iter().chain(closed);
+                        let found = found.chain(nobody::steps(&written.spec, &policy, now));
                         self.problems.extend(found.map(|problem| object.error(problem)));
                         Some(Arc::new(policy))
                     });
-                    self.policies.extend(policy);
+                    policies.extend(policy.map(|policy| (object, policy)));
                 }
                 "ServiceMonitor" => {
                     let monitor = read::<ServiceMonitor>(object)
@@ -202,6 +198,10 @@ impl World {
                 _ => {}
             }
         }
+        self.problems.extend(ambiguous(&policies));
+        self.policies = policies.into_iter().map(|(_, policy)| policy).collect();
+        self.problems.extend(unknown_names(&overrides, &self.policies));
+        self.overrides = overrides.into_iter().map(|(_, one)| one).collect();
         // Whether a monitor has a policy is known only when all policies are.
         let any_refused = self.lacks_a_policy();
         for (object, monitor) in monitors {
@@ -222,6 +222,39 @@ fn read<T: serde::de::DeserializeOwned>(object: &Object) -> Option<T> {
     serde_json::from_value(object.value().clone()).ok()
 }
 
+/// Policies of which only the name decides which one takes an alert: of one `order`, they can match the same.
+fn ambiguous(policies: &[(&Object, Arc<Policy>)]) -> Vec<FileError> {
+    let mut found = Vec::new();
+    for (i, (object, policy)) in policies.iter().enumerate() {
+        let Some((_, other)) = policies.iter().take(i).find(|(_, other)| routing::are_ambiguous(other, policy)) else {
+            continue;
+        };
+        let message = format!(
+            "{}/{} has the same order {} and can match the same alert, so that only the name decides between the two",
+            other.namespace, other.name, other.order
+        );
+        let problem = Problem::error("spec.order", message);
+        found.push(
+            object.error(problem.suggest("give one of them another `order`, or matchers that exclude each other")),
+        );
+    }
+    found
+}
+
+/// Overrides with a name that their policy does not know count for nothing.
+fn unknown_names(overrides: &[(&Object, OnCallOverride)], policies: &[Arc<Policy>]) -> Vec<FileError> {
+    let mut found = Vec::new();
+    for (object, written) in overrides {
+        let is_its =
+            |policy: &&Arc<Policy>| policy.namespace == object.key.namespace && policy.name == written.spec.policy;
+        let Some(policy) = policies.iter().find(is_its) else { continue };
+        let Ok(valid) = api::oncall_override::validate(written) else { continue };
+        let problems = valid.value.unknown_names(policy).into_iter();
+        found.extend(problems.map(|problem| object.error(problem.under("spec"))));
+    }
+    found
+}
+
 /// A monitor whose alerts no policy of these files takes. The cluster may have one, so this is a warning.
 fn unheard(policies: &[Arc<Policy>], monitor: &Monitor) -> Option<Problem> {
     let mut labels: Labels = monitor.labels.clone();
@@ -236,25 +269,4 @@ fn unheard(policies: &[Arc<Policy>], monitor: &Monitor) -> Option<Problem> {
         many => format!("none of the {many} SupportPolicies that serve its namespace matches its alerts"),
     };
     Some(Problem::warning("", format!("{why}: nobody is told when it is down, unless the cluster has another policy")))
-}
-
-/// Times within the next 90 days when nobody is on call.
-fn gaps(object: &Object, policy: &Policy, now: Timestamp) -> Vec<Problem> {
-    let mut found = Vec::new();
-    let written = object.value().pointer("/spec/schedules").and_then(Value::as_array);
-    for (index, schedule) in written.into_iter().flatten().enumerate() {
-        let name = schedule.get("name").and_then(Value::as_str).unwrap_or_default();
-        let Some(schedule) = policy.schedules.get(name) else { continue };
-        let gaps = oncall::gaps(schedule, &[], now, after(now, HORIZON));
-        // In the schedule's own zone, in which its handovers are written.
-        let local = |at: &Timestamp| shown(*at, &schedule.zone);
-        let span = |(from, to): &(Timestamp, Timestamp)| format!("{} to {}", local(from), local(to));
-        let spans: Vec<String> = gaps.iter().take(GAPS).map(span).collect();
-        let more = if gaps.len() > GAPS { format!(" and {} more times", gaps.len() - GAPS) } else { String::new() };
-        if !spans.is_empty() {
-            let message = format!("nobody is on call in `{name}` from {}{more}", spans.join(", from "));
-            found.push(Problem::error(format!("spec.schedules[{index}]"), message));
-        }
-    }
-    found
 }

@@ -3,7 +3,11 @@
 use std::borrow::Borrow;
 
 use super::{SEVERITY, does_not_hold, severity_of, value};
-use crate::{labels::Labels, matcher, policy::Policy};
+use crate::{
+    labels::Labels,
+    matcher::{self, Conjunction},
+    policy::{Policy, ShareWith},
+};
 
 /// The policy that decides, and why it and none of the others.
 #[derive(Debug, Clone)]
@@ -78,6 +82,22 @@ fn nearness(policy: &Policy, namespace: &str, labels: &Labels) -> Result<Nearnes
         (false, false) => Nearness::SharedMatches,
         (false, true) => Nearness::SharedDefault,
     })
+}
+
+/// Whether of two policies only the name decides for some alert: they can stand at the same place, have one `order`, and
+/// nothing tells that no labels match both.
+pub fn are_ambiguous(one: &Policy, other: &Policy) -> bool {
+    let shared = |policy: &Policy, with: &Policy| match &with.share_with {
+        ShareWith::Nobody => false,
+        ShareWith::All => policy.share_with != ShareWith::Nobody,
+        ShareWith::Namespaces(names) => names.iter().any(|name| policy.namespace != *name && policy.serves(name)),
+    };
+    let meet = one.namespace == other.namespace || shared(one, other) || shared(other, one);
+    // Severity is left out: each policy reads it in its own words.
+    let all = one.matchers.iter().chain(&other.matchers).filter(|matcher| matcher.name != SEVERITY);
+    meet && one.order == other.order
+        && one.matchers.is_empty() == other.matchers.is_empty()
+        && Conjunction::new(all, &[]).contradiction().is_none()
 }
 
 fn title(policy: &Policy, namespace: &str) -> String {

@@ -22,7 +22,7 @@ pub mod timing;
 mod tree;
 mod walk;
 
-pub use choice::{PolicyChoice, choose_policy};
+pub use choice::{PolicyChoice, are_ambiguous, choose_policy};
 pub use decision::{Branch, RouteDecision};
 pub use group::group_key;
 pub use tree::{Tree, check_tree};

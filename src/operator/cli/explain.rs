@@ -10,6 +10,7 @@ use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
     problem::Problem,
+    routing,
     time::{after, whole_seconds},
 };
 use gitops::FileError;
@@ -28,6 +29,7 @@ use super::{
 };
 use crate::{
     controllers::ticket::rehearse::Around,
+    index::overrides_of_policy,
     load::{self, World},
     rehearse::{
         DownForm, Setting,
@@ -113,7 +115,7 @@ pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>
             let Some(world) = read(args, now, output)? else { return Ok(Exit::No) };
             let setting = Setting { policies: &world.policies, monitors: &world.monitors };
             match (labels, file) {
-                (Some(labels), _) => of_alert(setting, args, labels, at)?,
+                (Some(labels), _) => of_alert(setting, &world, args, labels, at)?,
                 (None, Some(file)) => {
                     let namespace = args.cluster.namespace.as_deref();
                     let (records, notes) = ticket::from_file(setting, file, wanted.as_ref(), namespace)?;
@@ -169,6 +171,7 @@ fn of_tickets(records: Vec<Record>, at: Timestamp, output: &mut Output<'_>) -> R
 /// The sentences; an alert of which nobody is told is a no.
 fn of_alert(
     setting: Setting<'_>,
+    world: &World,
     args: &ExplainArgs,
     labels: &Labels,
     at: Timestamp,
@@ -179,8 +182,15 @@ fn of_alert(
     let down = incident::down(setting, &down, &namespace).map_err(flag)?;
     let (labels, annotations) = (labels.clone(), Labels::new());
     let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
+    let policy = routing::choose_policy(setting.policies, &alert.namespace, &alert.labels).map(|choice| choice.policy);
     let met = Circumstances {
-        around: Around { monitors: setting.standings(&alert.namespace), down, ..Around::default() },
+        around: Around {
+            monitors: setting.standings(&alert.namespace),
+            down,
+            silences: world.silences.clone(),
+            overrides: policy.map(|policy| overrides_of_policy(policy, &world.overrides)).unwrap_or_default(),
+            ..Around::default()
+        },
         events: Vec::new(),
         ends: None,
         until: after(at, args.until),

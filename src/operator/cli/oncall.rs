@@ -161,10 +161,12 @@ pub async fn oncall(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) 
 fn from_files(args: &OncallArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Vec<Duty>, Failure> {
     let world = load::load(&args.file, args.cluster.namespace.as_deref().unwrap_or("default"), now)?;
     // A policy that is there but wrong is the likelier cause of a missing answer than one that is not there.
-    let refused: Vec<String> =
-        world.refused.iter().filter(|key| key.kind == "SupportPolicy").map(ToString::to_string).collect();
+    let refused = world.refused.iter().filter(|key| key.kind == "SupportPolicy").map(ToString::to_string);
+    let overrides = world.objects.iter().map(|object| &object.key).chain(&world.refused);
+    let overrides = overrides.filter(|key| key.kind == "OnCallOverride").map(ToString::to_string);
+    let decisive: Vec<String> = refused.chain(overrides).collect();
     let is_why = |problem: &&FileError| {
-        problem.is_error() && problem.object.as_ref().is_none_or(|object| refused.contains(object))
+        problem.is_error() && problem.object.as_ref().is_none_or(|object| decisive.contains(object))
     };
     for problem in world.problems.iter().filter(is_why) {
         output.say(human(problem, &world, false, output.progress_colour).trim_end())?;

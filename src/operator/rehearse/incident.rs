@@ -189,7 +189,7 @@ impl Incident {
             _ => {}
         }
         let Some(ticket) = &self.ticket else { return words };
-        let lines = ticket.status().timeline.iter().map(|line| (line.at, format!("{} {}", line.what, line.detail)));
+        let lines = ticket.timeline().into_iter().map(|line| (line.at, format!("{} {}", line.what, line.detail)));
         let sent = ticket.sent().iter().map(|sent| (sent.at, told(sent)));
         let entries = lines.chain(sent).map(|(at, text)| Entry { at, text: text.trim_end().to_owned() });
         words.extend(story::lines(entries.collect(), after_start));
@@ -208,8 +208,8 @@ impl Incident {
 
     /// While an escalation waits for somebody, messages about promises wait as well; who gets them is known by taking it.
     fn once_taken(&self, ticket: &Rehearsal) -> Vec<String> {
-        let timeline = &ticket.status().timeline;
-        let is_about = |line: &&TimelineLine, what: What| line.what == what.as_str();
+        let timeline = ticket.timeline();
+        let is_about = |line: &&&TimelineLine, what: What| line.what == what.as_str();
         let broken = timeline.iter().filter(|line| is_about(line, What::Breach)).count();
         let warned =
             timeline.iter().filter(|line| is_about(line, What::Warned) && line.detail.contains(" due (")).count();
@@ -387,7 +387,7 @@ fn differences(incident: &Incident, expect: &AlertExpect) -> Differences {
 
 /// The reason is compared by a part of it: it holds names, times and authors.
 fn suppression(incident: &Incident, expected: Option<&str>, found: &mut Differences) {
-    let held = incident.ticket.iter().flat_map(|ticket| &ticket.status().timeline);
+    let held = incident.ticket.iter().flat_map(Rehearsal::timeline);
     let held = held.filter(|line| line.what == "Held").map(|line| line.detail.as_str());
     let reasons: Vec<&str> = incident.suppressed.iter().map(|(_, by)| by.as_str()).chain(held).collect();
     let matches = match expected {

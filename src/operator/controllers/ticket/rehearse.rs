@@ -10,7 +10,7 @@ use std::{
 
 use api::{
     Ticket, TicketEvent,
-    ticket::{NotificationKind, PolicyInForce, TicketStatus},
+    ticket::{NotificationKind, PolicyInForce, TicketStatus, TimelineLine},
 };
 use domain::{
     alert::Alert,
@@ -145,6 +145,8 @@ pub(crate) struct Rehearsal {
     reports: Vec<Report>,
     known: BTreeSet<String>,
     sent: Vec<Sent>,
+    /// Lines of the timeline that had to make room for later ones.
+    gone: Vec<TimelineLine>,
     next: Option<Timestamp>,
     looks: usize,
 }
@@ -168,6 +170,7 @@ impl Rehearsal {
             reports: Vec::new(),
             known: BTreeSet::new(),
             sent: Vec::new(),
+            gone: Vec::new(),
             next: Some(born),
             looks: 0,
         }
@@ -221,6 +224,13 @@ impl Rehearsal {
     /// Where its clocks stand at `now`, with their ledgers.
     pub(crate) fn clocks(&self, now: Timestamp) -> Clocks {
         decide::clocks(&self.seen(Vec::new(), Vec::new()), now)
+    }
+
+    /// The whole timeline, by time: a ticket keeps only so many lines.
+    pub(crate) fn timeline(&self) -> Vec<&TimelineLine> {
+        let mut all: Vec<_> = self.gone.iter().chain(&self.status().timeline).collect();
+        all.sort_by_key(|line| line.at);
+        all
     }
 
     /// Why the events were refused that were, by name.
@@ -279,6 +289,8 @@ impl Rehearsal {
         self.next = plan.next.filter(|next| *next > now);
         self.judge(&plan);
         if plan.changed {
+            let before = self.ticket.status.iter().flat_map(|status| &status.timeline);
+            self.gone.extend(evicted(before, &plan.status.timeline).cloned());
             Arc::make_mut(&mut self.ticket).status = Some(plan.status);
             self.send(now);
         }
@@ -310,4 +322,13 @@ impl Rehearsal {
             self.reports.push(Report { id: NotificationId(id), attempts: 1, at: now, delivery });
         }
     }
+}
+
+/// The lines that are not kept. What is kept stands in the same order, and of two that were joined the later one stays.
+fn evicted<'a>(
+    before: impl Iterator<Item = &'a TimelineLine>,
+    kept: &'a [TimelineLine],
+) -> impl Iterator<Item = &'a TimelineLine> {
+    let mut kept = kept.iter().peekable();
+    before.filter(move |line| kept.next_if(|other| (other.at, &other.what) == (line.at, &line.what)).is_none())
 }
