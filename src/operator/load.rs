@@ -270,3 +270,6 @@ fn unheard(policies: &[Arc<Policy>], monitor: &Monitor) -> Option<Problem> {
     };
     Some(Problem::warning("", format!("{why}: nobody is told when it is down, unless the cluster has another policy")))
 }
+
+#[cfg(test)]
+mod tests;

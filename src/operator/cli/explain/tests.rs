@@ -202,3 +202,33 @@ async fn an_alert_of_which_nobody_is_told_is_a_no_and_an_unknown_severity_is_nam
     assert_eq!(exit, Ok(Exit::Done));
     assert!(text.contains("\nseverity: page\n") && !text.contains("nobody is told"), "{text}");
 }
+
+#[tokio::test]
+async fn overrides_and_silences_of_the_files_count_and_a_long_story_keeps_its_beginning() {
+    let schedule = "  schedules: [{name: primary, timeZone: Europe/Berlin, layers: [{name: week, people: [ada], start: \"2026-01-01\", handover: \"09:00\", every: 1w}]}]\n";
+    let policy = POLICY
+        .replace("  escalations:\n", &format!("{schedule}  escalations:\n"))
+        .replace("{person: ada}", "{schedule: primary}");
+    let more = r#"---
+apiVersion: firstline.dev/v1alpha1
+kind: OnCallOverride
+metadata: {name: night, namespace: payments}
+spec: {policy: payments, schedule: primary, person: bob, from: "2026-06-01T20:00:00Z", until: "2026-06-02T08:00:00Z", reason: swap}
+---
+apiVersion: firstline.dev/v1alpha1
+kind: Silence
+metadata: {name: deploy, namespace: payments}
+spec: {matchers: ['service="shop"'], startsAt: "2026-06-01T21:00:00Z", endsAt: "2026-06-01T22:00:00Z", reason: deploy 42}
+"#;
+    let files = format!("{policy}{more}");
+    let at = ["--at", "2026-06-01T21:30:00Z", "--labels"];
+    let ask = async |labels: &'static str, until: &'static str| {
+        run(&files, "", &[&at[..], &[labels, "--until", until]].concat()).await
+    };
+    let (_, text, _) = ask("alertname=Down,severity=page", "30m").await;
+    assert!(text.contains("page to bob") && !text.contains("page to ada"), "{text}");
+    let (_, text, _) = ask("alertname=Down,severity=page,service=shop", "2h").await;
+    assert!(text.contains("opens no ticket, silence deploy"), "{text}");
+    let (_, text, _) = ask("alertname=Down,severity=page", "30d").await;
+    assert!(text.contains("0s: Fired Down\n") && text.contains("0s: Step cycle 1, step 1"), "{text}");
+}
