@@ -6,7 +6,7 @@ CACHE := $(or $(FIRSTLINE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/firstlin
 DENY_VERSION := 0.20.2
 DENY := $(CACHE)/cargo-deny-$(DENY_VERSION)/bin/cargo-deny
 
-.PHONY: help demo test check build crds bench bench-rules soak oracles clean cluster
+.PHONY: help demo test test-domain check build crds bench bench-rules soak oracles clean cluster
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end
 	  $$promtool check rules firstline-rules.yaml && $$promtool test rules firstline-rules.test.yaml
 	@cargo build --bin firstline
 	@cargo test --workspace --no-fail-fast
+
+test-domain: ## The rules of support alone, without a cluster and without the oracles
+	@cargo test -p domain
 
 check: ## Format, lints, licences and bans
 	@cargo fmt --all --check
