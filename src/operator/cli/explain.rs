@@ -209,7 +209,9 @@ fn labels(text: &str) -> Result<Labels, String> {
         if name.is_empty() {
             return Err(format!("expected the name of a label before `=` in `{pair}`"));
         }
-        labels.insert(name.to_owned(), value.trim().trim_matches('"').to_owned());
+        if let Some(before) = labels.insert(name.to_owned(), value.trim().trim_matches('"').to_owned()) {
+            return Err(format!("expected one value of `{name}`, found `{before}` and `{}`", value.trim()));
+        }
     }
     if labels.is_empty() { Err("expected at least one label, such as service=checkout".to_owned()) } else { Ok(labels) }
 }

@@ -44,7 +44,7 @@ pub struct NewArgs {
     #[arg(long, value_name = "NAME", value_parser = some_text)]
     pub requester: Option<String>,
 
-    /// Where they can be reached, such as a mail address
+    /// Where they can be reached, such as a mail address; nothing is sent there yet
     #[arg(long, value_name = "CONTACT", requires = "requester", value_parser = some_text)]
     pub contact: Option<String>,
 
@@ -208,9 +208,15 @@ fn sentence(ticket: &Ticket, waited: Duration, program: &str, namespace: &str) -
     let priority = status.and_then(|status| status.priority.as_deref()).map(plain).unwrap_or_default();
     let due = status.and_then(|status| status.next_due.as_deref());
     let due = due.map(|due| format!(", next due {}", plain(due))).unwrap_or_default();
+    let unserved = match status.and_then(|status| status.policy.as_ref()) {
+        Some(_) => "",
+        None => " No SupportPolicy serves it, so nobody is told of it and nothing is promised.",
+    };
     (
         Exit::Done,
-        format!("#{number} {name} is open, {priority}{due}; see it with `{program} show {number} -n {namespace}`"),
+        format!(
+            "#{number} {name} is open, {priority}{due}; see it with `{program} show {number} -n {namespace}`.{unserved}"
+        ),
     )
 }
 
@@ -263,7 +269,8 @@ mod tests {
         let (exit, text, created) = run(Judge::Accept, &args).await;
         let name = created["metadata"]["name"].as_str().unwrap();
         assert_eq!(exit, Exit::Done);
-        assert_eq!(text, format!("#1 {name} is open, P3; see it with `firstline show 1 -n payments`\n"));
+        let unserved = "No SupportPolicy serves it, so nobody is told of it and nothing is promised.";
+        assert_eq!(text, format!("#1 {name} is open, P3; see it with `firstline show 1 -n payments`. {unserved}\n"));
         assert_eq!(created["metadata"]["labels"], json!({"team": "payments"}));
         assert_eq!(
             created["spec"],

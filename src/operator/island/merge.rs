@@ -5,10 +5,12 @@ use domain::ticket::timeline;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
+    core::Status,
 };
 use serde_json::json;
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::{AGAIN, Shadow, join::join};
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 
 /// One ticket may take this long.
 const TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the API may say no to a ticket that it could take another time. Nothing else is decided meanwhile.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a ticket has not come to the API.
 #[derive(Debug, Error)]
@@ -37,10 +41,21 @@ enum MergeError {
 }
 
 impl MergeError {
-    /// Whether the API has said that it will never take it. Conflicts and missing rights may pass.
+    /// What the API has answered.
+    fn answer(&self) -> Option<&Status> {
+        let (Self::Api(error) | Self::Revision(RevisionError::Api(_, error))) = self else { return None };
+        let kube::Error::Api(status) = error.as_ref() else { return None };
+        Some(status)
+    }
+
+    /// Whether it was a no, such as for want of rights or of an admission webhook. Conflicts and an API that is busy pass.
+    fn is_no(&self) -> bool {
+        self.answer().is_some_and(|status| !matches!(status.code, 409 | 429 | 503 | 504))
+    }
+
+    /// Whether the API has said that it will never take it.
     fn is_final(&self) -> bool {
-        let (Self::Api(error) | Self::Revision(RevisionError::Api(_, error))) = self else { return false };
-        let kube::Error::Api(status) = error.as_ref() else { return false };
+        let Some(status) = self.answer() else { return false };
         // A namespace that ends may stay so for ever, and all others would wait for it.
         let causes = status.details.iter().flat_map(|details| &details.causes);
         let ends = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
@@ -56,11 +71,13 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
     }
     // Whoever is writing a record ends first; nobody begins after.
     let mut journal = ctx.island.journal.lock().await;
-    let mut refused = Vec::new();
+    // What the API has instead, by ticket.
+    let mut refused: HashMap<Key, Option<Arc<Ticket>>> = HashMap::new();
+    let mut first_no: HashMap<Key, Instant> = HashMap::new();
     loop {
         let left: Vec<(Key, Shadow)> =
             ctx.island.state.lock().shadows.iter().map(|(key, shadow)| (key.clone(), shadow.clone())).collect();
-        let waiting = left.iter().filter(|(key, _)| !refused.contains(key)).collect::<Vec<_>>();
+        let waiting = left.iter().filter(|(key, _)| !refused.contains_key(key)).collect::<Vec<_>>();
         if waiting.is_empty() {
             break;
         }
@@ -70,9 +87,13 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
             let merged = tokio::time::timeout(TIMEOUT, merge(ctx, key, shadow)).await;
             match merged.unwrap_or(Err(MergeError::TimedOut)) {
                 Ok(()) => drop(ctx.island.state.lock().shadows.remove(key)),
-                Err(error) if error.is_final() => {
+                Err(error)
+                    if error.is_final()
+                        || error.is_no()
+                            && first_no.entry(key.clone()).or_insert_with(Instant::now).elapsed() > PATIENCE =>
+                {
                     tracing::error!(ticket = %key, %error, "the API refuses what was decided while it was gone");
-                    refused.push(key.clone());
+                    refused.insert(key.clone(), there(ctx, key).await);
                 }
                 Err(error) => {
                     tracing::warn!(ticket = %key, %error, "what was decided while the API was gone has not come to it yet; trying again");
@@ -99,8 +120,13 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
     {
         let mut state = ctx.island.state.lock();
         let mut world = ctx.world.write();
-        // A ticket that the API does not take is not decided on any more.
-        state.shadows.keys().for_each(|key| world.delete_ticket(key));
+        // Of what the API does not take, what it has counts.
+        for (key, there) in refused {
+            match there {
+                Some(ticket) => world.put_ticket(ticket),
+                None => world.delete_ticket(&key),
+            }
+        }
         state.shadows.clear();
         state.merging.clear();
         state.left = None;
@@ -111,6 +137,13 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
     tracing::info!("what was decided while the API was gone has come to it");
     ctx.leadership.merged();
     ask_for_everything(ctx);
+}
+
+/// The ticket as the API has it.
+async fn there(ctx: &Context, key: &Key) -> Option<Arc<Ticket>> {
+    let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
+    let asked = tokio::time::timeout(TIMEOUT, api.get_opt(&key.name)).await;
+    asked.ok()?.ok()?.map(Arc::new)
 }
 
 async fn merge(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<(), MergeError> {
@@ -180,5 +213,35 @@ fn bound(lines: &mut Vec<api::ticket::TimelineLine>) {
     while lines.len() > 600 {
         let Some(place) = lines.iter().position(|line| !read(line)) else { return };
         lines.remove(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::no_such_namespace(404, true, true)]
+    #[case::not_what_the_schema_says(422, true, true)]
+    #[case::no_right_or_an_admission_rule(403, true, false)]
+    #[case::a_webhook_that_fails(500, true, false)]
+    #[case::somebody_wrote_meanwhile(409, false, false)]
+    #[case::too_many_requests(429, false, false)]
+    #[case::not_there_yet(503, false, false)]
+    fn what_the_api_answers_is_a_no_for_good_a_no_that_may_pass_or_none(
+        #[case] code: u16,
+        #[case] no: bool,
+        #[case] for_good: bool,
+    ) {
+        let status = Status { code, ..Status::default() };
+        let error = MergeError::Api(Box::new(kube::Error::Api(Box::new(status))));
+        assert_eq!((error.is_no(), error.is_final()), (no, for_good));
+    }
+
+    #[test]
+    fn no_answer_is_no_no() {
+        assert!(!MergeError::TimedOut.is_no() && !MergeError::TimedOut.is_final());
     }
 }

@@ -81,7 +81,7 @@ pub enum ActVerb {
         args: ActArgs,
     },
 
-    /// Answer the one who asked
+    /// Record what the one who asked was answered; it counts for clocks and is not sent
     Reply {
         /// Name, beginning of the name, or number
         ticket: TicketRef,
@@ -130,7 +130,7 @@ pub enum ActVerb {
         /// Until when at the most: an instant with its offset, or a duration such as 2d
         #[arg(long, value_name = "TIME", value_parser = moment, required_if_eq("on", "scheduled"))]
         until: Option<Moment>,
-        /// What is asked of the one who asked; recorded before
+        /// What the one who asked was asked; recorded before, and not sent
         #[arg(long, value_name = "TEXT", value_parser = some_text)]
         reply: Option<String>,
         /// Why it waits, for colleagues
@@ -472,7 +472,7 @@ mod tests {
 
     #[rstest]
     #[case::snooze("snooze 7 --for 30m", json!([{"snooze": {"until": "2026-11-23T03:42:00Z"}}]), "taken by oidc:ada, who is asked again at 2026-11-23T03:42:00Z")]
-    #[case::reply("reply 7 it is mended", json!([{"reply": {"text": "it is mended"}}]), "answered by oidc:ada")]
+    #[case::reply("reply 7 it is mended", json!([{"reply": {"text": "it is mended"}}]), "has an answer by oidc:ada on record; it is not sent, so tell them yourself")]
     #[case::prio("prio 7 p2 --why board", json!([{"priority": {"to": "P2", "why": "board"}}]), "is P2 now, says oidc:ada")]
     #[case::vendor(
         "pending 7 vendor --until 2d --reason case-9",

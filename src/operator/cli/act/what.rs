@@ -139,7 +139,7 @@ impl Act {
             Self::Acknowledge => format!("acknowledged by {author}"),
             Self::Unacknowledge => format!("given back by {author}"),
             Self::Snooze(until) => format!("taken by {author}, who is asked again at {until}"),
-            Self::Reply(_) => format!("answered by {author}"),
+            Self::Reply(_) => format!("has an answer by {author} on record; it is not sent, so tell them yourself"),
             Self::Note(_) => format!("got a note from {author}"),
             Self::Assign(to) => format!("assigned to {} by {author}", plain(to)),
             Self::Prioritise { to, .. } => format!("is {} now, says {author}", plain(to)),

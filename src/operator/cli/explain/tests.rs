@@ -232,3 +232,19 @@ spec: {matchers: ['service="shop"'], startsAt: "2026-06-01T21:00:00Z", endsAt: "
     let (_, text, _) = ask("alertname=Down,severity=page", "30d").await;
     assert!(text.contains("0s: Fired Down\n") && text.contains("0s: Step cycle 1, step 1"), "{text}");
 }
+
+#[tokio::test]
+async fn a_ticket_whose_policy_is_misspelt_is_not_one_without_promises() {
+    let ticket = TICKET.replace("priority: P3", "priority: P3, policy: paymets");
+    let (exit, text, said) = run(POLICY, &ticket, &["--ticket", "TICKETS"]).await;
+    assert_eq!(exit, Ok(Exit::Unknown));
+    assert!(said.contains("is called `paymets`; did you mean `payments`?"), "{said}");
+    assert!(text.contains("nothing can be said of clocks"), "{text}");
+}
+
+#[tokio::test]
+async fn a_label_that_is_given_twice_is_refused() {
+    let words = ["firstline", "explain", "--labels", "a=1,a=2", "-f", "x"].map(std::ffi::OsString::from);
+    let Err(error) = Cli::read(words) else { panic!("it was read") };
+    assert!(error.to_string().contains("expected one value of `a`, found `1` and `2`"), "{error}");
+}

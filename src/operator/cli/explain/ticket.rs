@@ -165,7 +165,16 @@ fn of_files(
             lacking.push(format!("policy {namespace}/{name} is not among these files"));
             format!("policy {namespace}/{name} is not among these files: nothing can be said of clocks")
         }
-        (None, None) => "no policy of these files serves it: nothing is promised".to_owned(),
+        (None, None) => match &ticket.spec.policy {
+            Some(name) => {
+                let serving = setting.policies.iter().filter(|policy| policy.serves(&home));
+                let message = format!("no policy of these files that serves {home} is called `{name}`");
+                let problem = Problem::error("spec.policy", message);
+                lacking.push(problem.suggest_from(name, serving.map(|policy| policy.name.as_str())).to_string());
+                format!("policy {name} is not among these files: nothing can be said of clocks")
+            }
+            None => "no policy of these files serves it: nothing is promised".to_owned(),
+        },
     };
     // Files hold one version of the policy: it stands for all.
     let moved = moved_to(&ticket);
