@@ -24,6 +24,15 @@ pub fn some_span(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration that is longer than nothing and at most 366 days: how long something is lived through on simulated time.
+///
+/// # Errors
+/// What was expected, as a sentence.
+pub fn up_to_a_year(text: &str) -> Result<Duration, String> {
+    let span = some_span(text)?;
+    if span > Duration::from_secs(366 * 86_400) { Err("expected at most 366d".to_owned()) } else { Ok(span) }
+}
+
 /// An instant, or so long after another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -73,6 +82,8 @@ mod tests {
         assert_eq!(span("0s"), Ok(Duration::ZERO));
         assert_eq!(some_span("0s"), Err("expected more than 0s".to_owned()));
         assert!(span("2 hours").is_err());
+        assert_eq!(up_to_a_year("366d").map(|span| span.as_secs()), Ok(31_622_400));
+        assert_eq!(up_to_a_year("367d"), Err("expected at most 366d".to_owned()));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use self::ticket::Record;
 use super::{
-    arguments::{instant, some_span},
+    arguments::{instant, up_to_a_year},
     cluster::ClusterArgs,
     exit::{Exit, Failure},
     lookup::TicketRef,
@@ -64,8 +64,8 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "TIME", value_parser = instant)]
     pub at: Option<Timestamp>,
 
-    /// How long to look at an alert
-    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = some_span)]
+    /// How long to look at an alert; at most 366d
+    #[arg(long, value_name = "DURATION", default_value = "24h", value_parser = up_to_a_year)]
     pub until: std::time::Duration,
 
     /// The form of the answer; sentences when absent
