@@ -1,8 +1,8 @@
 //! Names in what a fixture expects. One that does not exist is a mistake of the fixture: the case could never pass, and
 //! "expected payments, got paymnts" would send its author to look for a mistake in the policy.
 //!
-//! Names in what is given (people who act, schedules that are taken over, monitors that are down) are looked up where they
-//! are used.
+//! Other names in what is given (people who act, schedules that are taken over, monitors that are down) are looked up where
+//! they are used.
 
 use domain::{
     alert::Severity,
@@ -14,9 +14,11 @@ use domain::{
     ticket::{CloseReason, TicketState},
 };
 
+use serde_json::Value;
+
 use super::{
     Setting,
-    form::{AlertExpect, Breaches, CaseForm, OncallExpect, OncallForm, TicketExpect, WarningExpect},
+    form::{AlertExpect, Breaches, CaseForm, OncallExpect, OncallForm, TicketExpect, TicketForm, WarningExpect},
     read::{Case, Question},
 };
 
@@ -56,7 +58,10 @@ pub(super) fn check(setting: Setting<'_>, case: &Case) -> Vec<Problem> {
             found.of_alert(expect);
             found.suppressor(&case.form, expect.suppressed_by.iter().flatten().next().map(String::as_str));
         }
-        Question::Ticket(_, expect) => found.of_ticket(expect),
+        Question::Ticket(given, expect) => {
+            found.given(given);
+            found.of_ticket(expect);
+        }
         Question::Oncall(asked, expect) => found.of_duty(asked, expect),
     }
     found.problems
@@ -162,6 +167,20 @@ impl<'a> Names<'a> {
                 let message = format!("no {what} is called `{name}`");
                 self.problems.push(Problem::error("expect.suppressedBy", message).suggest_from(name, known));
             }
+        }
+    }
+
+    /// What a ticket is put on and who has it from the beginning.
+    fn given(&mut self, ticket: &TicketForm) {
+        let written = |field: &str| ticket.spec.get(field).and_then(Value::as_str);
+        if let Some(queue) = written("queue") {
+            let queues = |policies: &[&'a Policy]| {
+                policies.iter().flat_map(|policy| policy.queues.keys().map(String::as_str)).collect()
+            };
+            self.known("ticket.queue", "queue", queue, queues);
+        }
+        if let Some(assignee) = written("assignee").filter(|name| !name.contains([':', '@'])) {
+            self.known("ticket.assignee", "person", assignee, people);
         }
     }
 

@@ -101,6 +101,14 @@ fn a_name_that_does_not_exist_is_no_difference_of_a_ticket_but_an_error(#[case] 
 }
 
 #[test]
+fn a_ticket_is_put_on_a_queue_and_given_to_a_person_that_the_policy_has() {
+    let given = "{created: '2026-06-01T10:00:00+02:00', queue: desk, assignee: adda}";
+    let found = of_ticket(&format!("tests:\n- name: one\n  ticket: {given}\n  expect: {{state: New}}\n")).1.join("; ");
+    assert!(found.contains("ticket.assignee: no person of policy payments is called `adda`"), "{found}");
+    assert!(found.contains("ticket.queue: no queue of policy payments is called `desk`"), "{found}");
+}
+
+#[test]
 fn all_names_that_do_not_exist_are_said_at_once() {
     let found = ticket_case("", "{state: Opne, priority: P9, assignee: bop}");
     assert_eq!(found.matches("is called").count(), 3, "{found}");
