@@ -178,11 +178,11 @@ async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
         ctx.alerts.waiting.forget(&alert);
         return Ok(Accepted::NoTicket);
     }
-    let Some(case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
+    let Some(mut case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
     let lock = ctx.alerts.lock_of(&case.group);
     let placed = {
         let _one_at_a_time = lock.lock().await;
-        place_firing(ctx, &case).await
+        place_firing(ctx, &mut case).await
     };
     ctx.alerts.forget(&case.group);
     placed
@@ -201,6 +201,8 @@ fn holder_of(ctx: &Context, namespace: &str, fingerprint: &str) -> Option<(Key, 
 /// A firing alert with what was chosen for it.
 pub(crate) struct Case {
     pub(crate) alert: Alert,
+    /// Since when its ticket counts: its own start, or the end of what held it from its start.
+    pub(crate) counts_from: Timestamp,
     pub(crate) severity: Severity,
     /// `None`: no policy serves it.
     pub(crate) policy: Option<Arc<Policy>>,
@@ -235,6 +237,7 @@ impl Case {
                 group: format!("{}/{}", alert.namespace, alert.label("service")),
             };
             return (severity > Severity::Info).then_some(Self {
+                counts_from: alert.starts_at,
                 alert,
                 severity,
                 policy: None,
@@ -253,7 +256,8 @@ impl Case {
             policy: format!("{}/{}", policy.namespace, policy.name),
             group: routing::group_key(&policy, &route, &labels),
         };
-        Some(Self { alert, severity, policy: Some(policy), entry: None, route: Some(route), group })
+        let counts_from = alert.starts_at;
+        Some(Self { alert, counts_from, severity, policy: Some(policy), entry: None, route: Some(route), group })
     }
 
     /// The name of the ticket, when it follows that one.
@@ -262,9 +266,10 @@ impl Case {
     }
 }
 
-async fn place_firing(ctx: &Context, case: &Case) -> Result<Accepted, AcceptError> {
+async fn place_firing(ctx: &Context, case: &mut Case) -> Result<Accepted, AcceptError> {
     let newest = ctx.world.read().newest_of_group(&case.group).cloned();
     let usable = newest.as_deref().filter(|ticket| still_the_same_trouble(case, ticket));
+    let was_held = ctx.alerts.waiting.holds(&case.alert);
     let held = match usable {
         // What holds an alert of a ticket is judged with the ticket.
         Some(_) => None,
@@ -275,6 +280,9 @@ async fn place_firing(ctx: &Context, case: &Case) -> Result<Accepted, AcceptErro
     }
     if let Some(ticket) = usable {
         return hand_in(ctx, Key::of(ticket), case.alert.clone()).await;
+    }
+    if was_held {
+        case.counts_from = ctx.clock.now();
     }
     create(ctx, case, newest.map(|ticket| ticket.name_any()).unwrap_or_default()).await
 }
@@ -461,7 +469,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
                 route: case.route.as_ref().map(|route| route.name.clone()).unwrap_or_default(),
                 group_key: case.group.group.clone(),
                 previous,
-                first_start: domain::time::whole_seconds(alert.starts_at),
+                first_start: domain::time::whole_seconds(case.counts_from),
                 opened_at: Some(domain::time::whole_seconds(now)),
                 severity: case.severity.into(),
                 alerts: vec![first],

@@ -53,6 +53,11 @@ impl Waiting {
         None
     }
 
+    /// Whether something holds the alert, or did when it was looked at last.
+    pub fn holds(&self, alert: &Alert) -> bool {
+        self.all.lock().contains_key(&key(alert))
+    }
+
     /// The alert has ended.
     pub fn forget(&self, alert: &Alert) {
         self.all.lock().remove(&key(alert));
@@ -106,7 +111,9 @@ mod tests {
     fn what_a_cause_held_waits_a_minute_after_its_end_and_begins_anew_when_it_comes_back() {
         let (waiting, shop) = (Waiting::default(), alert("shop"));
         assert_eq!(waiting.free(&shop, at(0)), None, "nothing ever held it");
+        assert!(!waiting.holds(&shop));
         waiting.held(&shop, HoldKind::Dependency);
+        assert!(waiting.holds(&shop));
         assert_eq!(waiting.free(&shop, at(10)), Some(at(70)));
         assert_eq!(waiting.free(&shop, at(40)), Some(at(70)));
         waiting.held(&shop, HoldKind::Dependency);

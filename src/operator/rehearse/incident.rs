@@ -130,6 +130,9 @@ impl Incident {
             }
         }
         let (started, created) = (case.alert.starts_at, whole_seconds(now));
+        if !self.suppressed.is_empty() {
+            case.counts_from = created;
+        }
         case.alert.at = created;
         let name = case.ticket_name("");
         let mut ticket: Ticket = alerts::wanted(case, &name, REVISION.to_owned(), String::new(), now);
@@ -173,7 +176,7 @@ impl Incident {
 
     /// What happened and why, a sentence each.
     pub(crate) fn explain(&self) -> Vec<String> {
-        let mut words = vec![format!("it fires at {}, from which times count", shown(self.at, &self.zone()))];
+        let mut words = vec![format!("it fires at {}; the times below count from there", shown(self.at, &self.zone()))];
         words.extend(self.reasons.iter().cloned());
         if self.policy.is_none() {
             words.push("no policy serves it: nobody is told".to_owned());
