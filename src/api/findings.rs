@@ -71,6 +71,11 @@ impl Findings {
         }
     }
 
+    /// `value` with all problems, whatever they are.
+    pub(crate) fn all<T>(self, value: T) -> (T, Vec<Problem>) {
+        (value, self.problems)
+    }
+
     /// Takes a reader's answer; the problem of a failed one gets `path`.
     pub(crate) fn take<T>(&mut self, path: &str, answer: Result<T, Problem>) -> Option<T> {
         match answer {

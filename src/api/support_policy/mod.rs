@@ -22,7 +22,7 @@ pub use queue::{MatrixCell, Queue};
 pub use sla::{ApplyTo, SlaTarget};
 pub use status::{Accepted, Gap, OnCall, SupportPolicyStatus};
 pub(crate) use validate::look_at_list;
-pub use validate::{hours_that_never_come, validate};
+pub use validate::{hours_that_never_come, understood, validate};
 
 use crate::schema;
 pub use crate::service_monitor::Severity;

@@ -95,7 +95,8 @@ impl Failure {
             Self::Page(error) => error.exit(),
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
-            Self::Load(_) | Self::Oncall(_) | Self::Override(_) | Self::Explain(_) => Exit::Usage,
+            Self::Oncall(error) => error.exit(),
+            Self::Load(_) | Self::Override(_) | Self::Explain(_) => Exit::Usage,
             Self::Crds(_) | Self::Run(_) => Exit::No,
             // `firstline tickets | head` is no error of ours.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,

@@ -95,6 +95,19 @@ pub enum OncallError {
     /// The range cannot be listed.
     #[error("{0}")]
     Range(&'static str),
+    /// There is none at all, or all are wrong.
+    #[error("there is no valid SupportPolicy there")]
+    NoPolicy,
+}
+
+impl OncallError {
+    /// The exit code that goes with it.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown(_) | Self::Range(_) => Exit::Usage,
+            Self::NoPolicy => Exit::No,
+        }
+    }
 }
 
 /// A policy, and who takes over which of its shifts.
@@ -214,14 +227,10 @@ fn meant<'a>(all: &'a [Duty], args: &OncallArgs) -> Result<Vec<(&'a Duty, &'a Sc
     let is_meant = |duty: &&Duty| args.policy.as_deref().is_none_or(|name| is_called(&duty.policy, name));
     let chosen: Vec<&Duty> = all.iter().filter(is_meant).collect();
     if chosen.is_empty() {
-        let problem = match &args.policy {
-            Some(name) => {
-                let known = all.iter().map(|duty| duty.policy.name.as_str());
-                Problem::error("", format!("no valid policy is called `{name}` there")).suggest_from(name, known)
-            }
-            None => Problem::error("", "there is no valid SupportPolicy there"),
-        };
-        return Err(OncallError::Unknown(problem));
+        let Some(name) = &args.policy else { return Err(OncallError::NoPolicy) };
+        let known = all.iter().map(|duty| duty.policy.name.as_str());
+        let problem = Problem::error("", format!("no valid policy is called `{name}` there"));
+        return Err(OncallError::Unknown(problem.suggest_from(name, known)));
     }
     let of = |duty: &&'a Duty| {
         let duty = *duty;

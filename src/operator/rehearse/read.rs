@@ -210,13 +210,22 @@ pub(crate) fn typed<T: DeserializeOwned>(value: &Value) -> Result<T, Problem> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let path = error.path().to_string();
         let path = if path == "." { String::new() } else { path };
-        let message = error.into_inner().to_string();
+        let message = in_our_words(error.into_inner().to_string());
         let problem = Problem::error(path, message.clone());
         match unknown_field(&message) {
             Some((written, known)) => problem.suggest_from(written, known),
             None => problem,
         }
     })
+}
+
+/// What the reader of times says of a text that is none tells its author nothing.
+fn in_our_words(message: String) -> String {
+    if message.contains("required for parsing a timestamp") || message.starts_with("failed to parse") {
+        "expected an instant with its offset, such as 2026-11-23T03:00:00+01:00".to_owned()
+    } else {
+        message
+    }
 }
 
 /// The names in serde's "unknown field `x`, expected one of `a`, `b`".

@@ -114,7 +114,7 @@ impl Scene {
         self.ticket(&what, |ticket| page_to(ticket, channel)["state"] == state).await
     }
 
-    /// Ada acknowledges with kubectl.
+    /// Ada acknowledges with kubectl; again when an API server that has just started does not know the kinds yet.
     pub(crate) async fn acknowledge(&self, ticket: &Value) -> Result<()> {
         let event = serde_json::json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
@@ -123,8 +123,11 @@ impl Scene {
         });
         let ada = self.stage.plane.kubeconfig_as("ada@acme.example", &["system:masters"])?;
         let kubectl = self.stage.plane.kubectl_with(&ada);
-        kubectl.run_with_input(&["create", "-f", "-"], &event.to_string()).await?.ok()?;
-        Ok(())
+        eventually(PATIENCE, "the acknowledgement is taken", || async {
+            let said = kubectl.run_with_input(&["create", "-f", "-"], &event.to_string()).await?;
+            said.ok().map(drop)
+        })
+        .await
     }
 }
 

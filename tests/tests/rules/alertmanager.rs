@@ -41,7 +41,10 @@ use tests::{
     child::Running,
     eventually,
     ports::Port,
-    rules::{random::Random, routing::policy},
+    rules::{
+        random::Random,
+        routing::{policy, policy_with_idle_parts},
+    },
     scratch,
 };
 
@@ -356,7 +359,7 @@ impl Configuration {
 }
 
 fn our_decisions(configuration: &Configuration, alerts: &[Labels], silences: &BTreeMap<String, Silence>) -> Decisions {
-    let policy = policy(configuration.ours());
+    let policy = policy_with_idle_parts(configuration.ours());
     let now = Timestamp::now();
     let silences: Vec<Silence> = silences.values().cloned().collect();
     let monitors = Standings::new();

@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use tests::{
     eventually,
     receiver::Receiver,
-    rules::{calendars::zones, random::Random, routing::policy},
+    rules::{calendars::zones, random::Random, routing::policy_with_idle_parts},
 };
 
 use super::alertmanager::{Peer, alert};
@@ -55,7 +55,7 @@ async fn alertmanager_and_we_tell_at_the_same_hours() -> Result<()> {
     for round in 0..ROUNDS {
         let configuration = Configuration::any(&mut random, round);
         peer.load(&configuration.theirs(&receiver)).await?;
-        let policy = policy(configuration.ours());
+        let policy = policy_with_idle_parts(configuration.ours());
         let before = configuration.decide(&policy, Timestamp::now());
         peer.post("alerts", &configuration.alerts()).await?.context("the alerts are taken")?;
         let arrived = || -> BTreeSet<String> {

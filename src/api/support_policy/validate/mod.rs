@@ -39,6 +39,18 @@ const DAY: Duration = seconds(86_400);
 /// # Errors
 /// All problems, warnings among them, when one of them is an error.
 pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem>> {
+    let (valid, findings) = read(policy);
+    findings.finish(valid)
+}
+
+/// What is understood of a SupportPolicy, with everything that is wrong with it: for those who compare rules, among which
+/// are some that no policy in force may have.
+pub fn understood(policy: &SupportPolicy) -> (Policy, Vec<Problem>) {
+    let (policy, findings) = read(policy);
+    findings.all(policy)
+}
+
+fn read(policy: &SupportPolicy) -> (Policy, Findings) {
     let mut findings = Findings::default();
     let spec = &policy.spec;
     let namespace = policy.metadata.namespace.clone().unwrap_or_default();
@@ -75,7 +87,7 @@ pub fn validate(policy: &SupportPolicy) -> Result<Validated<Policy>, Vec<Problem
     reached::check(&mut findings, spec, &valid);
     last_resort_that_may_be_empty(&mut findings, &valid);
     warn_of_what_nothing_uses(&mut findings, spec);
-    findings.finish(valid)
+    (valid, findings)
 }
 
 /// Every name that something in the policy may refer to.

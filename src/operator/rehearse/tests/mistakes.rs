@@ -108,6 +108,16 @@ fn a_ticket_is_put_on_a_queue_and_given_to_a_person_that_the_policy_has() {
     assert!(found.contains("ticket.queue: no queue of policy payments is called `desk`"), "{found}");
 }
 
+#[rstest]
+#[case::no_offset("2026-11-23T12:00:00")]
+#[case::no_time("2026-11-23")]
+#[case::a_word("yesterday")]
+fn a_text_that_is_no_instant_is_told_what_one_looks_like(#[case] at: &str) {
+    let alert = format!("{{at: '{at}', labels: {{alertname: Down, severity: page}}}}");
+    let found = problems(&format!("tests:\n- name: one\n  alert: {alert}\n  expect: {{pages: []}}\n")).join("; ");
+    assert!(found.contains("alert.at: expected an instant with its offset, such as "), "{found}");
+}
+
 #[test]
 fn all_names_that_do_not_exist_are_said_at_once() {
     let found = ticket_case("", "{state: Opne, priority: P9, assignee: bop}");
