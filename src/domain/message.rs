@@ -17,6 +17,13 @@ use crate::{alert::Severity, labels::Labels, secret::SecretRef};
 #[serde(transparent)]
 pub struct NotificationId(pub Uuid);
 
+impl NotificationId {
+    /// The identity as a ticket's status has it; `None` for a text that is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::parse_str(text).ok().map(Self)
+    }
+}
+
 impl fmt::Display for NotificationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -57,8 +57,7 @@ impl Moment {
 /// # Errors
 /// What was expected, as a sentence.
 pub fn moment(text: &str) -> Result<Moment, String> {
-    let instant = text.parse::<Timestamp>().map(whole_seconds).map(Moment::At);
-    instant.or_else(|_| parse_duration(text).map(Moment::In)).map_err(|_| {
+    instant(text).map(Moment::At).or_else(|_| parse_duration(text).map(Moment::In)).map_err(|_| {
         "expected an instant with its offset, such as 2027-03-28T03:00:00+02:00, or a duration such as 2d".to_owned()
     })
 }

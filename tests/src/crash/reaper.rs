@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{
     ledger::{Killed, Ledger, Receipt},
-    schedule::{Point, Schedule},
+    schedule::{Point, RESOURCES, Schedule},
 };
 use crate::{
     operator::{Operator, Setup},
@@ -211,18 +211,7 @@ impl Reaper {
 
 /// The point's name of a call; `None` for calls that are none.
 fn resource(call: &Call) -> Option<&'static str> {
-    let all = [
-        "tickets",
-        "tickets/status",
-        "ticketevents/status",
-        "controllerrevisions",
-        "configmaps",
-        "svcmonitors/status",
-        "leases",
-        "secrets",
-        "events",
-    ];
-    let found = all.into_iter().find(|name| *name == call.resource)?;
+    let found = RESOURCES.into_iter().find(|name| *name == call.resource)?;
     (call.is_write() || found == "secrets").then_some(found)
 }
 

@@ -30,7 +30,7 @@ impl fmt::Display for Point {
 
 /// The resources whose writes are points; of `secrets` the read, which comes right before a send. Those by which
 /// pages live stand more than once.
-const RESOURCES: [&str; 12] = [
+pub(super) const RESOURCES: [&str; 12] = [
     "tickets",
     "tickets/status",
     "tickets/status",

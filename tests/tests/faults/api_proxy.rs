@@ -23,7 +23,7 @@ use tests::{
     web::WebService,
 };
 
-use crate::scene::{Scene, metric, page_to, pages};
+use crate::scene::{Scene, metric, monitor, page_to, pages};
 
 /// Ada, and nobody after her.
 const ADA_ALONE: &str = "
@@ -61,7 +61,7 @@ impl Proxied {
 
     async fn watched(&self, name: &str) -> Result<WebService> {
         let web = WebService::start().await?;
-        self.scene.apply(&MONITOR.replace("${SERVICE}", name).replace("${URL}", &web.url())).await?;
+        self.scene.apply(&monitor(name, &web.url())).await?;
         Ok(web)
     }
 
@@ -234,16 +234,3 @@ async fn an_etcd_that_takes_no_writes_delays_no_page_and_its_ticket_follows() ->
     world.paged_once("stock").await?;
     Ok(())
 }
-
-const MONITOR: &str = "
-apiVersion: firstline.dev/v1alpha1
-kind: ServiceMonitor
-metadata: {name: ${SERVICE}, namespace: payments}
-spec:
-  service: ${SERVICE}
-  severity: page
-  interval: 1s
-  timeout: 900ms
-  probe: {http: {url: '${URL}'}}
-  thresholds: {down: 2, up: 2, confirmEvery: 500ms}
-";

@@ -15,7 +15,7 @@ use tests::{
     stage::PATIENCE,
 };
 
-use crate::scene::{Scene, TWO_STEPS, metric, page, page_to, pages, unix};
+use crate::scene::{Scene, TWO_STEPS, metric, monitor, page, page_to, pages, unix};
 
 const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
 
@@ -30,10 +30,7 @@ const BOB_LATER: &str = "
 
 /// Five more services of the same shop, and an operator that goes on by itself after five seconds.
 async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result<(Setup, Operator)> {
-    let monitors = SERVICES.map(|service| {
-        let text = MONITOR.replace("${SERVICE}", service);
-        scene.stage.fill(&text)
-    });
+    let monitors = SERVICES.map(|service| scene.stage.fill(&monitor(service, "http://127.0.0.1:8081/healthz")));
     scene.apply(&monitors.join("---")).await?;
     let setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]).arguments(flags);
     let operator = setup.start()?;
@@ -321,16 +318,3 @@ async fn what_a_namespace_that_ends_refuses_is_kept_and_keeps_nobody_else_waitin
     assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (6, 1), "{}", again.tail());
     Ok(())
 }
-
-const MONITOR: &str = "
-apiVersion: firstline.dev/v1alpha1
-kind: ServiceMonitor
-metadata: {name: ${SERVICE}, namespace: payments}
-spec:
-  service: ${SERVICE}
-  severity: page
-  interval: 1s
-  timeout: 900ms
-  probe: {http: {url: 'http://127.0.0.1:8081/healthz'}}
-  thresholds: {down: 2, up: 2, confirmEvery: 500ms}
-";

@@ -273,3 +273,21 @@ spec:
       priority: P3
       resolveAfter: 3s
 ";
+
+/// A service that is looked at every second and pages, beside those of the shop.
+pub(crate) fn monitor(service: &str, url: &str) -> String {
+    format!(
+        "
+apiVersion: firstline.dev/v1alpha1
+kind: ServiceMonitor
+metadata: {{name: {service}, namespace: {TEAM}}}
+spec:
+  service: {service}
+  severity: page
+  interval: 1s
+  timeout: 900ms
+  probe: {{http: {{url: '{url}'}}}}
+  thresholds: {{down: 2, up: 2, confirmEvery: 500ms}}
+"
+    )
+}

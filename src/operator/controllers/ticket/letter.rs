@@ -11,7 +11,6 @@ use domain::{
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
-use uuid::Uuid;
 
 use crate::{
     engine::outbox::{Item, TargetKey},
@@ -57,7 +56,7 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
     let annotations =
         firing.map(|line| line.annotations.clone()).or_else(|| first.map(|alert| alert.annotations.clone()));
     Some(Message {
-        id: NotificationId(Uuid::parse_str(&notification.id).ok()?),
+        id: NotificationId::parse(&notification.id)?,
         kind: notification.kind.into(),
         namespace: ticket.namespace().unwrap_or_default(),
         ticket: ticket.name_any(),

@@ -8,7 +8,6 @@ use domain::{
     message::{Delivery, MessageKind, NotificationId},
     ticket::{NotificationKey, notification_id},
 };
-use uuid::Uuid;
 
 use super::{Draft, cut};
 use crate::{engine::outbox::Report, kube::meta};
@@ -125,7 +124,7 @@ impl Draft<'_> {
                     "channel {} is no longer in policy {}/{}",
                     notification.channel, live.namespace, live.name
                 ));
-                self.cancel.extend(Uuid::parse_str(&notification.id).ok().map(NotificationId));
+                self.cancel.extend(NotificationId::parse(&notification.id));
                 unreached.extend(Unreached::of(notification));
             }
         }
@@ -204,7 +203,7 @@ impl Draft<'_> {
     fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
             notification.state = NotificationState::Superseded;
-            self.cancel.extend(Uuid::parse_str(&notification.id).ok().map(NotificationId));
+            self.cancel.extend(NotificationId::parse(&notification.id));
         }
     }
 
