@@ -16,6 +16,7 @@
 mod context;
 mod email;
 mod outcome;
+mod ping;
 pub mod render;
 mod secrets;
 pub mod sign;
@@ -31,6 +32,7 @@ use jiff::Timestamp;
 
 pub use crate::{
     context::{Context, ContextError},
+    ping::ping,
     secrets::Secrets,
 };
 

@@ -34,7 +34,7 @@ use crate::{
     island::JournalError,
     kube::{events::Note, lease::Ground, meta::Key},
     revisions::RevisionError,
-    telemetry::metrics::ResultLabel,
+    telemetry::metrics::{ByLabel, ResultLabel},
     waiting::Waiting,
 };
 
@@ -341,7 +341,9 @@ fn suppressed(ctx: &Context, case: &Case) -> Option<HeldBack> {
     }
     match judged.hold {
         Some(suppression::Hold { by, kind, until }) => {
-            ctx.alerts.waiting.held(&case.alert, kind);
+            if ctx.alerts.waiting.held(&case.alert, kind) {
+                ctx.metrics.suppressed.get_or_create(&ByLabel { by: kind.as_str() }).inc();
+            }
             Some(HeldBack { by, kind: Some(kind), until })
         }
         None => ctx.alerts.waiting.free(&case.alert, now).map(|until| HeldBack {

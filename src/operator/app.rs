@@ -47,10 +47,10 @@ use crate::{
     server::{self, Served},
     telemetry::{
         self,
-        metrics::{Metrics, NameLabel, ReconcileLabels, SeverityLabel},
+        metrics::{ChannelLabel, Metrics, NameLabel, ReconcileLabels, ScheduleLabels, SeverityLabel},
         probe_metrics::ProbeMetrics,
     },
-    watches,
+    watchdog, watches,
 };
 
 /// The Lease's name.
@@ -122,12 +122,12 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     if probes.system_authorities() == 0 {
         tracing::warn!("this host trusts no certificate authorities: TLS probes need spec.probe.http.tls.caSecretRef");
     }
-    let notify = notify::Context::new()?;
+    let notify = Arc::new(notify::Context::new()?);
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let me = format!("{}_{}", hostname(), Uuid::new_v4());
     let island = Island::open(&config.data, &config.namespace)?;
-    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify, island, &me, &stop, &tasks);
+    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify.clone(), island, &me, &stop, &tasks);
     ProbeMetrics::declare(&mut registry, ctx.probed.clone());
     // Events of the last transitions are still written while the rest stops.
     let events_stop = CancellationToken::new();
@@ -156,7 +156,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 
-    let start = start_when_ready(ctx.clone(), gates, probes);
+    let start = start_when_ready(ctx.clone(), gates, probes, notify);
     tasks.spawn(start);
     let mut signals = Signals::catch()?;
     let lost = tokio::select! {
@@ -212,7 +212,7 @@ fn assemble(
     cluster: Cluster,
     client: ::kube::Client,
     metrics: Metrics,
-    notify: notify::Context,
+    notify: Arc<notify::Context>,
     island: Island,
     me: &str,
     stop: &CancellationToken,
@@ -262,7 +262,7 @@ fn assemble(
 
 /// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing. Without the
 /// API they begin when an earlier process's journal has filled it.
-async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
+async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, notify: Arc<notify::Context>) {
     let ready = async {
         gates.opened().await;
         tracing::info!("every kind is listed: ready");
@@ -283,6 +283,7 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context) {
         async move { ctx.statuses.run(ctx.stop.clone()).await }
     });
     tasks.spawn(prober::run(ctx.clone(), probes));
+    tasks.spawn(watchdog::run(ctx.clone(), notify));
     control(
         &ctx,
         TICKET,
@@ -402,6 +403,22 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
             let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
             metrics.queue_depth.get_or_create(&NameLabel { name }).set(depth);
         }
+        let world = ctx.world.read();
+        metrics.without_policy.set(i64::try_from(world.without_policy()).unwrap_or(i64::MAX));
+        if let Some(name) = &ctx.config.last_resort {
+            let label = ChannelLabel { channel: name.to_string() };
+            metrics.last_resort_usable.get_or_create(&label).set(i64::from(world.last_resort(name).is_ok()));
+        }
+        metrics.next_gap.clear();
+        for (key, entry) in world.policies() {
+            // The earliest of a schedule stands first.
+            for gap in entry.object.status.iter().flat_map(|status| status.gaps.iter().rev()) {
+                let (namespace, policy) = (key.namespace.clone(), key.name.clone());
+                let labels = ScheduleLabels { namespace, policy, schedule: gap.schedule.clone() };
+                metrics.next_gap.get_or_create(&labels).set(gap.from.as_second() as f64);
+            }
+        }
+        drop(world);
         let waiting: Vec<_> = ctx.world.read().unacknowledged().collect();
         for severity in [api::ticket::Severity::Page, api::ticket::Severity::Ticket, api::ticket::Severity::Info] {
             let count = waiting.iter().filter(|one| **one == severity).count();

@@ -1,8 +1,10 @@
 //! What `firstline run` can be told. Every flag has an environment twin `FIRSTLINE_…`.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
+use domain::message::WebhookUrl;
+use url::Url;
 
 /// Flags of `firstline run`.
 #[derive(Debug, Clone, Args)]
@@ -35,6 +37,21 @@ pub struct RunConfig {
     /// How long the API must be silent before the last leader goes on by itself, such as 10s (5s to 1h).
     #[arg(long, env = "FIRSTLINE_ISLAND_AFTER", value_parser = island_after, default_value = "10s", help_heading = "Operation")]
     pub island_after: Duration,
+
+    /// A channel on a path of its own, told when no policy can tell anybody: POLICY/CHANNEL of the operator's namespace.
+    #[arg(long, env = "FIRSTLINE_LAST_RESORT", value_name = "POLICY/CHANNEL", help_heading = "Self-watch")]
+    pub last_resort: Option<ChannelName>,
+
+    /// Address that is asked (GET) every 30 s as long as nothing that somebody waits for is late or lost, such as that of
+    /// a dead man's switch. It may be secret: rather set the variable than the flag.
+    #[arg(
+        long,
+        env = "FIRSTLINE_WATCHDOG_URL",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Self-watch"
+    )]
+    pub watchdog_url: Option<WatchdogUrl>,
 
     /// Allow GitSources with a `file://` URL, which can read any repository this process can.
     #[arg(long, env = "FIRSTLINE_ALLOW_FILE_SOURCES", help_heading = "Git")]
@@ -79,6 +96,52 @@ fn island_after(text: &str) -> Result<Duration, String> {
     if (least..=most).contains(&span) { Ok(span) } else { Err(format!("expected 5s to 1h, found {text}")) }
 }
 
+/// A channel of a policy in the operator's namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelName {
+    /// The policy.
+    pub policy: String,
+    /// The channel.
+    pub channel: String,
+}
+
+impl FromStr for ChannelName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once('/') {
+            Some((policy, channel)) if !policy.is_empty() && !channel.is_empty() && !channel.contains('/') => {
+                Ok(Self { policy: policy.to_owned(), channel: channel.to_owned() })
+            }
+            _ => Err(format!("expected POLICY/CHANNEL such as company/second-path, found `{text}`")),
+        }
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.policy, self.channel)
+    }
+}
+
+/// The watchdog's address, which is a credential: it is not shown.
+#[derive(Clone)]
+pub struct WatchdogUrl(pub Url);
+
+impl FromStr for WatchdogUrl {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        WebhookUrl::parse(text).map(Self)
+    }
+}
+
+impl fmt::Debug for WatchdogUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WatchdogUrl(…)")
+    }
+}
+
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
@@ -86,4 +149,27 @@ pub enum LogFormat {
     Json,
     /// For people.
     Text,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_resort_is_a_policy_and_a_channel() {
+        let name: ChannelName = "company/second-path".parse().unwrap();
+        assert_eq!((name.policy.as_str(), name.channel.as_str()), ("company", "second-path"));
+        for wrong in ["company", "/second-path", "company/", "a/b/c", ""] {
+            let error = wrong.parse::<ChannelName>().unwrap_err();
+            assert!(error.starts_with("expected POLICY/CHANNEL") && error.ends_with(&format!("`{wrong}`")), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_watchdogs_address_is_not_shown() {
+        let url: WatchdogUrl = "https://watch.acme.example/t0ken".parse().unwrap();
+        assert_eq!(format!("{url:?}"), "WatchdogUrl(…)");
+        let error = "http://watch.acme.example/t0ken".parse::<WatchdogUrl>().unwrap_err();
+        assert!(!error.contains("t0ken") && error.contains("https"), "{error}");
+    }
 }

@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use domain::alert::Alert;
+use domain::{alert::Alert, message::NotificationId};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -126,6 +126,13 @@ impl Inboxes {
     pub fn is_busy(&self, ticket: &Key) -> bool {
         let state = self.0.lock();
         state.taken.contains(ticket) || state.waiting.get(ticket).is_some_and(|content| !content.is_empty())
+    }
+
+    /// The messages of a ticket of which a receiver has said something that waits to be written down.
+    pub fn reported(&self, ticket: &Key) -> Vec<NotificationId> {
+        let state = self.0.lock();
+        let waiting = state.waiting.get(ticket).into_iter().flat_map(|content| &content.reports);
+        waiting.map(|report| report.id).collect()
     }
 
     /// Whether nothing waits for any ticket.

@@ -34,4 +34,5 @@ pub mod revisions;
 pub mod server;
 pub mod telemetry;
 pub mod waiting;
+mod watchdog;
 mod watches;

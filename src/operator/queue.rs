@@ -19,7 +19,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// No key waits longer than this for its next look, so that a stepped clock heals.
-const LONGEST_WAIT: Duration = Duration::from_secs(600);
+pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// First and longest wait after a failure; doubled each time, with jitter.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
@@ -56,6 +56,17 @@ pub struct Looked {
     pub outcome: Outcome,
     /// From now.
     pub again: Option<Duration>,
+}
+
+/// When an object is looked at next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Now.
+    Running,
+    /// So long from now, unless it is asked for earlier; zero when it is due and waits for its turn.
+    In(Duration),
+    /// When something asks for it.
+    Never,
 }
 
 /// Keys that are due, and when.
@@ -119,6 +130,23 @@ impl<K: Clone + Eq + Ord + Hash + Send + Sync + 'static> Queue<K> {
     pub fn depth(&self) -> usize {
         let now = Instant::now();
         self.state.lock().order.iter().take_while(|(at, _)| *at <= now).count()
+    }
+
+    /// When an object is looked at next.
+    pub fn standing(&self, key: &K) -> Standing {
+        let state = self.state.lock();
+        if state.running.contains(key) {
+            return Standing::Running;
+        }
+        let due = state.due.get(key);
+        due.map_or(Standing::Never, |at| Standing::In(at.saturating_duration_since(Instant::now())))
+    }
+
+    /// How long the key that is due longest has waited for its look; zero without one.
+    pub fn lag(&self) -> Duration {
+        let state = self.state.lock();
+        let first = state.order.iter().find(|(_, key)| !state.running.contains(key));
+        first.map_or(Duration::ZERO, |(at, _)| Instant::now().saturating_duration_since(*at))
     }
 
     /// Takes the next key that is due and free, or says how long until one may be.
@@ -304,6 +332,18 @@ mod tests {
         });
         running.await;
         assert_eq!(count.lock().0, 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_queue_says_when_a_key_is_looked_at_and_how_late_it_is() {
+        let queue: Queue<&str> = Queue::default();
+        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::Never, Duration::ZERO));
+        queue.add_after("a", Duration::from_secs(9));
+        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::In(Duration::from_secs(9)), Duration::ZERO));
+        tokio::time::advance(Duration::from_secs(12)).await;
+        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::In(Duration::ZERO), Duration::from_secs(3)));
+        assert_eq!(queue.take(), Ok("a"));
+        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::Running, Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

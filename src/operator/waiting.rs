@@ -35,10 +35,10 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Something of this kind holds the alert.
-    pub fn held(&self, alert: &Alert, kind: HoldKind) {
+    /// Something of this kind holds the alert. Whether nothing did before.
+    pub fn held(&self, alert: &Alert, kind: HoldKind) -> bool {
         let one = One { monitor: alert.label("monitor").to_owned(), settle: kind.settle(), ended: None };
-        self.all.lock().insert(key(alert), one);
+        self.all.lock().insert(key(alert), one).is_none()
     }
 
     /// Nothing holds the alert at `now`: until when it waits all the same. `None`: it waits no more.
@@ -112,11 +112,11 @@ mod tests {
         let (waiting, shop) = (Waiting::default(), alert("shop"));
         assert_eq!(waiting.free(&shop, at(0)), None, "nothing ever held it");
         assert!(!waiting.holds(&shop));
-        waiting.held(&shop, HoldKind::Dependency);
+        assert!(waiting.held(&shop, HoldKind::Dependency));
         assert!(waiting.holds(&shop));
         assert_eq!(waiting.free(&shop, at(10)), Some(at(70)));
         assert_eq!(waiting.free(&shop, at(40)), Some(at(70)));
-        waiting.held(&shop, HoldKind::Dependency);
+        assert!(!waiting.held(&shop, HoldKind::Dependency), "it is held still");
         assert_eq!(waiting.free(&shop, at(60)), Some(at(120)));
         assert_eq!(waiting.free(&shop, at(120)), None);
         assert_eq!(waiting.free(&shop, at(121)), None);

@@ -34,5 +34,7 @@ mod replicas;
 mod scene;
 #[path = "faults/seeded.rs"]
 mod seeded;
+#[path = "faults/self_watch.rs"]
+mod self_watch;
 #[path = "faults/smtp.rs"]
 mod smtp;

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod example;
+mod last_resort;
 mod promise;
 mod queue;
 
@@ -13,6 +14,7 @@ use std::{collections::BTreeMap, time::Duration};
 use jiff::{civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
+pub use last_resort::LastResort;
 pub use promise::{ApplyTo, Promise, Promises};
 
 use crate::{

@@ -115,6 +115,8 @@ struct Target {
 struct Waiting {
     item: Item,
     next: Instant,
+    /// Whether an attempt has begun, at any time.
+    tried: bool,
 }
 
 impl Outbox {
@@ -182,6 +184,16 @@ impl Outbox {
         oldest.map_or(Duration::ZERO, |planned| domain::time::between(planned, now))
     }
 
+    /// Every message on its way, and whether an attempt has begun.
+    pub fn on_their_way(&self) -> HashMap<NotificationId, bool> {
+        let targets: Vec<_> = self.0.targets.lock().values().cloned().collect();
+        let of_target = |target: Arc<Target>| -> Vec<(NotificationId, bool)> {
+            let waiting = target.waiting.lock();
+            waiting.values().map(|one| (one.item.message.id, one.tried || one.item.attempts > 0)).collect()
+        };
+        targets.into_iter().flat_map(of_target).collect()
+    }
+
     /// One target's worker; ends when nothing is left.
     async fn work(&self, key: TargetKey, target: Arc<Target>) {
         loop {
@@ -220,7 +232,11 @@ impl Outbox {
     }
 
     async fn attempt(&self, target: &Target, place: (u8, u64)) {
-        let Some(mut item) = target.waiting.lock().get(&place).map(|waiting| waiting.item.clone()) else { return };
+        let begun = target.waiting.lock().get_mut(&place).map(|waiting| {
+            waiting.tried = true;
+            waiting.item.clone()
+        });
+        let Some(mut item) = begun else { return };
         self.0.attempts.fetch_add(1, Ordering::SeqCst);
         let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.now())).catch_unwind();
         // A panic is a defect, and no reason to leave every later message of this target unsent.
@@ -299,7 +315,7 @@ impl Target {
         }
         let mut arrivals = self.arrivals.lock();
         *arrivals += 1;
-        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next: Instant::now() });
+        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next: Instant::now(), tried: false });
         self.changed.notify_one();
     }
 

@@ -19,7 +19,7 @@ use crate::{
 /// Sends through `notify`, while we lead or go on without the API.
 pub struct Courier {
     /// Connections and certificates, shared by all attempts.
-    pub notify: notify::Context,
+    pub notify: Arc<notify::Context>,
     /// Secrets by name.
     pub secrets: SecretReader,
     /// Whether sending is allowed.

@@ -12,12 +12,18 @@ use std::{
     sync::Arc,
 };
 
-use api::{OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent};
-use domain::{policy::Policy, problem::Problem};
+use api::{OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use domain::{
+    policy::{LastResort, Policy},
+    problem::Problem,
+};
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
-use crate::kube::meta::{self, Key};
+use crate::{
+    config::ChannelName,
+    kube::meta::{self, Key},
+};
 
 /// Whose decisions a change may touch.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -164,7 +170,10 @@ impl World {
             let known = ticket.status.as_ref().and_then(|status| status.policy.as_ref());
             known.is_some_and(|known| known.namespace == policy.namespace && known.name == policy.name)
         };
-        self.tickets.iter().filter(|(_, ticket)| lives_by(ticket)).map(|(key, _)| key.clone()).collect()
+        // Those whose messages may go to the operator's last resort, which is a channel of such a policy.
+        let last = |ticket: &Ticket| policy.namespace == self.operator_namespace && needs_last_resort(ticket);
+        let concerned = self.tickets.iter().filter(|(_, ticket)| lives_by(ticket) || last(ticket));
+        concerned.map(|(key, _)| key.clone()).collect()
     }
 
     /// One policy.
@@ -180,6 +189,16 @@ impl World {
     /// Every policy that engines may use.
     pub fn usable_policies(&self) -> impl Iterator<Item = &Arc<Policy>> {
         self.policies.values().filter_map(|entry| entry.compiled.as_ref())
+    }
+
+    /// The channel that the operator falls back to.
+    ///
+    /// # Errors
+    /// A sentence on why it cannot be told.
+    pub fn last_resort(&self, name: &ChannelName) -> Result<LastResort, String> {
+        let key = Key::new(&*self.operator_namespace, &*name.policy);
+        let policy = self.policy(&key).and_then(|entry| entry.compiled.as_ref());
+        LastResort::of(policy.ok_or_else(|| format!("there is no valid SupportPolicy {key}"))?, &name.channel)
     }
 
     /// A silence is there, in this version.
@@ -226,6 +245,14 @@ impl World {
             ..Affected::default()
         }
     }
+}
+
+/// Whether nobody else can be told, or the operator's last resort is being told.
+fn needs_last_resort(ticket: &Ticket) -> bool {
+    let told = |status: &TicketStatus| {
+        status.notifications.iter().any(|n| !n.state.is_finished() && n.channel == LastResort::NAME)
+    };
+    !is_over(ticket) && (tickets::has_no_policy(ticket) || ticket.status.as_ref().is_some_and(told))
 }
 
 /// Whether `seen` is an earlier version of the same object: a watch may lag behind a list.

@@ -112,6 +112,11 @@ impl World {
         self.tickets.iter().filter(|(_, ticket)| !is_over(ticket)).map(|(key, _)| key)
     }
 
+    /// How many open tickets of alerts no policy serves.
+    pub fn without_policy(&self) -> usize {
+        self.tickets.values().filter(|ticket| !is_over(ticket) && has_no_policy(ticket)).count()
+    }
+
     /// The ticket on which this alert fires.
     pub fn ticket_of_alert(&self, namespace: &str, fingerprint: &str) -> Option<&Arc<Ticket>> {
         self.by_fingerprint.get(&(namespace.to_owned(), fingerprint.to_owned())).and_then(|key| self.tickets.get(key))
@@ -225,6 +230,11 @@ impl World {
 pub fn is_over(ticket: &Ticket) -> bool {
     let state = ticket.status.as_ref().and_then(|status| status.state);
     matches!(state, Some(TicketState::Resolved | TicketState::Closed))
+}
+
+/// Whether alerts opened it that no policy serves.
+pub(super) fn has_no_policy(ticket: &Ticket) -> bool {
+    ticket.spec.origin.as_ref().is_some_and(|origin| origin.policy.is_empty())
 }
 
 /// The labels of the alerts that fire on a ticket, as far as it keeps them.

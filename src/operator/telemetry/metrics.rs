@@ -65,6 +65,38 @@ pub struct ClockLabel {
     pub clock: &'static str,
 }
 
+/// A label `by`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByLabel {
+    /// silence, inhibition, dependency or calendar.
+    pub by: &'static str,
+}
+
+/// A label `invariant`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct InvariantLabel {
+    /// deadlines or intents.
+    pub invariant: &'static str,
+}
+
+/// A label `channel`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ChannelLabel {
+    /// Policy and channel, as `--last-resort` names them.
+    pub channel: String,
+}
+
+/// Labels of `firstline_schedule_next_gap_timestamp_seconds`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ScheduleLabels {
+    /// The policy's namespace.
+    pub namespace: String,
+    /// The policy.
+    pub policy: String,
+    /// The schedule.
+    pub schedule: String,
+}
+
 /// A label `result`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ResultLabel {
@@ -127,6 +159,24 @@ pub struct Metrics {
     pub exhausted: Counter,
     /// Open tickets that nobody has acknowledged.
     pub unacknowledged: Family<SeverityLabel, Gauge>,
+    /// Open tickets of alerts that no policy serves.
+    pub without_policy: Gauge,
+    /// What was held back when it was due, by what held it.
+    pub suppressed: Family<ByLabel, Counter>,
+    /// When nobody is on call next, of schedules with a gap in the next 90 days.
+    pub next_gap: Family<ScheduleLabels, Fraction>,
+    /// Promises of the operator to itself that do not hold.
+    pub violations: Family<InvariantLabel, Gauge>,
+    /// How long the most overdue deadline has waited.
+    pub overdue: Fraction,
+    /// How long the oldest page has waited for its first attempt.
+    pub untried: Fraction,
+    /// Signs of life, by what became of them; none without `--watchdog-url`.
+    pub pings: Family<ResultLabel, Counter>,
+    /// When the last sign of life was accepted; 0 without `--watchdog-url`.
+    pub last_ping: Fraction,
+    /// Whether the operator's last resort could be told; absent without `--last-resort`.
+    pub last_resort_usable: Family<ChannelLabel, Gauge>,
     /// How late deadlines of tickets are looked at.
     pub deadline_lag: Histogram,
     /// Promises that were found broken.
@@ -166,6 +216,15 @@ impl Metrics {
             nobody_found: Counter::default(),
             exhausted: Counter::default(),
             unacknowledged: Family::default(),
+            without_policy: Gauge::default(),
+            suppressed: Family::default(),
+            next_gap: Family::default(),
+            violations: Family::default(),
+            overdue: Fraction::default(),
+            untried: Fraction::default(),
+            pings: Family::default(),
+            last_ping: Fraction::default(),
+            last_resort_usable: Family::default(),
             deadline_lag: Waits.new_metric(),
             sla_breaches: Family::default(),
             sla_warnings: Family::default(),
@@ -216,6 +275,51 @@ impl Metrics {
             "firstline_tickets_unacknowledged",
             "Open tickets born from alerts that nobody has acknowledged",
             m.unacknowledged,
+        );
+        registry.register(
+            "firstline_tickets_without_policy",
+            "Open tickets of alerts that no SupportPolicy serves",
+            m.without_policy,
+        );
+        registry.register(
+            "firstline_suppressed",
+            "Steps, notices and alerts held back when they were due, by what held them",
+            m.suppressed,
+        );
+        registry.register_with_unit(
+            "firstline_schedule_next_gap_timestamp",
+            "When nobody is on call next, as unix time; only of schedules with a gap in the next 90 days",
+            Unit::Seconds,
+            m.next_gap,
+        );
+        registry.register(
+            "firstline_invariant_violations",
+            "Tickets of which Firstline found that nobody would look after a deadline or send a message in time",
+            m.violations,
+        );
+        registry.register_with_unit(
+            "firstline_deadline_overdue",
+            "How long the most overdue deadline of a ticket has waited; 0 without one",
+            Unit::Seconds,
+            m.overdue,
+        );
+        registry.register_with_unit(
+            "firstline_page_oldest_untried",
+            "How long the oldest page that is due has waited for its first attempt; 0 without one",
+            Unit::Seconds,
+            m.untried,
+        );
+        registry.register("firstline_watchdog_pings", "Signs of life to --watchdog-url, by result", m.pings);
+        registry.register_with_unit(
+            "firstline_watchdog_last_success_timestamp",
+            "When --watchdog-url accepted the last sign of life, as unix time; 0 before the first",
+            Unit::Seconds,
+            m.last_ping,
+        );
+        registry.register(
+            "firstline_last_resort_usable",
+            "1 while the channel that --last-resort names is there",
+            m.last_resort_usable,
         );
         registry.register_with_unit(
             "firstline_deadline_lag",

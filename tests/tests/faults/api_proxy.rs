@@ -33,16 +33,21 @@ const ADA_ALONE: &str = "
 const TROUBLE: Duration = Duration::from_secs(7);
 
 /// An operator whose calls all pass through a proxy.
-struct Proxied {
-    scene: Scene,
+pub(crate) struct Proxied {
+    pub(crate) scene: Scene,
     proxy: Proxy,
-    rules: Arc<Rules>,
-    operator: Operator,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) operator: Operator,
 }
 
 impl Proxied {
     async fn running(name: &str, flags: &[&str]) -> Result<Self> {
-        let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
+        Self::running_with(name, ADA_ALONE, flags).await
+    }
+
+    /// The same with other steps of the escalation.
+    pub(crate) async fn running_with(name: &str, steps: &str, flags: &[&str]) -> Result<Self> {
+        let scene = Scene::build(name, "ada-hook", steps).await?;
         let rules = Arc::new(Rules::default());
         let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
         let mut setup = scene.stage.setup(name).await?.arguments(flags);

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::{
     decide::{Creation, Plan, Seen},
-    letter,
+    letter::{self, Ways},
 };
 use crate::{
     context::Context,
@@ -26,7 +26,7 @@ use crate::{
     island::JournalError,
     kube::{lease::Ground, meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
-    telemetry::metrics::ClockLabel,
+    telemetry::metrics::{ByLabel, ClockLabel},
     watches::wake_those_held_by,
 };
 
@@ -73,8 +73,8 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
     }
     ctx.outbox.cancel(&plan.cancel);
     let now = ctx.clock.now();
-    let policy = seen.live.as_deref().or(seen.frozen.as_deref());
-    for item in letter::due(&ticket, policy, now) {
+    let ways = Ways { policy: seen.live.as_deref().or(seen.frozen.as_deref()), last_resort: seen.last_resort.as_ref() };
+    for item in letter::due(&ticket, ways, now) {
         ctx.outbox.send(item);
     }
     // The API cannot take Events while it is gone, and does not know the uid of a ticket that was opened meanwhile.
@@ -86,6 +86,9 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
     }
     ctx.metrics.nobody_found.inc_by(plan.counts.nobody_found);
     ctx.metrics.exhausted.inc_by(plan.counts.exhausted);
+    for (by, count) in plan.counts.suppressed {
+        ctx.metrics.suppressed.get_or_create(&ByLabel { by: by.as_str() }).inc_by(count);
+    }
     for said in plan.said {
         let label = ClockLabel { clock: said.clock.as_str() };
         let family = if said.breach { &ctx.metrics.sla_breaches } else { &ctx.metrics.sla_warnings };

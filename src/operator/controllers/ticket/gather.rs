@@ -56,6 +56,8 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         // What was not judged yet is judged when its verdict can be written.
         events.retain(|event| event.status.as_ref().is_some_and(|status| status.accepted.is_some()));
     }
+    let last_resort = ctx.config.last_resort.as_ref().and_then(|name| world.last_resort(name).ok());
+    let nobody = live.is_none() && frozen.is_none() && ticket.spec.origin.is_some();
     let alerts = inbox.alerts();
     let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
     let monitors = monitors_of(&ticket).chain(coming);
@@ -72,6 +74,8 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         chosen,
         frozen,
         policy_exists,
+        substitute: last_resort.as_ref().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
+        last_resort,
         silences: world.silences_for(&key.namespace),
         firing: live.as_deref().map(|policy| world.inhibiting(policy, &key.namespace, Some(key))).unwrap_or_default(),
         live,

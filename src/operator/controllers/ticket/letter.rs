@@ -7,7 +7,7 @@ use api::{
 use domain::{
     alert::Severity,
     message::{Channel, Message, NotificationId},
-    policy::Policy,
+    policy::{LastResort, Policy},
 };
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -18,26 +18,46 @@ use crate::{
 };
 
 /// Every message of the ticket that is planned, due and can be sent.
-pub(super) fn due(ticket: &Ticket, policy: Option<&Policy>, now: Timestamp) -> Vec<Item> {
-    let (Some(policy), Some(status)) = (policy, &ticket.status) else { return Vec::new() };
+pub(super) fn due(ticket: &Ticket, ways: Ways<'_>, now: Timestamp) -> Vec<Item> {
+    let Some(status) = &ticket.status else { return Vec::new() };
     let waiting = status.notifications.iter().filter(|n| !n.state.is_finished() && n.planned_at <= now);
-    waiting.filter_map(|notification| item(ticket, policy, notification)).collect()
+    waiting.filter_map(|notification| item(ticket, ways, notification)).collect()
 }
 
-fn item(ticket: &Ticket, policy: &Policy, notification: &Notification) -> Option<Item> {
-    let channel = policy.channels.get(&notification.channel)?.clone();
-    let person = notification.person.as_ref().and_then(|name| policy.people.get(name));
+/// Where messages of a ticket can go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ways<'a> {
+    /// Its people and channels.
+    pub(super) policy: Option<&'a Policy>,
+    /// The operator's own.
+    pub(super) last_resort: Option<&'a LastResort>,
+}
+
+impl Ways<'_> {
+    /// The channel that is meant by a name on a ticket, and whose it is.
+    fn channel(&self, name: &str) -> Option<(Key, &str, &Channel)> {
+        if name == LastResort::NAME {
+            let last = self.last_resort?;
+            return Some((Key::new(&*last.namespace, &*last.policy), &last.channel, &last.through));
+        }
+        let policy = self.policy?;
+        let (name, channel) = policy.channels.get_key_value(name)?;
+        Some((Key::new(&*policy.namespace, &*policy.name), name, channel))
+    }
+}
+
+fn item(ticket: &Ticket, ways: Ways<'_>, notification: &Notification) -> Option<Item> {
+    let (policy, name, channel) = ways.channel(&notification.channel)?;
+    let (name, channel) = (name.to_owned(), channel.clone());
+    let people = ways.policy.map(|policy| &policy.people);
+    let person = notification.person.as_ref().and_then(|name| people?.get(name));
     let address = match &channel {
         Channel::Email(_) => person.and_then(|person| person.email.clone()),
         Channel::Webhook(_) => None,
     };
     Some(Item {
         ticket: Key::of(ticket),
-        target: TargetKey {
-            policy: Key::new(&*policy.namespace, &*policy.name),
-            channel: notification.channel.clone(),
-            address: address.clone(),
-        },
+        target: TargetKey { policy, channel: name, address: address.clone() },
         channel,
         message: message(ticket, notification, address)?,
         attempts: notification.attempts,

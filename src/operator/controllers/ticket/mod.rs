@@ -8,16 +8,30 @@ pub(crate) mod rehearse;
 
 use std::time::Duration;
 
+use api::{Ticket, conditions, ticket::TicketStatus};
+
 use crate::{
     context::Context,
     kube::meta::Key,
-    queue::{Looked, Outcome},
+    queue::{LONGEST_WAIT, Looked, Outcome},
 };
 
 pub use act::Error;
 
 /// One look may take this long, all writes together.
 const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Whether nobody was paged for a ticket because it is a restored backup.
+pub(crate) fn was_not_paged(ticket: &Ticket) -> bool {
+    ticket.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, decide::NOT_PAGED))
+}
+
+/// Whether somebody still has to act. Such a ticket is looked at every ten minutes even when nothing is due, so that a wake
+/// that was lost costs ten minutes and not the night.
+fn waits(status: &TicketStatus) -> bool {
+    let escalation = status.escalation.as_ref();
+    escalation.is_some_and(|escalation| escalation.acknowledged_by.is_none() && escalation.stopped_at.is_none())
+}
 
 /// Looks at one ticket. `None` when it failed.
 pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
@@ -44,6 +58,7 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let now = ctx.clock.now();
     let plan = decide::decide(&seen, now);
     let next = plan.next;
+    let waits = waits(&plan.status);
     let due = seen
         .ticket
         .status
@@ -57,6 +72,6 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     // On an error what came in goes back by itself and is decided on again, with what the ticket is by then.
     act::carry_out(ctx, key, &seen, plan, ground).await?;
     inbox.done();
-    let again = next.map(|at| domain::time::between(ctx.clock.now(), at));
+    let again = next.map(|at| domain::time::between(ctx.clock.now(), at)).or(waits.then_some(LONGEST_WAIT));
     Ok(Looked { outcome, again })
 }

@@ -254,6 +254,8 @@ impl Rehearsal {
             chosen: self.chosen(),
             frozen: self.policy.clone(),
             live: self.policy.clone(),
+            last_resort: None,
+            substitute: None,
             policy_exists: self.policy.is_some(),
             silences: self.around.silences.clone(),
             overrides: self.around.overrides.clone(),

@@ -240,6 +240,21 @@ fn waits_double_to_ten_minutes() {
     assert_eq!(wait_after(&retry(Some(3_600)), 1), Some(Duration::from_secs(3_600)), "the receiver's word is obeyed");
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_on_its_way_is_known_and_whether_it_was_tried() {
+    let stage = stage(&[("chat", vec![retry(None), accepted()]), ("dead", vec![accepted()])], Some("dead"));
+    let known = |id| stage.outbox.on_their_way().get(&NotificationId(Uuid::from_u128(id))).copied();
+    stage.allowed.store(false, Ordering::SeqCst);
+    stage.outbox.send(item(1, MessageKind::Page, "chat"));
+    stage.outbox.send(item(2, MessageKind::Page, "dead"));
+    assert_eq!((known(1), known(2), known(3)), (Some(false), Some(false), None));
+    stage.allowed.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!((known(1), known(2)), (Some(true), Some(true)), "one attempt has failed, the other hangs");
+    pass(5).await;
+    assert_eq!((known(1), known(2)), (None, Some(true)), "what was accepted is not on its way any more");
+}
+
 /// A ticket is looked at whenever it changes, and each look hands in what it lists as unfinished: also in the very moment
 /// in which an attempt ends.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

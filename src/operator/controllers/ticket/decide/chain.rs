@@ -101,6 +101,9 @@ impl Draft<'_> {
                 self.note(true, missing.reason(), "Escalate", words);
             }
             Effect::Held { at, step, person, by } => {
+                if let Some(hold) = self.hold() {
+                    self.count_held(hold.kind);
+                }
                 let whom = person.map(|person| format!(" {person}")).unwrap_or_default();
                 let detail = format!("would have paged{whom} at {at} ({}), {by}", step_words(step));
                 if let Some(silence) = self.judged().silence {
@@ -128,6 +131,11 @@ impl Draft<'_> {
                 let words = "the last resort reaches nobody either: mend spec.lastResort of the policy";
                 self.line(What::NobodyFound, self.now, words);
                 self.note(true, "LastResortFoundNobody", "Escalate", words);
+                let run = self.chain.as_ref().map(|chain| (chain.cycle, chain.sequence));
+                self.call_the_operators_last_resort(
+                    run.into_iter().collect(),
+                    "the policy's last resort reaches nobody",
+                );
             }
             Effect::Exhausted => {
                 self.counts.exhausted += 1;

@@ -9,7 +9,7 @@ use domain::{
 use super::Draft;
 
 pub(super) const NOBODY_FOUND: &str = "NobodyFound";
-pub(super) const NOT_PAGED: &str = "NotPaged";
+pub(in crate::controllers::ticket) const NOT_PAGED: &str = "NotPaged";
 const EXHAUSTED: &str = "EscalationExhausted";
 const POLICY_DELETED: &str = "PolicyDeleted";
 const POLICY_INVALID: &str = "PolicyInvalid";
@@ -30,6 +30,11 @@ impl Draft<'_> {
         let deleted = has_policy && !self.seen.policy_exists;
         let invalid = has_policy && self.seen.policy_exists && self.seen.live.is_none();
         let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
+        let no_policy = if self.seen.last_resort.is_some() {
+            "no SupportPolicy serves this namespace, so only the operator's last resort is told; create one with an empty match"
+        } else {
+            "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match"
+        };
         let own = [
             (
                 reaches_nobody,
@@ -43,11 +48,7 @@ impl Draft<'_> {
                 POLICY_INVALID,
                 "no valid version of the policy is known; the ticket goes on by the revision it began with; mend the policy",
             ),
-            (
-                born_from_alerts && !has_policy,
-                NO_POLICY,
-                "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match",
-            ),
+            (born_from_alerts && !has_policy, NO_POLICY, no_policy),
             (
                 self.seen.ticket.spec.policy.is_some() && !has_policy,
                 NO_POLICY,

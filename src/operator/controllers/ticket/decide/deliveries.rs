@@ -6,10 +6,11 @@ use api::ticket::{Notification, NotificationCounts, NotificationKind, Notificati
 use domain::{
     escalation::Page,
     message::{Delivery, MessageKind, NotificationId},
+    policy::LastResort,
     ticket::{NotificationKey, notification_id},
 };
 
-use super::{Draft, cut};
+use super::{Draft, cut, last_resort};
 use crate::{engine::outbox::Report, kube::meta};
 
 /// Finished notifications that stay listed.
@@ -53,6 +54,7 @@ impl Draft<'_> {
     pub(super) fn take_reports(&mut self) {
         let mut arrived_after_all = Vec::new();
         let mut unreached = Vec::new();
+        let mut last_resorts = Vec::new();
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
@@ -76,6 +78,7 @@ impl Draft<'_> {
             notification.error = error.map(|text| cut(text.clone(), 512));
             if drags_on(report) {
                 unreached.extend(Unreached::of(notification));
+                last_resorts.extend(last_resort::run_of(notification));
             }
             let (channel, first) = (notification.channel.clone(), report.attempts == 1);
             match &report.delivery {
@@ -87,7 +90,11 @@ impl Draft<'_> {
             }
         }
         self.tell_late_ones_of_the_end(arrived_after_all);
-        unreached.extend(self.fail_those_without_a_channel());
+        for failed in self.fail_those_without_a_channel() {
+            unreached.extend(Unreached::of(&failed));
+            last_resorts.extend(last_resort::run_of(&failed));
+        }
+        self.call_the_operators_last_resort(last_resorts, "the policy's last resort cannot be reached");
         for Unreached { cycle, step, rule, person } in unreached {
             if let Some(chain) = &mut self.chain {
                 chain.hasten(cycle, step, &person, rule, self.now);
@@ -114,21 +121,25 @@ impl Draft<'_> {
     }
 
     /// What was planned for a channel that the policy no longer has can never be sent.
-    fn fail_those_without_a_channel(&mut self) -> Vec<Unreached> {
-        let mut unreached = Vec::new();
-        let Some(live) = self.live() else { return unreached };
+    fn fail_those_without_a_channel(&mut self) -> Vec<Notification> {
+        let mut failed = Vec::new();
+        let (live, last_resort) = (self.live(), &self.seen.last_resort);
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished()) {
-            if !live.channels.contains_key(&notification.channel) {
-                notification.state = NotificationState::Failed;
-                notification.error = Some(format!(
-                    "channel {} is no longer in policy {}/{}",
-                    notification.channel, live.namespace, live.name
-                ));
-                self.cancel.extend(NotificationId::parse(&notification.id));
-                unreached.extend(Unreached::of(notification));
-            }
+            let error = match (notification.channel.as_str(), live) {
+                (LastResort::NAME, _) if last_resort.is_some() => continue,
+                (LastResort::NAME, _) => "the operator has no last resort any more".to_owned(),
+                (_, None) => continue,
+                (channel, Some(live)) if live.channels.contains_key(channel) => continue,
+                (channel, Some(live)) => {
+                    format!("channel {channel} is no longer in policy {}/{}", live.namespace, live.name)
+                }
+            };
+            notification.state = NotificationState::Failed;
+            notification.error = Some(error);
+            self.cancel.extend(NotificationId::parse(&notification.id));
+            failed.push(notification.clone());
         }
-        unreached
+        failed
     }
 
     /// Plans a message; one that is planned already stays as it is.

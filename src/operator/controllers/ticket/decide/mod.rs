@@ -11,6 +11,7 @@ mod clocks;
 mod conditions;
 mod deliveries;
 mod events;
+mod last_resort;
 mod notices;
 mod people;
 mod promises;
@@ -34,10 +35,10 @@ use domain::{
     escalation::Chain,
     message::NotificationId,
     oncall::Override,
-    policy::Policy,
+    policy::{LastResort, Policy},
     routing::{self, RouteDecision},
     sla::{ClockName, Clocks},
-    suppression::{Silence, dependency::Standings},
+    suppression::{HoldKind, Silence, dependency::Standings},
     ticket::{
         fold::Folded,
         timeline::{self, Line, What},
@@ -46,6 +47,7 @@ use domain::{
 use jiff::Timestamp;
 
 pub(super) use beyond::Creation;
+pub(super) use conditions::NOT_PAGED;
 
 use crate::{
     engine::outbox::Report,
@@ -69,6 +71,11 @@ pub(super) struct Seen {
     pub frozen: Option<Arc<Policy>>,
     /// The policy as it is now. `None`: it was deleted, or no valid version of it is known.
     pub live: Option<Arc<Policy>>,
+    /// The operator's own last resort; `None`: it has none, or that cannot be told.
+    pub last_resort: Option<LastResort>,
+    /// What stands for the policy of a ticket that alerts opened and that has none, neither frozen nor live: everything goes
+    /// to the operator's last resort.
+    pub substitute: Option<Arc<Policy>>,
     /// Whether the policy's object is there, valid or not.
     pub policy_exists: bool,
     /// The tickets that this one is linked to as its causes.
@@ -118,7 +125,7 @@ pub(super) struct Plan {
     pub held_by: Vec<(String, String)>,
     /// When to look again.
     pub next: Option<Timestamp>,
-    /// How often a step reached nobody, and how often the escalation ran out: for the metrics.
+    /// How often a step reached nobody, the escalation ran out, or something was held back: for the metrics.
     pub counts: Counts,
     /// Warnings and breaches of clocks that were found now: for the metrics.
     pub said: Vec<Said>,
@@ -136,12 +143,14 @@ pub(super) struct Said {
 }
 
 /// For the metrics.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(super) struct Counts {
     /// Escalations that found nobody at all.
     pub nobody_found: u64,
     /// Escalations that ran out of cycles.
     pub exhausted: u64,
+    /// What was held back when it was due, by what.
+    pub suppressed: BTreeMap<HoldKind, u64>,
 }
 
 /// Decides.
@@ -149,6 +158,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     let mut draft = Draft::open(seen, now);
     draft.take_reports();
     draft.be_born();
+    draft.take_up_what_nobody_was_told_of();
     draft.take_alerts();
     draft.take_causes();
     draft.take_people();
@@ -220,7 +230,8 @@ impl<'a> Draft<'a> {
 
     /// The frozen policy, else the live one.
     fn policy(&self) -> Option<&'a Policy> {
-        self.seen.frozen.as_deref().or(self.seen.live.as_deref())
+        let Seen { frozen, live, substitute, .. } = self.seen;
+        frozen.as_deref().or(live.as_deref()).or(substitute.as_deref())
     }
 
     /// The version of the policy whose promises count.
@@ -232,7 +243,8 @@ impl<'a> Draft<'a> {
 
     /// People, channels, schedules and the last resort as they are now; as they were when the policy is gone.
     fn live(&self) -> Option<&'a Policy> {
-        self.seen.live.as_deref().or(self.seen.frozen.as_deref())
+        let Seen { frozen, live, substitute, .. } = self.seen;
+        live.as_deref().or(frozen.as_deref()).or(substitute.as_deref())
     }
 
     fn find_route(&self) -> Option<RouteDecision> {

@@ -10,6 +10,7 @@ use domain::{
         self, Branch,
         timing::{self, Effect, Event, Notices, Timing, Why},
     },
+    suppression::Judgement,
     ticket::timeline::What,
 };
 use jiff::Timestamp;
@@ -58,13 +59,13 @@ impl Draft<'_> {
             let effects = timing::advance(&mut state, None, timing, hold.hold.as_ref(), self.now);
             self.keep(&branch.route, &state);
             for effect in effects {
-                self.do_what_is_due(&branch, effect, hold.silence.as_deref());
+                self.do_what_is_due(&branch, effect, &hold);
             }
         }
         self.update_the_one_who_acknowledged();
     }
 
-    fn do_what_is_due(&mut self, branch: &Branch, effect: Effect, silence: Option<&str>) {
+    fn do_what_is_due(&mut self, branch: &Branch, effect: Effect, judged: &Judgement) {
         match effect {
             Effect::Tell { why, planned, number } => {
                 let words = match why {
@@ -77,8 +78,11 @@ impl Draft<'_> {
                 }
             }
             Effect::Held { detail } => {
-                if let Some(silence) = silence {
-                    self.held_by.push((silence.to_owned(), detail.clone()));
+                if let Some(hold) = &judged.hold {
+                    self.count_held(hold.kind);
+                }
+                if let Some(silence) = &judged.silence {
+                    self.held_by.push((silence.clone(), detail.clone()));
                 }
                 self.note(false, "Held", "Hold", detail.clone());
                 self.line(What::Held, self.now, detail);

@@ -8,7 +8,7 @@ use api::ticket::{AlertLine, AlertLineState};
 use domain::{
     labels::Labels,
     routing::RouteDecision,
-    suppression::{Judgement, Surroundings, judge},
+    suppression::{HoldKind, Judgement, Surroundings, judge},
 };
 
 use super::Draft;
@@ -28,6 +28,11 @@ impl Draft<'_> {
             monitors: &self.seen.monitors,
         };
         judge(own.iter().map(|line| (&line.labels, line.since)), &around, self.now)
+    }
+
+    /// For the metrics.
+    pub(super) fn count_held(&mut self, by: HoldKind) {
+        *self.counts.suppressed.entry(by).or_default() += 1;
     }
 
     fn firing_lines(&self) -> impl Iterator<Item = &AlertLine> {

@@ -91,6 +91,7 @@ fn a_silence_holds_the_steps_and_says_what_would_have_happened() {
     let plan = desk.last.as_ref().unwrap();
     assert_eq!(plan.next, Some(at(900)), "the end of the silence");
     assert_eq!(plan.held_by[0].0, "payments/deploy");
+    assert_eq!(plan.counts.suppressed, BTreeMap::from([(HoldKind::Silence, 1)]));
     assert!(desk.status().timeline.iter().any(|line| line.what == "Held" && line.detail.contains("deploy")));
     desk.run(900, 900);
     assert_eq!(desk.told(), ["page ada by chat: Accepted"]);

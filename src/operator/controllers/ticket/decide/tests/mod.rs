@@ -4,6 +4,7 @@ mod cause;
 mod clocks;
 mod eased;
 mod escalation;
+mod last_resort;
 mod linked;
 mod notices;
 mod overrides;
@@ -75,6 +76,7 @@ struct Desk {
     chosen: Option<PolicyInForce>,
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
+    last_resort: Option<LastResort>,
     silences: Vec<domain::suppression::Silence>,
     overrides: Vec<Override>,
     firing: Vec<domain::labels::Labels>,
@@ -128,6 +130,7 @@ impl Desk {
             chosen: None,
             frozen: Some(policy.clone()),
             live: Some(policy),
+            last_resort: None,
             silences: Vec::new(),
             overrides: Vec::new(),
             firing: Vec::new(),
@@ -159,7 +162,10 @@ impl Desk {
 
     /// What a decision rests on now.
     fn seen(&mut self) -> Seen {
+        let nobody = self.live.is_none() && self.frozen.is_none();
         Seen {
+            last_resort: self.last_resort.clone(),
+            substitute: self.last_resort.as_ref().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
             ambiguous: None,
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),

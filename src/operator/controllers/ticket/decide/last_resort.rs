@@ -1,0 +1,61 @@
+//! The operator's own last resort, a channel on a path of its own: told of what no policy serves, and when a policy's last
+//! resort reaches nobody or cannot be reached.
+//!
+//! It is one more page of the run that failed, so that it is told once for each, and of the end like anybody else.
+
+use api::ticket::{Notification, NotificationKind};
+use domain::{
+    escalation::{Chain, Page},
+    message::MessageKind,
+    policy::LastResort,
+    ticket::timeline::What,
+};
+
+use super::Draft;
+
+/// Cycle and sequence: which run of the last resort a page belongs to.
+pub(super) type Run = (u32, u32);
+
+/// The run of the policy's last resort that a page belongs to; `None` for any other message.
+pub(super) fn run_of(notification: &Notification) -> Option<Run> {
+    let Notification { kind: NotificationKind::Page, step: 0, cycle, sequence, channel, .. } = notification else {
+        return None;
+    };
+    (channel != LastResort::NAME).then_some((*cycle, *sequence))
+}
+
+impl Draft<'_> {
+    /// Tells the operator's last resort, once for each run; nothing where there is none, or nobody waits any more.
+    pub(super) fn call_the_operators_last_resort(&mut self, runs: Vec<Run>, why: &str) {
+        let waits = self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
+        if self.seen.last_resort.is_none() || !waits {
+            return;
+        }
+        for (cycle, sequence) in runs {
+            let planned = self.status.notifications.len();
+            let channel = LastResort::NAME.to_owned();
+            let page = Page { cycle, step: 0, rule: 0, sequence, person: None, channel, planned: self.now };
+            self.plan(MessageKind::Page, &page, &format!("the operator's last resort: {why}"));
+            if self.status.notifications.len() > planned {
+                let words = format!("{why}; the operator's last resort is told");
+                self.line(What::Step, self.now, words.clone());
+                self.note(true, "OperatorsLastResort", "Escalate", words);
+            }
+        }
+    }
+
+    /// What fires without a policy since before the operator had a last resort is told to it now; so is what somebody still
+    /// waits for whose policy is gone with every version that was kept of it.
+    pub(super) fn take_up_what_nobody_was_told_of(&mut self) {
+        if self.seen.substitute.is_some() && self.status.policy.is_some() {
+            let run = self.chain.as_ref().map(|chain| (chain.cycle, chain.sequence));
+            let why = "the policy is gone, with every version that was kept of it";
+            self.call_the_operators_last_resort(run.into_iter().collect(), why);
+        }
+        let untold = self.chain.is_none() && self.status.notices.is_empty() && !self.not_paged;
+        let looked_after = self.status.epoch.is_some() && !self.is_over() && self.firing() > 0;
+        if self.seen.substitute.is_some() && looked_after && untold {
+            self.start_chain(self.now);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What must hold of every ticket at every moment, as one pure function over what was seen of them.
+//!
+//! Two invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
+//! message that a ticket lists as planned and due is on its way, or what became of it waits to be written down.
+//! What is found is not mended here: whoever asked has the ticket looked at again, and counts what is found twice running.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use domain::time::between;
+use jiff::Timestamp;
+
+use crate::{kube::meta::Key, queue::Standing};
+
+/// How much later than its deadline a look may be planned: the longest back-off of a ticket whose looks fail, and a
+/// little more. That it fails shows as lateness.
+const SLACK: Duration = Duration::from_secs(35);
+/// Deadlines may be late by this before no sign of life goes out.
+const LATE: Duration = Duration::from_secs(5);
+/// A page that is due may wait so long for its first attempt.
+const UNTRIED: Duration = Duration::from_secs(60);
+
+/// An invariant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Invariant {
+    /// Whoever waits for a person has a next deadline, and is looked at by then.
+    Deadlines,
+    /// What is planned and due is on its way, or has ended.
+    Intents,
+}
+
+impl Invariant {
+    pub(super) const ALL: [Self; 2] = [Self::Deadlines, Self::Intents];
+
+    /// The word in metrics and in the log.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadlines => "deadlines",
+            Self::Intents => "intents",
+        }
+    }
+}
+
+/// When something is due on a ticket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deadline {
+    /// Nobody waits.
+    Nothing,
+    /// Then.
+    At(Timestamp),
+    /// When what holds it ends, which nobody knows beforehand: it is woken then.
+    Held,
+    /// It waits for a person, and nothing says when it goes on.
+    Missing,
+}
+
+/// Where a message is that is planned and due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// It waits for its first attempt.
+    Waiting,
+    /// An attempt has begun, or has ended and waits to be written down.
+    Tried,
+    /// Nowhere.
+    Lost,
+}
+
+/// A message that is planned and due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Intent {
+    /// Whether it is a page.
+    pub(super) is_page: bool,
+    /// Since when it is due.
+    pub(super) due: Timestamp,
+    /// Where it is.
+    pub(super) way: Way,
+}
+
+/// One ticket as it was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Case {
+    pub(super) ticket: Key,
+    /// When it is looked at next.
+    pub(super) look: Standing,
+    pub(super) deadline: Deadline,
+    pub(super) intents: Vec<Intent>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Findings {
+    /// What does not hold, and how.
+    pub(super) broken: BTreeMap<(Key, Invariant), String>,
+    /// How long the most overdue deadline has waited.
+    pub(super) overdue: Duration,
+    /// How long the oldest page that is due has waited for its first attempt.
+    pub(super) untried: Duration,
+}
+
+/// Examines every ticket. `queue_lag` is how long the look that is due longest has waited for its turn.
+pub(super) fn examine(cases: &[Case], queue_lag: Duration, now: Timestamp) -> Findings {
+    let mut found = Findings { overdue: queue_lag, ..Findings::default() };
+    for case in cases {
+        if let Deadline::At(at) = case.deadline {
+            found.overdue = found.overdue.max(between(at, now));
+        }
+        // What is being looked at right now is about to be another.
+        if case.look == Standing::Running {
+            continue;
+        }
+        if let Some(words) = deadline_broken(case, now) {
+            found.broken.insert((case.ticket.clone(), Invariant::Deadlines), words);
+        }
+        let lost = case.intents.iter().filter(|intent| intent.way == Way::Lost).count();
+        if lost > 0 {
+            let words = format!("{lost} planned message(s) are due and on their way to nobody");
+            found.broken.insert((case.ticket.clone(), Invariant::Intents), words);
+        }
+        let untried = case.intents.iter().filter(|intent| intent.is_page && intent.way != Way::Tried);
+        let oldest = untried.map(|intent| between(intent.due, now)).max();
+        found.untried = found.untried.max(oldest.unwrap_or_default());
+    }
+    found
+}
+
+fn deadline_broken(case: &Case, now: Timestamp) -> Option<String> {
+    let at = match (case.deadline, case.look) {
+        (Deadline::Nothing, _) => return None,
+        (Deadline::Missing, _) => return Some("somebody must act, and nothing says when it goes on".to_owned()),
+        (_, Standing::Never) => return Some("somebody must act, and no look at it is planned".to_owned()),
+        (Deadline::Held, _) => return None,
+        (Deadline::At(at), _) => at,
+    };
+    let Standing::In(wait) = case.look else { return None };
+    let late = wait.saturating_sub(between(now, at));
+    let words = || format!("something is due at {at}, and it is looked at {}s after that", late.as_secs());
+    (late > SLACK).then(words)
+}
+
+impl Findings {
+    /// Why no sign of life may go out, with so many violations confirmed.
+    pub(super) fn withheld(&self, violations: usize) -> Option<String> {
+        let whole = |span: Duration| domain::time::format_duration(Duration::from_secs(span.as_secs()));
+        if violations > 0 {
+            return Some(format!("{violations} invariant(s) do not hold; the log says which"));
+        }
+        if self.overdue >= LATE {
+            return Some(format!("a deadline is overdue by {}", whole(self.overdue)));
+        }
+        (self.untried > UNTRIED).then(|| format!("a page has waited for its first attempt for {}", whole(self.untried)))
+    }
+}
+
+/// What was found the last time.
+#[derive(Debug, Default)]
+pub(super) struct Suspects(BTreeSet<(Key, Invariant)>);
+
+impl Suspects {
+    /// What was broken before and still is: it did not heal although its ticket was looked at again.
+    pub(super) fn confirm<'f>(&mut self, found: &'f Findings) -> Vec<(&'f (Key, Invariant), &'f str)> {
+        let before = std::mem::replace(&mut self.0, found.broken.keys().cloned().collect());
+        let again = found.broken.iter().filter(|(which, _)| before.contains(*which));
+        again.map(|(which, words)| (which, words.as_str())).collect()
+    }
+
+    /// Forgets everything: what was seen was not ours to decide on.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

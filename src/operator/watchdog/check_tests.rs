@@ -1,0 +1,109 @@
+//! Tickets that are well, and tickets that are not.
+
+use rstest::rstest;
+
+use super::*;
+
+fn now() -> Timestamp {
+    "2026-11-23T03:00:00Z".parse().unwrap()
+}
+
+/// So many seconds from now.
+fn at(second: i64) -> Timestamp {
+    now() + jiff::SignedDuration::from_secs(second)
+}
+
+fn within(seconds: u64) -> Standing {
+    Standing::In(Duration::from_secs(seconds))
+}
+
+fn ticket(look: Standing, deadline: Deadline, intents: &[Intent]) -> Case {
+    Case { ticket: Key::new("payments", "inc-a"), look, deadline, intents: intents.to_vec() }
+}
+
+fn page(since: i64, way: Way) -> Intent {
+    Intent { is_page: true, due: at(-since), way }
+}
+
+fn examined(case: Case) -> Findings {
+    examine(&[case], Duration::ZERO, now())
+}
+
+fn broken(case: Case) -> Vec<(&'static str, String)> {
+    examined(case).broken.into_iter().map(|((_, which), words)| (which.as_str(), words)).collect()
+}
+
+#[rstest]
+#[case::nobody_waits(Standing::Never, Deadline::Nothing)]
+#[case::looked_at_in_time(within(300), Deadline::At(at(300)))]
+#[case::looked_at_before(within(0), Deadline::At(at(300)))]
+#[case::no_wait_is_longer_than_ten_minutes(within(600), Deadline::At(at(3_600)))]
+#[case::a_failed_look_comes_again_after_its_back_off(within(30), Deadline::At(at(-20)))]
+#[case::held_by_what_ends_some_day(within(600), Deadline::Held)]
+#[case::being_looked_at(Standing::Running, Deadline::Missing)]
+fn these_are_well(#[case] look: Standing, #[case] deadline: Deadline) {
+    assert_eq!(broken(ticket(look, deadline, &[])), []);
+}
+
+#[rstest]
+#[case::nothing_says_when(within(600), Deadline::Missing, "nothing says when it goes on")]
+#[case::forgotten(Standing::Never, Deadline::At(at(300)), "no look at it is planned")]
+#[case::held_and_forgotten(Standing::Never, Deadline::Held, "no look at it is planned")]
+#[case::looked_at_too_late(within(600), Deadline::At(at(300)), "looked at 300s after that")]
+#[case::the_clock_was_set_forward(within(290), Deadline::At(at(-3_310)), "looked at 290s after that")]
+fn these_nobody_would_be_told_of_in_time(#[case] look: Standing, #[case] deadline: Deadline, #[case] words: &str) {
+    let found = broken(ticket(look, deadline, &[]));
+    assert!(found.len() == 1 && found[0].0 == "deadlines" && found[0].1.contains(words), "{found:?}");
+}
+
+#[test]
+fn a_message_on_its_way_is_well_and_one_that_is_nowhere_is_not() {
+    let intents = [page(5, Way::Tried), page(5, Way::Waiting)];
+    assert_eq!(broken(ticket(within(9), Deadline::At(at(9)), &intents)), []);
+    let found = broken(ticket(within(9), Deadline::At(at(9)), &[page(5, Way::Tried), page(5, Way::Lost)]));
+    assert_eq!(found, [("intents", "1 planned message(s) are due and on their way to nobody".to_owned())]);
+}
+
+#[test]
+fn lateness_is_that_of_the_most_overdue_deadline_and_of_the_queue() {
+    let late = |deadline| examined(ticket(within(0), deadline, &[])).overdue.as_secs();
+    assert_eq!((late(Deadline::At(at(-7))), late(Deadline::At(at(7))), late(Deadline::Held)), (7, 0, 0));
+    assert_eq!(examine(&[], Duration::from_secs(9), now()).overdue.as_secs(), 9);
+}
+
+#[test]
+fn a_page_waits_for_its_first_attempt_only() {
+    let untried = |intents: &[Intent]| examined(ticket(within(9), Deadline::At(at(9)), intents)).untried.as_secs();
+    assert_eq!(untried(&[page(90, Way::Tried), page(40, Way::Waiting)]), 40);
+    assert_eq!(untried(&[page(70, Way::Lost)]), 70);
+    assert_eq!(untried(&[Intent { is_page: false, ..page(90, Way::Waiting) }]), 0, "updates may wait");
+}
+
+#[rstest]
+#[case(0, 4, 60, None)]
+#[case(1, 0, 0, Some("1 invariant(s) do not hold; the log says which"))]
+#[case(0, 5, 0, Some("a deadline is overdue by 5s"))]
+#[case(0, 0, 61, Some("a page has waited for its first attempt for 1m1s"))]
+fn a_sign_of_life_goes_out_only_when_all_is_well(
+    #[case] violations: usize,
+    #[case] overdue: u64,
+    #[case] untried: u64,
+    #[case] expected: Option<&str>,
+) {
+    let [overdue, untried] = [overdue, untried].map(Duration::from_secs);
+    let found = Findings { overdue, untried, ..Findings::default() };
+    assert_eq!(found.withheld(violations).as_deref(), expected);
+}
+
+#[test]
+fn what_heals_by_the_next_check_is_no_violation() {
+    let ill = examined(ticket(Standing::Never, Deadline::At(at(300)), &[]));
+    let well = Findings::default();
+    let mut suspects = Suspects::default();
+    assert_eq!(suspects.confirm(&ill).len(), 0);
+    assert_eq!(suspects.confirm(&well).len(), 0);
+    assert_eq!(suspects.confirm(&ill).len(), 0);
+    assert_eq!(suspects.confirm(&ill).len(), 1);
+    suspects.clear();
+    assert_eq!(suspects.confirm(&ill).len(), 0);
+}

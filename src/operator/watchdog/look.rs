@@ -1,0 +1,157 @@
+//! Reads what the invariants are about: tickets from the index, their next looks from the queue, their messages from the
+//! outbox and from what waits to be written down.
+//!
+//! In this order, so that a message that ends meanwhile is seen in one place or the next.
+
+use std::{collections::HashMap, sync::Arc};
+
+use api::{
+    Ticket,
+    ticket::{EscalationStatus, NotificationKind},
+};
+use domain::message::NotificationId;
+use jiff::Timestamp;
+
+use super::check::{Case, Deadline, Intent, Way};
+use crate::{
+    context::Context,
+    controllers::ticket::was_not_paged,
+    index::is_over,
+    kube::meta::{self, Key},
+};
+
+/// Every ticket on which somebody waits or something is to be sent.
+pub(super) fn cases(ctx: &Context, now: Timestamp) -> Vec<Case> {
+    let tickets: Vec<(Key, Arc<Ticket>)> = {
+        let world = ctx.world.read();
+        let concerned = world.tickets().filter(|(_, ticket)| !is_over(ticket) || has_unfinished(ticket));
+        concerned.map(|(key, ticket)| (key.clone(), ticket.clone())).collect()
+    };
+    let on_their_way = ctx.outbox.on_their_way();
+    let case = |(key, ticket): (Key, Arc<Ticket>)| {
+        let intents = intents(&ticket, &on_their_way, &ctx.inboxes.reported(&key), now);
+        Case { look: ctx.queues.tickets.standing(&key), deadline: deadline(&ticket), intents, ticket: key }
+    };
+    tickets.into_iter().map(case).collect()
+}
+
+fn has_unfinished(ticket: &Ticket) -> bool {
+    ticket.status.iter().flat_map(|status| &status.notifications).any(|n| !n.state.is_finished())
+}
+
+fn deadline(ticket: &Ticket) -> Deadline {
+    if is_over(ticket) || was_not_paged(ticket) {
+        return Deadline::Nothing;
+    }
+    let status = ticket.status.as_ref();
+    let first_look = status.is_none_or(|status| status.epoch.is_none()) && ticket.spec.origin.is_some();
+    match status.and_then(|status| status.escalation.as_ref()) {
+        // Alerts have opened it, and nobody has looked at it yet.
+        None if first_look => Deadline::At(meta::opened(ticket)),
+        None => Deadline::Nothing,
+        Some(escalation) => of_escalation(escalation),
+    }
+}
+
+fn of_escalation(escalation: &EscalationStatus) -> Deadline {
+    let EscalationStatus { stopped_at, next_at, held, acknowledged_by, .. } = escalation;
+    match (stopped_at, next_at, held, acknowledged_by) {
+        (Some(_), ..) => Deadline::Nothing,
+        (None, Some(at), ..) => Deadline::At(*at),
+        (None, None, Some(_), _) => Deadline::Held,
+        // Whoever has taken it is asked again only where the escalation says so.
+        (None, None, None, Some(_)) => Deadline::Nothing,
+        (None, None, None, None) => Deadline::Missing,
+    }
+}
+
+fn intents(
+    ticket: &Ticket,
+    on_their_way: &HashMap<NotificationId, bool>,
+    reported: &[NotificationId],
+    now: Timestamp,
+) -> Vec<Intent> {
+    let planned = ticket.status.iter().flat_map(|status| &status.notifications);
+    let due = planned.filter(|n| !n.state.is_finished() && n.planned_at <= now);
+    let intent = |n: &api::ticket::Notification| {
+        let id = NotificationId::parse(&n.id);
+        let way = match id.and_then(|id| on_their_way.get(&id)) {
+            Some(true) => Way::Tried,
+            Some(false) if n.attempts > 0 => Way::Tried,
+            Some(false) => Way::Waiting,
+            None if id.is_some_and(|id| reported.contains(&id)) => Way::Tried,
+            None => Way::Lost,
+        };
+        Intent { is_page: n.kind == NotificationKind::Page, due: n.planned_at, way }
+    };
+    due.map(intent).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use api::ticket::{Notification, NotificationState, TicketState, TicketStatus};
+    use domain::escalation::Chain;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-23T03:00:00Z".parse().unwrap()
+    }
+
+    fn ticket(change: impl FnOnce(&mut TicketStatus)) -> Ticket {
+        let origin = json!({
+            "policy": "payments", "policyNamespace": "payments", "policyRevision": "r", "route": "pages", "groupKey": "g",
+            "previous": "", "firstStart": now(), "openedAt": now(), "severity": "page", "alerts": [],
+        });
+        let spec = serde_json::from_value(json!({"title": "Checkout is down", "origin": origin})).unwrap();
+        let mut ticket = Ticket::new("inc-a", spec);
+        ticket.metadata.creation_timestamp = Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(now()));
+        let chain = EscalationStatus::new("page", &Chain::start(now()), Some(now()));
+        let mut status = TicketStatus { epoch: Some(1), escalation: Some(chain), ..TicketStatus::default() };
+        change(&mut status);
+        ticket.status = Some(status);
+        ticket
+    }
+
+    fn escalation(status: &mut TicketStatus) -> &mut EscalationStatus {
+        status.escalation.as_mut().unwrap()
+    }
+
+    #[test]
+    fn whoever_waits_for_a_person_has_a_deadline() {
+        assert_eq!(deadline(&ticket(|_| ())), Deadline::At(now()));
+        assert_eq!(deadline(&ticket(|status| escalation(status).next_at = None)), Deadline::Missing);
+        let taken = |status: &mut TicketStatus| {
+            escalation(status).next_at = None;
+            escalation(status).acknowledged_by = Some("ada".into());
+        };
+        assert_eq!(deadline(&ticket(taken)), Deadline::Nothing);
+        assert_eq!(deadline(&ticket(|status| escalation(status).stopped_at = Some(now()))), Deadline::Nothing);
+        assert_eq!(deadline(&ticket(|status| status.state = Some(TicketState::Resolved))), Deadline::Nothing);
+        let untouched = |status: &mut TicketStatus| *status = TicketStatus::default();
+        assert_eq!(deadline(&ticket(untouched)), Deadline::At(now()), "its first look is due since it was opened");
+    }
+
+    #[test]
+    fn a_message_is_looked_for_where_it_waits_and_where_its_end_waits() {
+        let id = NotificationId(Uuid::from_u128(7));
+        let notification: Notification = serde_json::from_value(json!({
+            "id": id.to_string(), "kind": "page", "cycle": 1, "step": 1, "channel": "chat", "state": "Planned",
+            "plannedAt": now(),
+        }))
+        .unwrap();
+        let later = Notification { planned_at: now() + jiff::SignedDuration::from_secs(9), ..notification.clone() };
+        let ended = Notification { state: NotificationState::Accepted, ..notification.clone() };
+        let ticket = ticket(|status| status.notifications = vec![notification, later, ended]);
+        let ways = |waiting: &[(NotificationId, bool)], reported: &[NotificationId]| -> Vec<Way> {
+            let waiting = waiting.iter().copied().collect();
+            intents(&ticket, &waiting, reported, now()).into_iter().map(|intent| intent.way).collect()
+        };
+        assert_eq!(ways(&[], &[]), [Way::Lost]);
+        assert_eq!(ways(&[(id, false)], &[]), [Way::Waiting]);
+        assert_eq!(ways(&[(id, true)], &[]), [Way::Tried]);
+        assert_eq!(ways(&[], &[id]), [Way::Tried]);
+    }
+}
