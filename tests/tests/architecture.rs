@@ -105,6 +105,32 @@ fn files_say_what_they_are_for_are_short_and_are_finished() {
     report(&sources().iter().flat_map(shape_findings).collect::<Vec<_>>());
 }
 
+#[test]
+fn alert_rules_and_pages_name_only_metrics_that_are_declared() {
+    let declared: Vec<Source> =
+        sources().into_iter().filter(|source| source.file.starts_with("src/operator/telemetry/")).collect();
+    // What the library adds to a name: by type, then by unit.
+    let bare = |name: &str| {
+        let by_type = ["_total", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name).to_owned();
+        by_type.strip_suffix("_seconds").map_or(by_type.clone(), str::to_owned)
+    };
+    let is_declared = |name: &str| {
+        [name, &bare(name)]
+            .iter()
+            .any(|name| declared.iter().any(|source| source.text.contains(&format!("\"{name}\""))))
+    };
+    let mut findings = Vec::new();
+    for file in ["examples/prometheus/firstline-rules.yaml", "docs/self-watch.md"] {
+        let text = fs::read_to_string(root().join(file)).expect("it is there");
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+        let names: Vec<&str> = words.filter(|word| word.starts_with("firstline_")).collect();
+        assert!(names.len() > 10, "{file} names {} metrics", names.len());
+        let unknown = names.into_iter().filter(|name| !is_declared(name));
+        findings.extend(unknown.map(|name| format!("{file}: no metric is called {name}")));
+    }
+    report(&findings);
+}
+
 struct Manifest {
     name: String,
     file: String,

@@ -135,7 +135,10 @@ fn deadline_broken(case: &Case, now: Timestamp) -> Option<String> {
     };
     let Standing::In(wait) = case.look else { return None };
     let late = wait.saturating_sub(between(now, at));
-    let words = || format!("something is due at {at}, and it is looked at {}s after that", late.as_secs());
+    let words = || match at > now {
+        true => format!("something is due at {at}, and it is looked at {}s after that", late.as_secs()),
+        false => format!("what was due at {at} has not happened, and it is looked at in {}s", late.as_secs()),
+    };
     (late > SLACK).then(words)
 }
 
@@ -153,21 +156,41 @@ impl Findings {
     }
 }
 
-/// What was found the last time.
+/// What was found until now.
 #[derive(Debug, Default)]
-pub(super) struct Suspects(BTreeSet<(Key, Invariant)>);
+pub(super) struct Suspects {
+    /// Broken the last time.
+    suspected: BTreeSet<(Key, Invariant)>,
+    /// Broken twice running.
+    confirmed: BTreeSet<(Key, Invariant)>,
+}
+
+/// What is known anew by a check.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct News {
+    /// Broken twice running for the first time: it did not heal although its ticket was looked at again.
+    pub(super) broken: Vec<(Key, Invariant, String)>,
+    /// Holds again.
+    pub(super) healed: Vec<(Key, Invariant)>,
+}
 
 impl Suspects {
-    /// What was broken before and still is: it did not heal although its ticket was looked at again.
-    pub(super) fn confirm<'f>(&mut self, found: &'f Findings) -> Vec<(&'f (Key, Invariant), &'f str)> {
-        let before = std::mem::replace(&mut self.0, found.broken.keys().cloned().collect());
-        let again = found.broken.iter().filter(|(which, _)| before.contains(*which));
-        again.map(|(which, words)| (which, words.as_str())).collect()
+    /// Takes what a check has found.
+    pub(super) fn take(&mut self, found: &Findings) -> News {
+        let before = std::mem::replace(&mut self.suspected, found.broken.keys().cloned().collect());
+        let again: BTreeSet<_> = self.suspected.intersection(&before).cloned().collect();
+        let known = std::mem::replace(&mut self.confirmed, again);
+        let words = |which: &(Key, Invariant)| found.broken.get(which).cloned().unwrap_or_default();
+        let fresh = self.confirmed.difference(&known);
+        News {
+            broken: fresh.map(|which| (which.0.clone(), which.1, words(which))).collect(),
+            healed: known.difference(&self.confirmed).cloned().collect(),
+        }
     }
 
-    /// Forgets everything: what was seen was not ours to decide on.
-    pub(super) fn clear(&mut self) {
-        self.0.clear();
+    /// How many violations of an invariant there are.
+    pub(super) fn violations(&self, invariant: Invariant) -> usize {
+        self.confirmed.iter().filter(|(_, other)| *other == invariant).count()
     }
 }
 

@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use self::check::{Invariant, Suspects};
+use self::check::{Findings, Invariant, Suspects};
 use crate::{
     config::WatchdogUrl,
     context::Context,
@@ -63,33 +63,36 @@ pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
 /// Examines everything once.
 fn check(ctx: &Context, suspects: &mut Suspects) -> Verdict {
     let metrics = &ctx.metrics;
-    let set = |invariant: Invariant, count: usize| {
-        let label = InvariantLabel { invariant: invariant.as_str() };
-        metrics.violations.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
-    };
-    if ctx.leadership.ground().is_none() {
-        // Whoever may decide watches; until then nothing here is ours.
-        suspects.clear();
-        Invariant::ALL.into_iter().for_each(|invariant| set(invariant, 0));
-        metrics.overdue.set(0.0);
-        metrics.untried.set(0.0);
-        return Err("this replica may not decide anything at the moment".to_owned());
-    }
+    // Whoever may decide watches; until then nothing here is ours.
+    let decides = ctx.leadership.ground().is_some();
     let now = ctx.clock.now();
-    let found = check::examine(&look::cases(ctx, now), ctx.queues.tickets.lag(), now);
+    let found = match decides {
+        true => check::examine(&look::cases(ctx, now), ctx.queues.tickets.lag(), now),
+        false => Findings::default(),
+    };
     for (ticket, _) in found.broken.keys() {
         ctx.queues.tickets.add(ticket.clone());
     }
-    let violations = suspects.confirm(&found);
-    for ((ticket, invariant), words) in &violations {
+    let news = suspects.take(&found);
+    for (ticket, invariant, words) in news.broken {
         tracing::error!(%ticket, invariant = invariant.as_str(), "{words}; it is looked at again and again");
     }
+    for (ticket, invariant) in news.healed.iter().filter(|_| decides) {
+        tracing::info!(%ticket, invariant = invariant.as_str(), "the invariant holds again");
+    }
+    let mut violations = 0;
     for invariant in Invariant::ALL {
-        set(invariant, violations.iter().filter(|((_, other), _)| *other == invariant).count());
+        let count = suspects.violations(invariant);
+        let label = InvariantLabel { invariant: invariant.as_str() };
+        metrics.violations.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
+        violations += count;
     }
     metrics.overdue.set(found.overdue.as_secs_f64());
     metrics.untried.set(found.untried.as_secs_f64());
-    found.withheld(violations.len()).map_or(Ok(()), Err)
+    if !decides {
+        return Err("this replica may not decide anything at the moment".to_owned());
+    }
+    found.withheld(violations).map_or(Ok(()), Err)
 }
 
 /// Gives signs of life as long as all is well. Says in the log when that changes.

@@ -47,7 +47,8 @@ impl Draft<'_> {
     /// What fires without a policy since before the operator had a last resort is told to it now; so is what somebody still
     /// waits for whose policy is gone with every version that was kept of it.
     pub(super) fn take_up_what_nobody_was_told_of(&mut self) {
-        if self.seen.substitute.is_some() && self.status.policy.is_some() {
+        let told = self.status.notifications.iter().any(|n| n.channel == LastResort::NAME);
+        if self.seen.substitute.is_some() && self.status.policy.is_some() && !told {
             let run = self.chain.as_ref().map(|chain| (chain.cycle, chain.sequence));
             let why = "the policy is gone, with every version that was kept of it";
             self.call_the_operators_last_resort(run.into_iter().collect(), why);
