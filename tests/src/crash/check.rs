@@ -53,6 +53,12 @@ pub fn is_finished(notification: &Value) -> bool {
     matches!(notification["state"].as_str(), Some("Accepted" | "Delivered" | "Failed" | "Superseded"))
 }
 
+/// What the operators found broken themselves, by their logs: a crash is no reason for a ticket to be forgotten.
+pub fn violations(logs: &str) -> Vec<String> {
+    let found = logs.lines().filter(|line| line.contains("ERROR operator::watchdog"));
+    found.map(|line| format!("an operator found by itself: {line}")).collect()
+}
+
 /// Every promise over one seed: the counts, and what was broken in words.
 pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Schedule) -> (Summary, Vec<String>) {
     let mut broken = ledger.trouble.clone();
@@ -200,6 +206,13 @@ mod tests {
 
     use super::*;
     use crate::crash::ledger::Killed;
+
+    #[test]
+    fn what_an_operator_finds_broken_counts() {
+        let logs = "2026-11-27T13:50:46Z  WARN operator::watchdog: no sign of life is given\n\
+                    2026-11-27T13:50:51Z ERROR operator::watchdog: what was due at … has not happened ticket=a/inc-b\n";
+        assert_eq!(violations(logs).len(), 1);
+    }
 
     fn at(second: u64) -> SystemTime {
         UNIX_EPOCH + Duration::from_secs(second)

@@ -44,6 +44,7 @@ pub(super) async fn run(ground: &Ground, schedule: Schedule) -> Outcome {
     ground.leave(&seed.namespace);
     let ledger = reaper.ledger();
     let (summary, mut broken) = check::check(&ledger, &tickets, &events, &schedule);
+    broken.extend(check::violations(&reaper.logs()));
     if let Err(error) = lived {
         broken.insert(0, format!("{error:#}"));
     }
