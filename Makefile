@@ -58,10 +58,11 @@ bench-rules: build ## What each rule of support costs, one call, beside its bar
 soak: cluster build ## The rules over a million cases each, then crashes at the points of a thousand seeds
 	@cargo run --quiet --release -p tests --bin soak
 
-oracles: ## Fetches what the rules are compared with once, into a cache: Python libraries, Alertmanager, promtool
+oracles: ## Fetches what tests compare with and step clocks with, once: Python libraries, Alertmanager, promtool, libfaketime
 	@tests/oracles/python.sh >/dev/null
 	@tests/oracles/alertmanager.sh >/dev/null
 	@tests/oracles/prometheus.sh >/dev/null
+	@tests/oracles/faketime.sh >/dev/null
 
 cluster: ## Builds kube-apiserver, etcd, kubectl and mailpit once, into a cache
 	@tests/cluster/build.sh >/dev/null

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     alerts::Alerts,
-    clock::Clock,
+    clock::{self, Clock},
     config::{RunConfig, WhenApiIsDown},
     context::{Context, Inner, Queues},
     controllers,
@@ -144,7 +144,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let elector =
         Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
     let predecessor = ctx.island.predecessor();
-    if predecessor.is_some() {
+    if let Some(predecessor) = &predecessor {
+        ctx.clock.go_on_from(predecessor.at);
         tracing::warn!("an earlier process has left a journal of an outage; it is merged when this one leads");
         ctx.leadership.journal_waits();
     }
@@ -153,6 +154,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
         WhenApiIsDown::Hold => elector,
     };
     tasks.spawn(island::run(ctx.clone(), gates.clone()));
+    tasks.spawn(clock::watch(ctx.clone()));
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 

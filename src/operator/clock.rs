@@ -1,43 +1,136 @@
 //! The one place where the operator reads a clock. Everything else takes `now` or this handle.
 //!
-//! Wall-clock time dates what is stored. How long a lease is still valid is measured on
-//! [`boottime`], which goes on while the machine is suspended and ignores clock steps.
+//! [`Clock::now`] dates what is stored and decides what is due. It is the wall clock while that behaves; a wall clock that is
+//! stepped back it does not follow at once ([`Reading`]), because then a deadline would come an hour late. What
+//! others judge by their own clocks (the time in a signature, a certificate's end) takes [`Clock::wall`].
+//!
+//! How long a lease is still valid is measured on [`boottime`], which goes on while the machine is suspended and
+//! ignores clock steps.
+
+mod reading;
+mod watch;
 
 use std::{sync::Arc, time::Duration};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
+pub use reading::Reading;
+pub use watch::watch;
+
 /// System time, or a time that a test sets.
-#[derive(Clone, Debug, Default)]
-pub struct Clock(Option<Arc<Mutex<Timestamp>>>);
+#[derive(Clone, Debug)]
+pub struct Clock(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    System(Mutex<System>),
+    Simulated(Mutex<Timestamp>),
+}
+
+#[derive(Debug)]
+struct System {
+    last: Reading,
+    /// By how much the wall clock was stepped, in sum, since somebody asked.
+    stepped: SignedDuration,
+}
+
+impl System {
+    fn read(&mut self) -> Reading {
+        let (next, step) = self.last.next(wall(), boottime());
+        self.last = next;
+        self.stepped = self.stepped.saturating_add(step.unwrap_or(SignedDuration::ZERO));
+        next
+    }
+}
 
 impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
-        Self(None)
+        let system = System { last: Reading::first(wall(), boottime()), stepped: SignedDuration::ZERO };
+        Self(Arc::new(Source::System(Mutex::new(system))))
     }
 
     /// A clock that stands at `start` until it is [`set`](Self::set).
     pub fn simulated(start: Timestamp) -> Self {
-        Self(Some(Arc::new(Mutex::new(start))))
+        Self(Arc::new(Source::Simulated(Mutex::new(start))))
     }
 
-    /// Now, with its fraction of a second.
-    #[expect(clippy::disallowed_methods, reason = "this is the handle that everything else uses")]
+    /// Now, with its fraction of a second; never earlier than before, but for a step of more than a day.
     pub fn now(&self) -> Timestamp {
-        match &self.0 {
-            None => Timestamp::now(),
-            Some(simulated) => *simulated.lock(),
+        match &*self.0 {
+            Source::System(system) => system.lock().read().shows(),
+            Source::Simulated(simulated) => *simulated.lock(),
+        }
+    }
+
+    /// What the wall clock says, wherever it was stepped to.
+    pub fn wall(&self) -> Timestamp {
+        match &*self.0 {
+            Source::System(_) => wall(),
+            Source::Simulated(simulated) => *simulated.lock(),
+        }
+    }
+
+    /// How long it takes until [`now`](Self::now) is `at`, should nobody step the wall clock meanwhile; zero when it is.
+    pub fn until(&self, at: Timestamp) -> Duration {
+        match &*self.0 {
+            Source::System(system) => system.lock().read().until(at),
+            Source::Simulated(simulated) => domain::time::between(*simulated.lock(), at),
+        }
+    }
+
+    /// How far [`now`](Self::now) is ahead of the wall clock; zero unless that was stepped back.
+    pub fn ahead(&self) -> Duration {
+        match &*self.0 {
+            Source::System(system) => system.lock().read().ahead(),
+            Source::Simulated(_) => Duration::ZERO,
+        }
+    }
+
+    /// Goes on from another clock, whose work this process takes up: behind what that shows by now, all that it has planned
+    /// would be late. One that is more than a day ahead of the wall clock is not believed.
+    pub fn go_on_from(&self, other: Timestamp) {
+        let Source::System(system) = &*self.0 else { return };
+        let mut system = system.lock();
+        let read = system.read();
+        match read.not_before(other) {
+            Ok(read) if read.ahead() >= Duration::from_secs(1) => tracing::warn!(
+                seconds = read.ahead().as_secs(),
+                "the last leader's clock is ahead of our wall clock; going on from there at half speed until ours has caught up"
+            ),
+            Ok(_) => {}
+            Err(ahead) => tracing::error!(
+                seconds = ahead.as_secs(),
+                "the last leader's clock is more than a day ahead of our wall clock and is not believed; what it has planned may be late by that much"
+            ),
+        }
+        system.last = read.not_before(other).unwrap_or(read);
+    }
+
+    /// By how much the wall clock was stepped since this was asked last; `None` when it was not.
+    fn take_step(&self) -> Option<SignedDuration> {
+        match &*self.0 {
+            Source::System(system) => {
+                let mut system = system.lock();
+                system.read();
+                Some(std::mem::take(&mut system.stepped)).filter(|step| !step.is_zero())
+            }
+            Source::Simulated(_) => None,
         }
     }
 
     /// Moves a simulated clock; a system clock stays as it is.
     pub fn set(&self, now: Timestamp) {
-        if let Some(simulated) = &self.0 {
+        if let Source::Simulated(simulated) = &*self.0 {
             *simulated.lock() = now;
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the module that everything else uses")]
+fn wall() -> Timestamp {
+    Timestamp::now()
 }
 
 /// Time since boot, including suspension (CLOCK_BOOTTIME).
@@ -69,5 +162,19 @@ mod tests {
         let first = boottime();
         assert!(first > Duration::ZERO);
         assert!(boottime() >= first);
+    }
+
+    #[test]
+    fn a_clock_that_goes_on_with_the_work_of_one_ahead_starts_where_that_was() {
+        let (clock, hour) = (Clock::system(), Duration::from_secs(3_600));
+        let floor = domain::time::after(clock.wall(), hour);
+        clock.go_on_from(floor);
+        assert!(clock.clone().now() >= floor, "its copies are the same clock");
+        assert!(clock.ahead() <= hour && clock.ahead() > hour / 2, "{:?}", clock.ahead());
+        assert_eq!(clock.take_step(), None, "nobody has stepped the wall clock");
+        clock.go_on_from(clock.wall());
+        assert!(clock.now() >= floor, "an earlier one changes nothing");
+        clock.go_on_from(Timestamp::MAX);
+        assert!(clock.now() < domain::time::after(floor, hour), "one of years is not believed");
     }
 }

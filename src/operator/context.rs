@@ -48,6 +48,13 @@ pub struct Queues {
 }
 
 impl Queues {
+    /// Everything that waits for a time is looked at now.
+    pub fn hurry(&self) {
+        [&self.tickets, &self.monitors, &self.policies, &self.silences, &self.overrides]
+            .into_iter()
+            .for_each(Queue::hurry);
+    }
+
     /// Asks for a look at everything that is affected.
     pub fn add(&self, affected: Affected) {
         for key in affected.tickets {

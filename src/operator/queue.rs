@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-/// No key waits longer than this for its next look, so that a stepped clock heals.
+/// No key waits longer than this for its next look, so that whatever was missed heals.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(600);
 
 /// First and longest wait after a failure; doubled each time, with jitter.
@@ -113,6 +113,17 @@ impl<K: Clone + Eq + Ord + Hash + Send + Sync + 'static> Queue<K> {
         }
         state.due.insert(key.clone(), at);
         state.order.insert((at, key));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Everything that waits is looked at now: its time may have come.
+    pub fn hurry(&self) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let waiting = std::mem::take(&mut state.order);
+        state.due.values_mut().for_each(|at| *at = now.min(*at));
+        state.order = waiting.into_iter().map(|(at, key)| (now.min(at), key)).collect();
         drop(state);
         self.changed.notify_one();
     }
@@ -293,6 +304,19 @@ mod tests {
         let queue = Arc::new(Queue::default());
         queue.add_after("a", Duration::from_secs(86_400));
         assert_eq!(looks(queue, 700, |_| done(None)).await, [(600, "a")]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_looked_at_once_when_it_is_hurried() {
+        let queue = Arc::new(Queue::default());
+        queue.add_after("a", Duration::from_secs(500));
+        queue.add("b");
+        let hurry = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            queue.hurry();
+        };
+        let (seen, ()) = tokio::join!(looks(queue.clone(), 20, |n| done((n == 1).then_some(9))), hurry);
+        assert_eq!(seen, [(0, "b"), (2, "a"), (2, "b")]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -14,4 +14,4 @@ prepare() {
   LC_ALL=C sed -i 's|/usr/share/prometheus/alertmanager|usr//share/prometheus/alertmanager|g' "$1/usr/bin/prometheus-alertmanager"
 }
 
-fetch alertmanager prometheus-alertmanager prometheus-alertmanager 0.25 "routing is compared" "${1:-}"
+fetch alertmanager prometheus-alertmanager usr/bin/prometheus-alertmanager 0.25 "routing is compared" "${1:-}"

@@ -1,27 +1,27 @@
-# Sourced: fetches a program out of one of Debian's packages, once, into a cache outside the checkout, and prints the
+# Sourced: fetches a file (a program, a library) out of one of Debian's packages, once, into a cache outside the checkout, and prints the
 # folder that it was unpacked into. Nothing is installed in the system.
 #
-#   fetch FOLDER PACKAGE PROGRAM VERSION PURPOSE [--check]
+#   fetch FOLDER PACKAGE FILE VERSION PURPOSE [--check]
 #
-# --check fetches nothing and fails when the program is missing. A function `prepare` of the caller may change what was
+# FILE is below FOLDER, such as usr/bin/promtool. --check fetches nothing and fails when it is missing. A function `prepare` of the caller may change what was
 # unpacked, in the folder it is given, before it is kept.
 cache=${FIRSTLINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/firstline}
 
 fail() { echo "$1" >&2; exit 1; }
 
 fetch() {
-  local folder=$cache/$1 package=$2 program=$3 version=$4 purpose=$5 check=${6:-} new
-  local bin=$folder/usr/bin
-  if [ ! -x "$bin/$program" ]; then
-    [ "$check" != --check ] || fail "$program, with which $purpose, is not in the cache; run $0"
+  local folder=$cache/$1 package=$2 file=$3 version=$4 purpose=$5 check=${6:-} new
+  local name=${file##*/}
+  if [ ! -e "$folder/$file" ]; then
+    [ "$check" != --check ] || fail "$name, with which $purpose, is not in the cache; run $0"
     command -v apt-get >/dev/null && command -v dpkg >/dev/null ||
-      fail "apt-get and dpkg are needed to fetch $program; elsewhere put $program $version into $bin"
+      fail "apt-get and dpkg are needed to fetch $name; elsewhere put $name $version at $folder/$file"
     mkdir -p "$cache"
     # Two test runs at once must not unpack into the same folder.
     exec 9>"$folder.lock"
     flock 9
-    if [ ! -x "$bin/$program" ]; then
-      echo "fetching $program (once; kept in $folder) ..." >&2
+    if [ ! -e "$folder/$file" ]; then
+      echo "fetching $name (once; kept in $folder) ..." >&2
       new=$(mktemp -d "$cache/.$package.XXXXXX")
       # shellcheck disable=SC2064 # the folder of now
       trap "rm -rf '$new'" EXIT

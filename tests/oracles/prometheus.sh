@@ -6,4 +6,4 @@
 #   tests/oracles/prometheus.sh --check   fetches nothing; fails when something is missing
 set -euo pipefail
 . "$(dirname "$0")/debian.sh"
-fetch prometheus prometheus promtool "2.42 or later" "the alert rules are tested" "${1:-}"
+fetch prometheus prometheus usr/bin/promtool "2.42 or later" "the alert rules are tested" "${1:-}"

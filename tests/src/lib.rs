@@ -10,6 +10,7 @@
 //! | [`receiver`] | a webhook receiver with scripted answers |
 //! | [`smtp`] | a mail server that breaks off at any point of the dialogue |
 //! | [`operator`] | the binary `firstline run` as a child |
+//! | [`faketime`] | its wall clock, stepped while it runs |
 //!
 //! [`proxy`] stands between an operator and its API server and breaks what passes; [`crash`] kills operators by
 //! schedules and counts what arrived.
@@ -37,10 +38,12 @@
 pub mod child;
 pub mod control_plane;
 pub mod crash;
+pub mod faketime;
 pub mod git_server;
 pub mod mail;
 pub mod metrics;
 pub mod operator;
+pub mod oracles;
 pub mod ports;
 pub mod proxy;
 pub mod receiver;

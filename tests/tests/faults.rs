@@ -14,6 +14,8 @@
 mod api_proxy;
 #[path = "faults/api_server.rs"]
 mod api_server;
+#[path = "faults/clock.rs"]
+mod clock;
 #[path = "faults/crash.rs"]
 mod crash;
 #[path = "faults/dependencies.rs"]

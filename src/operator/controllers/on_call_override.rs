@@ -36,7 +36,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
         let affected = ctx.world.read().affected_by_override(&entry.policy());
         ctx.queues.add(affected);
     }
-    let again = next_change(&entry, now).map(|at| domain::time::between(now, at));
+    let again = next_change(&entry, now).map(|at| ctx.clock.until(at));
     if before == status {
         return Some(Looked { outcome: Outcome::Unchanged, again });
     }

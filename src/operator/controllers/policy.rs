@@ -52,7 +52,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let overrides = entry.compiled.as_deref().map(|policy| ctx.world.read().overrides_of(policy)).unwrap_or_default();
     let status = status(&entry, &missing, &overrides, now);
     let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, &overrides, now));
-    let again = change.map(|at| between(now, at));
+    let again = change.map(|at| ctx.clock.until(at));
     let look = if missing.is_empty() { SECRETS_KEPT } else { SECRETS_AGAIN };
     let again = Some(again.unwrap_or(look).min(look));
     if entry.object.status.as_ref() == Some(&status) {

@@ -80,8 +80,8 @@ pub struct Report {
 
 /// What the outbox needs from the rest: sending, the lease, and somebody to report to.
 pub trait Post: Send + Sync + 'static {
-    /// Makes one attempt.
-    fn send<'a>(&'a self, item: &'a Item, now: Timestamp) -> BoxFuture<'a, Delivery>;
+    /// Makes one attempt. `wall` is what the receiver's clock is compared with.
+    fn send<'a>(&'a self, item: &'a Item, wall: Timestamp) -> BoxFuture<'a, Delivery>;
     /// Whether sending is allowed at this moment.
     fn may_send(&self) -> bool;
     /// Takes an attempt's outcome.
@@ -238,7 +238,7 @@ impl Outbox {
         });
         let Some(mut item) = begun else { return };
         self.0.attempts.fetch_add(1, Ordering::SeqCst);
-        let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.now())).catch_unwind();
+        let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.wall())).catch_unwind();
         // A panic is a defect, and no reason to leave every later message of this target unsent.
         let delivery = sending.await.unwrap_or_else(|_| Delivery::Retry {
             after: None,

@@ -31,7 +31,7 @@ pub struct Courier {
 }
 
 impl Post for Courier {
-    fn send<'a>(&'a self, item: &'a Item, now: Timestamp) -> BoxFuture<'a, Delivery> {
+    fn send<'a>(&'a self, item: &'a Item, wall: Timestamp) -> BoxFuture<'a, Delivery> {
         Box::pin(async move {
             let references = item.channel.secrets();
             let host = host(&item.channel);
@@ -49,7 +49,7 @@ impl Post for Courier {
                     }
                     let mut message = item.message.clone();
                     message.possible_duplicate = self.leadership.is_islanded();
-                    notify::send(&item.channel, &message, &secrets, now, &self.notify).await
+                    notify::send(&item.channel, &message, &secrets, wall, &self.notify).await
                 }
                 // Only a person can mend these, but once mended the page must still go out: it is tried on.
                 Err(error @ SecretError::OtherHost { .. }) => Delivery::Failed { error: error.to_string() },

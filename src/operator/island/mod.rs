@@ -265,7 +265,7 @@ impl State {
         for record in records {
             match record {
                 Record::Began(began) => {
-                    self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch });
+                    self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch, at: began.at });
                 }
                 Record::Policy { object } => {
                     world.apply_policy(object.as_ref().clone());
@@ -276,7 +276,10 @@ impl State {
                 Record::Override { object } => left.overrides.push(*object),
                 Record::Ticket { object } => left.tickets.push(*object),
                 Record::Event { object } => left.events.push(*object),
-                Record::Decided { base, ticket, .. } => {
+                Record::Decided { at, base, ticket } => {
+                    if let Some(predecessor) = &mut self.predecessor {
+                        predecessor.at = predecessor.at.max(at);
+                    }
                     let (key, base) = (Key::of(ticket.as_ref()), base.map(|base| *base));
                     self.shadows.insert(key, Shadow { base, ticket: Arc::from(ticket) });
                 }

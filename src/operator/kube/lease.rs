@@ -2,7 +2,8 @@
 //!
 //! [`evaluate`] is the whole decision and is pure. Validity is measured on our own time since boot, from
 //! before the write that renewed it, so neither another clock nor a step of ours can prolong it. The
-//! lease's own timestamps are for people; they are never compared with a clock.
+//! lease's own timestamps never decide who leads. They tell the next leader how far the last one's clock has come, so
+//! that what was planned by a clock ahead of ours is not late ([`Clock::go_on_from`]).
 //!
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".
@@ -15,6 +16,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -254,6 +256,8 @@ pub struct Predecessor {
     pub holder: String,
     /// Which leader in the row.
     pub epoch: i64,
+    /// What its clock showed when it decided last.
+    pub at: Timestamp,
 }
 
 /// The lease, and who we are to it.
@@ -383,6 +387,9 @@ impl Elector {
         let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
         match decision {
             Decision::Take | Decision::Renew => {
+                if decision == Decision::Take {
+                    self.go_on_from(&spec);
+                }
                 let from = boottime();
                 let record = self.record(Some(&lease));
                 let written = within(self.api.replace(&self.name, &PostParams::default(), &record)).await?;
@@ -402,6 +409,13 @@ impl Elector {
             Decision::Wait => tracing::debug!(holder, "another replica leads"),
         }
         Ok(decision)
+    }
+
+    /// Our clock shows at least what that of the last leader shows by now.
+    fn go_on_from(&self, last: &LeaseSpec) {
+        let Some(MicroTime(renewed)) = last.renew_time else { return };
+        let silence = boottime().saturating_sub(self.observed.since);
+        self.clock.go_on_from(domain::time::after(renewed, silence));
     }
 
     fn hold(&mut self, lease: Lease, from: Duration) {

@@ -117,6 +117,13 @@ pub struct DriftLabels {
     pub action: &'static str,
 }
 
+/// Which way the wall clock was stepped.
+#[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub struct StepLabel {
+    /// back or forward.
+    pub direction: &'static str,
+}
+
 /// A histogram over the usual waits: 5 ms to 10 min.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits;
@@ -197,6 +204,10 @@ pub struct Metrics {
     pub events_dropped: Counter,
     /// Statuses waiting to be written.
     pub status_queue: Gauge,
+    /// Steps of the wall clock.
+    pub clock_steps: Family<StepLabel, Counter>,
+    /// How far the operator's clock is ahead of the wall clock.
+    pub clock_ahead: Fraction,
 }
 
 impl Metrics {
@@ -235,6 +246,8 @@ impl Metrics {
             drift_repair: Waits.new_metric(),
             events_dropped: Counter::default(),
             status_queue: Gauge::default(),
+            clock_steps: Family::default(),
+            clock_ahead: Fraction::default(),
         };
         let m = metrics.clone();
         registry.register("controller_runtime_reconcile", "Looks at objects, by controller and result", m.reconciles);
@@ -357,6 +370,13 @@ impl Metrics {
             "firstline_status_queue",
             "Statuses of objects other than tickets that wait to be written",
             m.status_queue,
+        );
+        registry.register("firstline_clock_steps", "Steps of the wall clock by a second or more", m.clock_steps);
+        registry.register_with_unit(
+            "firstline_clock_ahead",
+            "How far the time that deadlines go by is ahead of the wall clock, because that was stepped back",
+            Unit::Seconds,
+            m.clock_ahead,
         );
         metrics
     }

@@ -39,7 +39,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tests::{
     child::Running,
-    eventually,
+    eventually, oracles,
     ports::Port,
     rules::{
         random::Random,
@@ -452,17 +452,9 @@ struct TheirMember {
     fingerprint: String,
 }
 
-/// The folder that a script of `oracles/` has filled.
-fn oracle(script: &str) -> Result<PathBuf> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracles").join(script);
-    let found = Command::new(&script).arg("--check").output()?;
-    ensure!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr).trim());
-    Ok(PathBuf::from(String::from_utf8(found.stdout)?.trim()))
-}
-
 impl Peer {
     pub(super) async fn start(seed: u64) -> Result<Self> {
-        let home = oracle("alertmanager.sh")?;
+        let home = oracles::folder("alertmanager.sh")?;
         let folder = scratch::folder(&format!("alertmanager-{seed}"));
         let file = folder.join("alertmanager.yml");
         fs::write(&file, json!({"route": {"receiver": "root"}, "receivers": [{"name": "root"}]}).to_string())?;
@@ -471,7 +463,7 @@ impl Peer {
         command
             .current_dir(&home)
             // The zones of the release that we bundle, whatever this machine has.
-            .env("ZONEINFO", oracle("python.sh")?.join("tzdata/zoneinfo"))
+            .env("ZONEINFO", oracles::folder("python.sh")?.join("tzdata/zoneinfo"))
             .arg(format!("--config.file={}", file.display()))
             .arg(format!("--storage.path={}", folder.join("data").display()))
             .arg(format!("--web.listen-address={}", port.address()))

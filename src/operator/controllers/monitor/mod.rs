@@ -15,7 +15,6 @@ use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
     probe,
-    time::between,
 };
 use futures::future::join_all;
 
@@ -50,8 +49,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
             return None;
         }
     };
-    let now = ctx.clock.now();
-    let wait = |held: &HeldBack| held.until.map_or(HELD_AGAIN, |until| between(now, until).min(HELD_AGAIN));
+    let wait = |held: &HeldBack| held.until.map_or(HELD_AGAIN, |until| ctx.clock.until(until).min(HELD_AGAIN));
     let again = held.iter().map(wait).min();
     let outcome = match entry {
         Some(entry) => write_status(ctx, &key, &entry, observed.as_ref(), &held),

@@ -72,6 +72,6 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     // On an error what came in goes back by itself and is decided on again, with what the ticket is by then.
     act::carry_out(ctx, key, &seen, plan, ground).await?;
     inbox.done();
-    let again = next.map(|at| domain::time::between(ctx.clock.now(), at)).or(waits.then_some(LONGEST_WAIT));
+    let again = next.map(|at| ctx.clock.until(at)).or(waits.then_some(LONGEST_WAIT));
     Ok(Looked { outcome, again })
 }

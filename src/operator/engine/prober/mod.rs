@@ -187,7 +187,8 @@ async fn look(ctx: &Context, probes: &probes::Context, key: Key) -> Looked {
     ctx.probed.running.fetch_add(1, Ordering::Relaxed);
     let sample = match secrets(ctx, &monitor).await {
         Ok(secrets) => tokio::select! {
-            sample = probes::probe(&monitor.target, monitor.cadence.timeout, at, &secrets, probes) => sample,
+            // Certificates are judged by the wall clock; when we looked is told by ours.
+            sample = probes::probe(&monitor.target, monitor.cadence.timeout, ctx.clock.wall(), &secrets, probes) => Sample { at, ..sample },
             // Shutdown does not wait for a target that hangs.
             () = ctx.stop.cancelled() => {
                 ctx.probed.running.fetch_sub(1, Ordering::Relaxed);

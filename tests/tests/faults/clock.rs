@@ -1,0 +1,209 @@
+//! The wall clock of an operator is stepped by an hour while an escalation waits, as a time service does that has been
+//! wrong, or puts right what was.
+//!
+//! Bob's step is planned [`SECOND_STEP`] after Ada's. It may take twice as long by a clock that was stepped back, and
+//! may come at once by one that was stepped forward; an hour it must never take.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tests::{
+    eventually,
+    faketime::FakeTime,
+    operator::Operator,
+    receiver::{Received, Receiver},
+    stage::{PATIENCE, SYSTEM},
+};
+
+use crate::{
+    replicas::{leads, wait_leads},
+    scene::{LATENESS, SECOND_STEP, Scene, TWO_STEPS, metric, page, page_to, pages},
+};
+
+const HOUR: i64 = 3_600;
+
+/// An operator whose clock is off by so much, ready, with both monitors Up.
+async fn operator(scene: &Scene, name: &str, offset: i64) -> Result<(FakeTime, Operator)> {
+    let clock = FakeTime::new(name, offset)?;
+    let operator = clock.given(scene.stage.setup(name).await?).start()?;
+    operator.wait_ready(PATIENCE).await?;
+    for monitor in ["checkout", "checkout-port"] {
+        scene.stage.wait_for_state(monitor, "Up").await?;
+    }
+    Ok((clock, operator))
+}
+
+async fn saw_steps(operator: &Operator, back: f64, forward: f64) -> Result<()> {
+    metric(operator, "firstline_clock_steps_total", &[("direction", "back")], |count| count == back).await?;
+    metric(operator, "firstline_clock_steps_total", &[("direction", "forward")], |count| count == forward).await?;
+    Ok(())
+}
+
+/// Who holds the lease, and how often it went from one to another.
+async fn lease(scene: &Scene) -> Result<(Value, Value)> {
+    let lease = scene.stage.get_in(SYSTEM, "leases.coordination.k8s.io", "firstline").await?;
+    Ok((lease["spec"]["holderIdentity"].clone(), lease["spec"]["leaseTransitions"].clone()))
+}
+
+/// Bob's page, and how long it came after Ada's.
+async fn bobs_page(scene: &Scene, first: &Received) -> Result<Duration> {
+    let second = page(&scene.bob).await?;
+    Ok(second.at.saturating_duration_since(first.at))
+}
+
+fn in_twice_its_time(waited: Duration, operator: &Operator) -> Result<()> {
+    let bound = SECOND_STEP * 2 + LATENESS;
+    ensure!(waited <= bound, "Bob was paged {waited:?} after Ada, at most {bound:?} was promised; {}", operator.tail());
+    ensure!(
+        waited + Duration::from_secs(1) >= SECOND_STEP,
+        "Bob was paged {waited:?} after Ada, too early; {}",
+        operator.tail()
+    );
+    Ok(())
+}
+
+/// The end of it: the shop recovers, the ticket is resolved, and whoever was paged hears it once. Over the whole story no
+/// message came more often than once, and nobody was paged for a step under two ids.
+async fn ends_well(scene: &Scene, operator: &Operator) -> Result<()> {
+    scene.stage.shop.repair().await?;
+    let ticket = scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    for receiver in [&scene.ada, &scene.bob] {
+        eventually(PATIENCE, "the word that it is over", || async {
+            let words = kinds(receiver)?;
+            ensure!(words == ["page", "resolved"], "{words:?} came; {}", operator.tail());
+            Ok(())
+        })
+        .await?;
+    }
+    let tickets = scene.stage.list("tickets").await?;
+    let of_shop = tickets.iter().filter(|ticket| ticket["metadata"]["labels"]["service"] == "checkout").count();
+    ensure!(of_shop == 1, "{of_shop} tickets of one trouble");
+    let mut ids: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for sent in ticket["status"]["notifications"].as_array().context("no notifications")? {
+        let step = format!("{} {} {} {}", sent["kind"], sent["cycle"], sent["step"], sent["person"]);
+        ids.entry(step).or_default().insert(sent["id"].as_str().unwrap_or_default());
+    }
+    ensure!(ids.values().all(|ids| ids.len() == 1), "{ids:?}");
+    let known: BTreeSet<&str> = ids.into_values().flatten().collect();
+    let received = [scene.ada.received(), scene.bob.received()].concat();
+    ensure!(received.iter().all(|one| one.id().is_some_and(|id| known.contains(id))), "unknown ids came");
+    Ok(())
+}
+
+/// What a receiver got, in order.
+fn kinds(receiver: &Receiver) -> Result<Vec<String>> {
+    let kind = |one: &Received| Ok(one.json()?["data"]["kind"].as_str().unwrap_or_default().to_owned());
+    receiver.received().iter().map(kind).collect()
+}
+
+#[tokio::test]
+async fn a_clock_that_is_stepped_an_hour_forward_repeats_nothing_and_costs_no_lease() -> Result<()> {
+    let scene = Scene::build("clock-forward", "ada-hook", TWO_STEPS).await?;
+    let (clock, operator) = operator(&scene, "clock-forward", 0).await?;
+    scene.break_shop();
+    let first = page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    let before = lease(&scene).await?;
+    clock.step(HOUR)?;
+    saw_steps(&operator, 0.0, 1.0).await?;
+    // By the clock Bob's step is long due.
+    let waited = bobs_page(&scene, &first).await?;
+    ensure!(waited < SECOND_STEP + LATENESS, "it took {waited:?}; {}", operator.tail());
+    scene.told("bob-hook", "Accepted").await?;
+    assert_eq!(lease(&scene).await?, before, "{}", operator.tail());
+    ends_well(&scene, &operator).await
+}
+
+#[tokio::test]
+async fn a_clock_that_is_stepped_an_hour_back_makes_no_step_an_hour_late_and_an_acknowledgement_counts() -> Result<()> {
+    let scene = Scene::build("clock-back", "ada-hook", TWO_STEPS).await?;
+    let (clock, operator) = operator(&scene, "clock-back", 0).await?;
+    scene.break_shop();
+    let first = page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    let before = lease(&scene).await?;
+    clock.step(-HOUR)?;
+    saw_steps(&operator, 1.0, 0.0).await?;
+    metric(&operator, "firstline_clock_ahead_seconds", &[], |ahead| (3_500.0..=3_600.0).contains(&ahead)).await?;
+    in_twice_its_time(bobs_page(&scene, &first).await?, &operator)?;
+    let ticket = scene.told("bob-hook", "Accepted").await?;
+    scene.acknowledge(&ticket).await?;
+    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+
+    clock.step(0)?;
+    saw_steps(&operator, 1.0, 1.0).await?;
+    metric(&operator, "firstline_clock_ahead_seconds", &[], |ahead| ahead == 0.0).await?;
+    assert_eq!(lease(&scene).await?, before, "{}", operator.tail());
+    ends_well(&scene, &operator).await
+}
+
+/// It was an hour ahead when it opened the ticket, and is put right before Bob's step.
+#[tokio::test]
+async fn a_clock_that_was_an_hour_ahead_from_the_start_and_is_put_right_makes_no_step_an_hour_late() -> Result<()> {
+    let scene = Scene::build("clock-right", "ada-hook", TWO_STEPS).await?;
+    let (clock, operator) = operator(&scene, "clock-right", HOUR).await?;
+    scene.break_shop();
+    let first = page(&scene.ada).await?;
+    clock.step(0)?;
+    saw_steps(&operator, 1.0, 0.0).await?;
+    in_twice_its_time(bobs_page(&scene, &first).await?, &operator)?;
+    let verified = scene.bob.verify(&page(&scene.bob).await?);
+    ensure!(verified.is_ok(), "what is signed goes by the wall clock: {verified:?}");
+    let ticket = scene.told("bob-hook", "Accepted").await?;
+    // Her act has the API server's time, an hour before the page by the clock that planned it.
+    scene.acknowledge(&ticket).await?;
+    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    ends_well(&scene, &operator).await
+}
+
+/// One replica leads and is killed, the other takes over; their clocks are off by so much, the follower's after a step.
+async fn handed_over(name: &str, leader: i64, follower: i64) -> Result<(Scene, Duration, Operator)> {
+    let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+    let (_, first) = operator(&scene, name, leader).await?;
+    let (clock, second) = operator(&scene, &format!("{name}-heir"), 0).await?;
+    if follower != 0 {
+        clock.step(follower)?;
+        metric(&second, "firstline_clock_steps_total", &[], |count| count == 1.0).await?;
+    }
+    scene.break_shop();
+    let paged = page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    ensure!(leads(&first).await? && !leads(&second).await?, "the lease went by the clock: {}", second.tail());
+    let killed = Instant::now();
+    first.kill9();
+    wait_leads(&second).await?;
+    ensure!(killed.elapsed() < LATENESS, "it led after {:?}; {}", killed.elapsed(), second.tail());
+    let waited = bobs_page(&scene, &paged).await?;
+    let ticket = scene.told("bob-hook", "Accepted").await?;
+    for (receiver, channel) in [(&scene.ada, "ada-hook"), (&scene.bob, "bob-hook")] {
+        let received = pages(receiver);
+        let ids: Vec<_> = received.iter().map(Received::id).collect();
+        ensure!(ids == [page_to(&ticket, channel)["id"].as_str()], "{channel} got {ids:?}; {}", second.tail());
+    }
+    Ok((scene, waited, second))
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_an_hour_behind_takes_over_and_is_not_an_hour_late() -> Result<()> {
+    let (scene, waited, operator) = handed_over("clock-behind", 0, -HOUR).await?;
+    in_twice_its_time(waited, &operator)?;
+    ends_well(&scene, &operator).await
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_right_takes_over_from_one_an_hour_ahead_and_is_not_an_hour_late() -> Result<()> {
+    let (scene, waited, operator) = handed_over("clock-ahead", HOUR, 0).await?;
+    in_twice_its_time(waited, &operator)?;
+    ends_well(&scene, &operator).await
+}
+
+#[tokio::test]
+async fn a_replica_whose_clock_is_an_hour_ahead_does_not_take_the_lease_of_one_that_renews_it() -> Result<()> {
+    let (scene, waited, operator) = handed_over("clock-eager", 0, HOUR).await?;
+    ensure!(waited <= SECOND_STEP + LATENESS, "Bob was paged {waited:?} after Ada; {}", operator.tail());
+    ends_well(&scene, &operator).await
+}
