@@ -219,6 +219,21 @@ impl Operator {
         self.running.lock().signal(libc::SIGCONT);
     }
 
+    /// Processor time that it has used so far.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let path = format!("/proc/{}/stat", self.pid());
+        let text = std::fs::read_to_string(&path).with_context(|| path.clone())?;
+        // After the name in parentheses, which may have spaces: utime and stime are the 14th and 15th field.
+        let (_, fields) = text.rsplit_once(')').context("no name")?;
+        let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<u64>);
+        let ticks = ticks.sum::<Result<u64, _>>()?;
+        // USER_HZ is 100 on every Linux.
+        Ok(Duration::from_millis(ticks * 10))
+    }
+
     /// Resident memory, in bytes.
     ///
     /// # Errors

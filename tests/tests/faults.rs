@@ -26,6 +26,8 @@ mod island;
 mod leadership;
 #[path = "faults/objects.rs"]
 mod objects;
+#[path = "faults/outages.rs"]
+mod outages;
 #[path = "faults/policies.rs"]
 mod policies;
 #[path = "faults/receivers.rs"]

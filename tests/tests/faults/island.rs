@@ -17,7 +17,7 @@ use tests::{
 
 use crate::scene::{Scene, TWO_STEPS, metric, monitor, page, page_to, pages, unix};
 
-const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
+pub(crate) const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
 
 /// Ada alone, and nobody after her.
 const ADA_ALONE: &str = "
@@ -29,7 +29,7 @@ const BOB_LATER: &str = "
         - {after: 20s, notify: [{person: bob}]}";
 
 /// Five more services of the same shop, and an operator that goes on by itself after five seconds.
-async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result<(Setup, Operator)> {
+pub(crate) async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result<(Setup, Operator)> {
     let monitors = SERVICES.map(|service| scene.stage.fill(&monitor(service, "http://127.0.0.1:8081/healthz")));
     scene.apply(&monitors.join("---")).await?;
     let setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]).arguments(flags);
