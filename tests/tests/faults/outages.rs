@@ -48,8 +48,8 @@ const MOST_FAILED: f64 = 15.0;
 /// Writes for one ticket: it is created, and its status says that Ada is to be paged, was, that Bob is, was. One more for a
 /// conflict or a retry.
 const WRITES_A_TICKET: usize = 6;
-/// Writes for one monitor: it is Down, and of which ticket. One more for what the outage held up.
-const WRITES_A_MONITOR: usize = 3;
+/// Writes for one monitor: it is Down. One more for what the outage held up.
+const WRITES_A_MONITOR: usize = 2;
 
 struct Outage {
     scene: Scene,
