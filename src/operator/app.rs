@@ -114,8 +114,10 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let listener = TcpListener::bind(config.http).await.map_err(|error| RunError::Listen(config.http, error))?;
     let mut registry = Registry::default();
     let metrics = Metrics::declare(&mut registry);
-    let cluster =
-        Cluster::find(config.kubeconfig.as_deref(), config.context.as_deref()).await?.counted(metrics.clone());
+    let clock = Clock::system();
+    let cluster = Cluster::find(config.kubeconfig.as_deref(), config.context.as_deref())
+        .await?
+        .observed(metrics.clone(), clock.clone());
     let client = cluster.client()?;
     let egress = egress(&config);
     let probes = probes::Context::from_system(egress)?;
@@ -127,7 +129,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let me = format!("{}_{}", hostname(), Uuid::new_v4());
     let island = Island::open(&config.data, &config.namespace)?;
-    let (ctx, write_events) = assemble(config, cluster, client, metrics, notify.clone(), island, &me, &stop, &tasks);
+    let (ctx, write_events) =
+        assemble(config, clock, cluster, client, metrics, notify.clone(), island, &me, &stop, &tasks);
     ProbeMetrics::declare(&mut registry, ctx.probed.clone());
     // Events of the last transitions are still written while the rest stops.
     let events_stop = CancellationToken::new();
@@ -211,6 +214,7 @@ type WriteEvents = Box<dyn FnOnce(CancellationToken) -> futures::future::BoxFutu
 #[expect(clippy::too_many_arguments, reason = "the one place where everything meets")]
 fn assemble(
     config: RunConfig,
+    clock: Clock,
     cluster: Cluster,
     client: ::kube::Client,
     metrics: Metrics,
@@ -220,7 +224,6 @@ fn assemble(
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> (Context, WriteEvents) {
-    let clock = Clock::system();
     let leadership = Leadership::default();
     let (queues, inboxes) = (Arc::new(Queues::default()), Arc::new(Inboxes::default()));
     let secrets = SecretReader::led_by(client.clone(), leadership.clone());

@@ -10,7 +10,13 @@
 mod reading;
 mod watch;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
@@ -18,9 +24,19 @@ use parking_lot::Mutex;
 pub use reading::Reading;
 pub use watch::watch;
 
+/// What differs by less is the time of a call and the whole seconds of the API server's `Date`.
+const SAME: i64 = 5;
+
 /// System time, or a time that a test sets.
 #[derive(Clone, Debug)]
-pub struct Clock(Arc<Source>);
+pub struct Clock(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    source: Source,
+    /// Seconds.
+    ahead_of_server: AtomicI64,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -48,17 +64,21 @@ impl Clock {
     /// The system's clock.
     pub fn system() -> Self {
         let system = System { last: Reading::first(wall(), boottime()), stepped: SignedDuration::ZERO };
-        Self(Arc::new(Source::System(Mutex::new(system))))
+        Self::of(Source::System(Mutex::new(system)))
     }
 
     /// A clock that stands at `start` until it is [`set`](Self::set).
     pub fn simulated(start: Timestamp) -> Self {
-        Self(Arc::new(Source::Simulated(Mutex::new(start))))
+        Self::of(Source::Simulated(Mutex::new(start)))
+    }
+
+    fn of(source: Source) -> Self {
+        Self(Arc::new(Inner { source, ahead_of_server: AtomicI64::new(0) }))
     }
 
     /// Now, with its fraction of a second; never earlier than before, but for a step of more than a day.
     pub fn now(&self) -> Timestamp {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => system.lock().read().shows(),
             Source::Simulated(simulated) => *simulated.lock(),
         }
@@ -66,7 +86,7 @@ impl Clock {
 
     /// What the wall clock says, wherever it was stepped to.
     pub fn wall(&self) -> Timestamp {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(_) => wall(),
             Source::Simulated(simulated) => *simulated.lock(),
         }
@@ -74,7 +94,7 @@ impl Clock {
 
     /// How long it takes until [`now`](Self::now) is `at`, should nobody step the wall clock meanwhile; zero when it is.
     pub fn until(&self, at: Timestamp) -> Duration {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => system.lock().read().until(at),
             Source::Simulated(simulated) => domain::time::between(*simulated.lock(), at),
         }
@@ -82,7 +102,7 @@ impl Clock {
 
     /// How far [`now`](Self::now) is ahead of the wall clock; zero unless that was stepped back.
     pub fn ahead(&self) -> Duration {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => system.lock().read().ahead(),
             Source::Simulated(_) => Duration::ZERO,
         }
@@ -91,7 +111,7 @@ impl Clock {
     /// Goes on from another clock, whose work this process takes up: behind what that shows by now, all that it has planned
     /// would be late. One that is more than a day ahead of the wall clock is not believed.
     pub fn go_on_from(&self, other: Timestamp) {
-        let Source::System(system) = &*self.0 else { return };
+        let Source::System(system) = &self.0.source else { return };
         let mut system = system.lock();
         let read = system.read();
         match read.not_before(other) {
@@ -108,9 +128,21 @@ impl Clock {
         system.last = read.not_before(other).unwrap_or(read);
     }
 
+    /// The API server has just said what time it is there.
+    pub fn compare(&self, server: Timestamp) {
+        let ahead = self.now().duration_since(server).as_secs();
+        self.0.ahead_of_server.store(if ahead.abs() < SAME { 0 } else { ahead }, Ordering::Relaxed);
+    }
+
+    /// How far [`now`](Self::now) is ahead of the API server's clock, by which people's acts are dated; zero where they agree
+    /// within five seconds.
+    pub fn ahead_of_server(&self) -> SignedDuration {
+        SignedDuration::from_secs(self.0.ahead_of_server.load(Ordering::Relaxed))
+    }
+
     /// By how much the wall clock was stepped since this was asked last; `None` when it was not.
     fn take_step(&self) -> Option<SignedDuration> {
-        match &*self.0 {
+        match &self.0.source {
             Source::System(system) => {
                 let mut system = system.lock();
                 system.read();
@@ -122,7 +154,7 @@ impl Clock {
 
     /// Moves a simulated clock; a system clock stays as it is.
     pub fn set(&self, now: Timestamp) {
-        if let Source::Simulated(simulated) = &*self.0 {
+        if let Source::Simulated(simulated) = &self.0.source {
             *simulated.lock() = now;
         }
     }
@@ -155,6 +187,15 @@ mod tests {
         assert_eq!(clock.now(), Timestamp::UNIX_EPOCH);
         clock.set(Timestamp::MAX);
         assert_eq!(clock.clone().now(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn a_server_that_is_seconds_off_agrees_and_one_that_is_minutes_off_does_not() {
+        let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
+        for (server, ahead) in [(-4, 0), (4, 0), (-60, 60), (3_600, -3_600), (0, 0)] {
+            clock.compare(Timestamp::from_second(server).unwrap());
+            assert_eq!(clock.ahead_of_server(), SignedDuration::from_secs(ahead));
+        }
     }
 
     #[test]

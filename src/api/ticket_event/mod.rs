@@ -142,6 +142,11 @@ pub struct TicketEventStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<1024>")]
     pub reason: Option<String>,
+    /// When it happened by the clock of the operator that judged it, where that and the API server's, by which the
+    /// event is dated, did not agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub at: Option<Timestamp>,
     /// What it does, in a word or two.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<100>")]

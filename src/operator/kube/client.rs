@@ -1,4 +1,5 @@
-//! The client of the Kubernetes API: bounded retries, a count of every call, and one more client per impersonated account.
+//! The client of the Kubernetes API: bounded retries, a count of every call, a look at the server's clock in every answer,
+//! and one more client per impersonated account.
 
 use std::{
     path::Path,
@@ -8,7 +9,8 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, header::DATE};
+use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use kube::{
     Client, Config,
     client::{ClientBuilder, retry::RetryPolicy},
@@ -17,7 +19,10 @@ use kube::{
 use thiserror::Error;
 use tower::{BoxError, Layer, Service, buffer::BufferLayer, retry::RetryLayer};
 
-use crate::telemetry::metrics::{Metrics, RequestLabels};
+use crate::{
+    clock::Clock,
+    telemetry::metrics::{Metrics, RequestLabels},
+};
 
 /// Retries of one call: 429, 503 and 504 only, honouring Retry-After.
 const RETRIES: (Duration, Duration, u32) = (Duration::from_millis(100), Duration::from_secs(5), 4);
@@ -45,7 +50,7 @@ pub enum ClientError {
 #[derive(Clone)]
 pub struct Cluster {
     config: Config,
-    metrics: Option<Metrics>,
+    observed: Option<(Metrics, Clock)>,
 }
 
 impl Cluster {
@@ -60,13 +65,13 @@ impl Cluster {
             (None, Some(_)) => Config::from_kubeconfig(&options).await?,
             (None, None) => Config::infer().await?,
         };
-        Ok(Self { config, metrics: None })
+        Ok(Self { config, observed: None })
     }
 
-    /// Counts every call in these metrics.
+    /// Counts every call in these metrics, and compares this clock with the server's.
     #[must_use]
-    pub fn counted(mut self, metrics: Metrics) -> Self {
-        self.metrics = Some(metrics);
+    pub fn observed(mut self, metrics: Metrics, clock: Clock) -> Self {
+        self.observed = Some((metrics, clock));
         self
     }
 
@@ -99,7 +104,7 @@ impl Cluster {
         let (first, longest, times) = RETRIES;
         let builder = ClientBuilder::try_from(config).map_err(Box::new)?;
         let retry = RetryLayer::new(RetryPolicy::new(first, longest, times, true)?);
-        let count = CountLayer { host: host.into(), metrics: self.metrics.clone() };
+        let count = CountLayer { host: host.into(), observed: self.observed.clone() };
         Ok(builder.with_layer(&BufferLayer::new(256)).with_layer(&retry).with_layer(&count).build())
     }
 }
@@ -108,7 +113,7 @@ impl Cluster {
 #[derive(Clone)]
 struct CountLayer {
     host: Arc<str>,
-    metrics: Option<Metrics>,
+    observed: Option<(Metrics, Clock)>,
 }
 
 impl<S> Layer<S> for CountLayer {
@@ -141,17 +146,40 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let method = request.method().to_string();
         let answer = self.inner.call(request);
-        let CountLayer { host, metrics } = self.layer.clone();
+        let CountLayer { host, observed } = self.layer.clone();
         Box::pin(async move {
             let answer = answer.await;
-            if let Some(metrics) = metrics {
+            if let Some((metrics, clock)) = observed {
                 let code = answer
                     .as_ref()
                     .map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
                 metrics.api_reachable.set(i64::from(answer.is_ok()));
                 metrics.requests.get_or_create(&RequestLabels { code, method, host: host.to_string() }).inc();
+                if let Some(date) = answer.as_ref().ok().and_then(|response| date(response.headers())) {
+                    clock.compare(date);
+                }
             }
             answer
         })
+    }
+}
+
+/// When the server answered, by its own clock.
+fn date(headers: &HeaderMap) -> Option<Timestamp> {
+    DateTimeParser::new().parse_timestamp(headers.get(DATE)?.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn the_date_of_an_answer_is_read() {
+        let said = HeaderValue::from_static("Fri, 27 Nov 2026 03:00:00 GMT");
+        let headers = HeaderMap::from_iter([(DATE, said)]);
+        assert_eq!(date(&headers), Some("2026-11-27T03:00:00Z".parse().unwrap()));
+        assert_eq!(date(&HeaderMap::new()), None);
     }
 }

@@ -26,6 +26,16 @@ use crate::{
 
 const HOUR: i64 = 3_600;
 
+/// Whoever acknowledges and is silent for half an hour is believed no more: no clock that is an hour off may think so.
+async fn scene(name: &str) -> Result<Scene> {
+    let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+    let policy = scene.policy("ada-hook", TWO_STEPS);
+    let with_timeout = policy.replace("    - name: page\n", "    - name: page\n      ackTimeout: 30m\n");
+    ensure!(with_timeout != policy, "there is no escalation `page`");
+    scene.apply(&with_timeout).await?;
+    Ok(scene)
+}
+
 /// An operator whose clock is off by so much, ready, with both monitors Up.
 async fn operator(scene: &Scene, name: &str, offset: i64) -> Result<(FakeTime, Operator)> {
     let clock = FakeTime::new(name, offset)?;
@@ -94,6 +104,13 @@ async fn ends_well(scene: &Scene, operator: &Operator) -> Result<()> {
     Ok(())
 }
 
+/// Ada's act is dated by the API server, an hour before or after what the operator thinks the time is.
+async fn acknowledge(scene: &Scene, ticket: &Value) -> Result<()> {
+    scene.acknowledge(ticket).await?;
+    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    Ok(())
+}
+
 /// What a receiver got, in order.
 fn kinds(receiver: &Receiver) -> Result<Vec<String>> {
     let kind = |one: &Received| Ok(one.json()?["data"]["kind"].as_str().unwrap_or_default().to_owned());
@@ -102,7 +119,7 @@ fn kinds(receiver: &Receiver) -> Result<Vec<String>> {
 
 #[tokio::test]
 async fn a_clock_that_is_stepped_an_hour_forward_repeats_nothing_and_costs_no_lease() -> Result<()> {
-    let scene = Scene::build("clock-forward", "ada-hook", TWO_STEPS).await?;
+    let scene = scene("clock-forward").await?;
     let (clock, operator) = operator(&scene, "clock-forward", 0).await?;
     scene.break_shop();
     let first = page(&scene.ada).await?;
@@ -113,14 +130,15 @@ async fn a_clock_that_is_stepped_an_hour_forward_repeats_nothing_and_costs_no_le
     // By the clock Bob's step is long due.
     let waited = bobs_page(&scene, &first).await?;
     ensure!(waited < SECOND_STEP + LATENESS, "it took {waited:?}; {}", operator.tail());
-    scene.told("bob-hook", "Accepted").await?;
+    let ticket = scene.told("bob-hook", "Accepted").await?;
     assert_eq!(lease(&scene).await?, before, "{}", operator.tail());
+    acknowledge(&scene, &ticket).await?;
     ends_well(&scene, &operator).await
 }
 
 #[tokio::test]
 async fn a_clock_that_is_stepped_an_hour_back_makes_no_step_an_hour_late_and_an_acknowledgement_counts() -> Result<()> {
-    let scene = Scene::build("clock-back", "ada-hook", TWO_STEPS).await?;
+    let scene = scene("clock-back").await?;
     let (clock, operator) = operator(&scene, "clock-back", 0).await?;
     scene.break_shop();
     let first = page(&scene.ada).await?;
@@ -131,8 +149,7 @@ async fn a_clock_that_is_stepped_an_hour_back_makes_no_step_an_hour_late_and_an_
     metric(&operator, "firstline_clock_ahead_seconds", &[], |ahead| (3_500.0..=3_600.0).contains(&ahead)).await?;
     in_twice_its_time(bobs_page(&scene, &first).await?, &operator)?;
     let ticket = scene.told("bob-hook", "Accepted").await?;
-    scene.acknowledge(&ticket).await?;
-    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    acknowledge(&scene, &ticket).await?;
 
     clock.step(0)?;
     saw_steps(&operator, 1.0, 1.0).await?;
@@ -144,7 +161,7 @@ async fn a_clock_that_is_stepped_an_hour_back_makes_no_step_an_hour_late_and_an_
 /// It was an hour ahead when it opened the ticket, and is put right before Bob's step.
 #[tokio::test]
 async fn a_clock_that_was_an_hour_ahead_from_the_start_and_is_put_right_makes_no_step_an_hour_late() -> Result<()> {
-    let scene = Scene::build("clock-right", "ada-hook", TWO_STEPS).await?;
+    let scene = scene("clock-right").await?;
     let (clock, operator) = operator(&scene, "clock-right", HOUR).await?;
     scene.break_shop();
     let first = page(&scene.ada).await?;
@@ -154,15 +171,13 @@ async fn a_clock_that_was_an_hour_ahead_from_the_start_and_is_put_right_makes_no
     let verified = scene.bob.verify(&page(&scene.bob).await?);
     ensure!(verified.is_ok(), "what is signed goes by the wall clock: {verified:?}");
     let ticket = scene.told("bob-hook", "Accepted").await?;
-    // Her act has the API server's time, an hour before the page by the clock that planned it.
-    scene.acknowledge(&ticket).await?;
-    scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    acknowledge(&scene, &ticket).await?;
     ends_well(&scene, &operator).await
 }
 
 /// One replica leads and is killed, the other takes over; their clocks are off by so much, the follower's after a step.
 async fn handed_over(name: &str, leader: i64, follower: i64) -> Result<(Scene, Duration, Operator)> {
-    let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+    let scene = scene(name).await?;
     let (_, first) = operator(&scene, name, leader).await?;
     let (clock, second) = operator(&scene, &format!("{name}-heir"), 0).await?;
     if follower != 0 {

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tests::{
     eventually,
     operator::{Operator, Setup},
-    receiver::{Received, Receiver},
+    receiver::{Answer, Received, Receiver},
     stage::PATIENCE,
 };
 
@@ -169,6 +169,57 @@ async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalat
     again.wait_ready(PATIENCE).await?;
     metric(&again, "leader_election_master_status", &[], |value| value == 1.0).await?;
     assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (6, 6), "{}", again.tail());
+    Ok(())
+}
+
+/// Killed in the middle: some pages have their receipts, one is at its receiver, the rest are only planned. What was sent by
+/// then was in the journal before.
+#[tokio::test]
+async fn a_crash_between_pages_repeats_only_the_one_that_was_on_its_way_and_sends_the_rest() -> Result<()> {
+    let name = "island-middle";
+    let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
+    // A process that is restarted without the API has no Secrets.
+    let unsigned = scene.policy("ada-hook", ADA_ALONE).replace("signingSecretRef: {name: ada, key: key}, ", "");
+    scene.apply(&unsigned).await?;
+    let (setup, operator) = running(name, &scene, &[]).await?;
+    cut_off(&scene, &operator).await?;
+    let ok = || Answer::Status(200);
+    scene.ada.script([ok(), ok(), ok(), Answer::Hang]);
+    scene.break_shop();
+    let before = eventually(PATIENCE, "three receipts, a page on its way and two that wait", || async {
+        let (all, came) = (journal(&scene, name)?, pages(&scene.ada));
+        let states: Vec<&Value> = all.iter().map(|ticket| &page_to(ticket, "ada-hook")["state"]).collect();
+        let accepted = states.iter().filter(|state| **state == "Accepted").count();
+        ensure!((accepted, states.len(), came.len()) == (3, 6, 4), "{states:?}, {} came", came.len());
+        Ok(came)
+    })
+    .await?;
+    let planned: BTreeSet<String> = journal(&scene, name)?
+        .iter()
+        .filter_map(|ticket| page_to(ticket, "ada-hook")["id"].as_str().map(str::to_owned))
+        .collect();
+    ensure!(planned.is_superset(&ids(&before)), "{:?} came and are not in the journal", ids(&before));
+    operator.kill9();
+
+    let again = setup.start()?;
+    eventually(PATIENCE, "the page on its way again, and the rest", || async {
+        let came = pages(&scene.ada);
+        ensure!((came.len(), ids(&came).len()) == (7, 6), "{} came; {}", came.len(), again.tail());
+        Ok(())
+    })
+    .await?;
+    scene.stage.plane.start_apiserver().await?;
+    let tickets = tickets(&scene, "ada-hook").await?;
+    again.wait_ready(PATIENCE).await?;
+    metric(&again, "leader_election_master_status", &[], |value| value == 1.0).await?;
+    let received = pages(&scene.ada);
+    assert_eq!((received.len(), ids(&received)), (7, planned), "{}", again.tail());
+    let hung = before.last().and_then(Received::id);
+    for ticket in &tickets {
+        let id = page_to(ticket, "ada-hook")["id"].as_str();
+        let times = received.iter().filter(|page| page.id() == id).count();
+        ensure!(times == 1 + usize::from(id == hung), "{id:?} came {times} times; {}", again.tail());
+    }
     Ok(())
 }
 

@@ -81,6 +81,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         live,
         operator_namespace: world.operator_namespace.clone(),
         epoch: ctx.leadership.epoch(),
+        ahead_of_server: ctx.clock.ahead_of_server(),
         number,
         alerts,
         reports: inbox.reports(),

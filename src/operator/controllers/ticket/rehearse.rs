@@ -22,7 +22,7 @@ use domain::{
     sla::Clocks,
     suppression::{Silence, dependency::Standings},
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use uuid::Uuid;
 
@@ -263,6 +263,7 @@ impl Rehearsal {
             monitors: self.around.standings(self.now),
             operator_namespace: String::new(),
             epoch: 1,
+            ahead_of_server: SignedDuration::ZERO,
             number: self.status().number.is_none().then_some(1),
             alerts,
             reports,

@@ -9,6 +9,7 @@ use domain::{
         objection::{Other, Surroundings, objection, other_ticket},
     },
 };
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{Draft, alerts::is_over, cut};
@@ -28,7 +29,7 @@ impl Draft<'_> {
                     next += 1;
                     next
                 });
-                let read = read_event(event, sequence)?;
+                let read = self.read_event(event, sequence)?;
                 Some(event::TicketEvent { refused: self.refused(event, &read.act), ..read })
             })
             .collect()
@@ -105,6 +106,7 @@ impl Draft<'_> {
                 accepted: Some(accepted),
                 sequence: i64::try_from(event.sequence).ok(),
                 reason,
+                at: Some(event.at).filter(|at| *at != dated(object)),
                 act: Some(cut(event.act.words(), 100)),
             };
             self.events.push((event.name.clone(), status));
@@ -117,20 +119,40 @@ impl Draft<'_> {
     pub(super) fn is_over(&self) -> bool {
         self.status.state.is_some_and(is_over)
     }
+
+    /// `None` for an event without an act, which the CRD refuses.
+    fn read_event(&self, object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent> {
+        let spec = &object.spec;
+        let judged = object.status.as_ref().filter(|status| status.accepted.is_some());
+        let at = match judged {
+            Some(status) => status.at.unwrap_or_else(|| dated(object)),
+            None => self.by_our_clock(dated(object)),
+        };
+        Some(event::TicketEvent {
+            name: object.name_any(),
+            sequence: u64::try_from(sequence).ok()?,
+            at,
+            created: domain::time::whole_seconds(meta::created(object)),
+            owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
+            author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
+            act: api::ticket_event::act(spec)?,
+            refused: None,
+        })
+    }
+
+    /// An instant of the API server's clock by ours, which has dated everything else that the fold reads: an
+    /// acknowledgement of this minute must not look an hour old. Recorded with the verdict, so that it stays what it is when
+    /// the clocks agree again.
+    fn by_our_clock(&self, at: Timestamp) -> Timestamp {
+        let ahead = self.seen.ahead_of_server;
+        if ahead.is_zero() {
+            return at;
+        }
+        at.checked_add(ahead).map_or(at, |at| at.min(self.now))
+    }
 }
 
-/// `None` for an event without an act, which the CRD refuses.
-fn read_event(object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent> {
-    let spec = &object.spec;
-    let created = domain::time::whole_seconds(meta::created(object));
-    Some(event::TicketEvent {
-        name: object.name_any(),
-        sequence: u64::try_from(sequence).ok()?,
-        at: domain::time::whole_seconds(spec.occurred_at.unwrap_or(created)),
-        created,
-        owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
-        author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
-        act: api::ticket_event::act(spec)?,
-        refused: None,
-    })
+/// When an event happened, as it says itself or by the API server's clock.
+fn dated(object: &TicketEvent) -> Timestamp {
+    domain::time::whole_seconds(object.spec.occurred_at.unwrap_or_else(|| meta::created(object)))
 }

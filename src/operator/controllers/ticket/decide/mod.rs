@@ -44,7 +44,7 @@ use domain::{
         timeline::{self, Line, What},
     },
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 pub(super) use beyond::Creation;
 pub(super) use conditions::NOT_PAGED;
@@ -98,6 +98,8 @@ pub(super) struct Seen {
     pub operator_namespace: String,
     /// Which leader in the row we are.
     pub epoch: i64,
+    /// How far our clock is ahead of the API server's, by which events are dated.
+    pub ahead_of_server: SignedDuration,
     /// A number drawn for a ticket that has none.
     pub number: Option<u64>,
     /// What alerts did since the last decision, in order.

@@ -58,11 +58,14 @@ impl Draft<'_> {
     fn subject(&self) -> Subject {
         let ticket = &self.seen.ticket;
         let created = meta::opened(ticket.as_ref());
+        let origin = ticket.spec.origin.as_ref();
+        // By our clock where that is ahead of the server's, because it is what clocks are read by.
+        let opened = origin.and_then(|origin| origin.opened_at).map_or(created, |at| at.max(created));
         Subject {
             uid: meta::uid(ticket.as_ref()),
             name: ticket.name_any(),
             created,
-            began: subject::began(ticket.spec.origin.as_ref().map(|origin| origin.first_start), created),
+            began: subject::began(origin.map(|origin| origin.first_start), opened),
             has_requester: ticket.spec.requester.is_some(),
             firing: self.firing() > 0,
             quiet_since: self.quiet_since(),

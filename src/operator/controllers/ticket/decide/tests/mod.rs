@@ -11,6 +11,7 @@ mod overrides;
 mod people;
 mod promises;
 mod running;
+mod skew;
 mod test_page;
 mod verdicts;
 
@@ -82,6 +83,8 @@ struct Desk {
     firing: Vec<domain::labels::Labels>,
     monitors: Standings,
     epoch: i64,
+    /// Seconds.
+    ahead_of_server: i64,
     alerts: Vec<Alert>,
     reports: Vec<Report>,
     last: Option<Plan>,
@@ -136,6 +139,7 @@ impl Desk {
             firing: Vec::new(),
             monitors: Standings::new(),
             epoch: 1,
+            ahead_of_server: 0,
             alerts: Vec::new(),
             reports: Vec::new(),
             last: None,
@@ -183,6 +187,7 @@ impl Desk {
             monitors: self.monitors.clone(),
             operator_namespace: "firstline-system".into(),
             epoch: self.epoch,
+            ahead_of_server: jiff::SignedDuration::from_secs(self.ahead_of_server),
             number: self.status().number.is_none().then_some(1042),
             alerts: std::mem::take(&mut self.alerts),
             reports: std::mem::take(&mut self.reports),
