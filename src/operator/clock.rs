@@ -100,6 +100,14 @@ impl Clock {
         }
     }
 
+    /// What [`now`](Self::now) is after so long, should nobody step the wall clock meanwhile.
+    pub fn after(&self, wait: Duration) -> Timestamp {
+        match &self.0.source {
+            Source::System(system) => system.lock().read().after(wait).shows(),
+            Source::Simulated(simulated) => domain::time::after(*simulated.lock(), wait),
+        }
+    }
+
     /// How far [`now`](Self::now) is ahead of the wall clock; zero unless that was stepped back.
     pub fn ahead(&self) -> Duration {
         match &self.0.source {

@@ -64,6 +64,12 @@ impl Reading {
         between(self.wall, self.shows)
     }
 
+    /// The reading after so long, should nobody step the wall clock meanwhile.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        self.next(after(self.wall, wait), self.boottime.saturating_add(wait)).0
+    }
+
     /// How long until it shows `at`, should nobody step the wall clock meanwhile.
     pub fn until(&self, at: Timestamp) -> Duration {
         between(self.wall, at).min(between(self.shows, at).saturating_mul(SLOWED))
@@ -188,7 +194,7 @@ mod tests {
             let wanted = now.shows() + SignedDuration::from_secs(wait);
             let until = now.until(wanted);
             prop_assert!(until <= seconds(u64::try_from(wait).unwrap()) * 2);
-            let later = |span: Duration| now.next(after(wall(passed), span), seconds(passed) + span).0.shows();
+            let later = |span: Duration| now.after(span).shows();
             prop_assert!(later(until) >= wanted);
             prop_assert!(wait == 0 || later(until - Duration::from_millis(1)) < wanted);
         }

@@ -9,7 +9,7 @@ use api::{
     Ticket,
     ticket::{EscalationStatus, NotificationKind},
 };
-use domain::message::NotificationId;
+use domain::{message::NotificationId, time::between};
 use jiff::Timestamp;
 
 use super::check::{Case, Deadline, Intent, Way};
@@ -18,6 +18,7 @@ use crate::{
     controllers::ticket::was_not_paged,
     index::is_over,
     kube::meta::{self, Key},
+    queue::Standing,
 };
 
 /// Every ticket on which somebody waits or something is to be sent.
@@ -30,7 +31,12 @@ pub(super) fn cases(ctx: &Context, now: Timestamp) -> Vec<Case> {
     let on_their_way = ctx.outbox.on_their_way();
     let case = |(key, ticket): (Key, Arc<Ticket>)| {
         let intents = intents(&ticket, &on_their_way, &ctx.inboxes.reported(&key), now);
-        Case { look: ctx.queues.tickets.standing(&key), deadline: deadline(&ticket), intents, ticket: key }
+        // Timers count real time, deadlines the clock's.
+        let look = match ctx.queues.tickets.standing(&key) {
+            Standing::In(wait) => Standing::In(between(now, ctx.clock.after(wait))),
+            look => look,
+        };
+        Case { look, deadline: deadline(&ticket), intents, ticket: key }
     };
     tickets.into_iter().map(case).collect()
 }

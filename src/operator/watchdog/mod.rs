@@ -108,7 +108,7 @@ async fn ping(ctx: &Context, url: &WatchdogUrl, notify: &notify::Context, verdic
         };
         ctx.metrics.pings.get_or_create(&ResultLabel { result }).inc();
         if why.is_none() {
-            ctx.metrics.last_ping.set(ctx.clock.now().as_millisecond() as f64 / 1_000.0);
+            ctx.metrics.last_ping.set(ctx.clock.wall().as_millisecond() as f64 / 1_000.0);
         }
         if said != Some(result) {
             match why {
