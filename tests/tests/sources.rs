@@ -15,6 +15,8 @@ mod every_field;
 mod faults;
 #[path = "sources/refusals.rs"]
 mod refusals;
+#[path = "sources/restart.rs"]
+mod restart;
 #[path = "sources/scene.rs"]
 mod scene;
 #[path = "sources/writes.rs"]

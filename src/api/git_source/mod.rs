@@ -210,6 +210,11 @@ pub struct GitSourceStatus {
     #[serde(default)]
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub drift_count: u32,
+    /// Objects (kind namespace/name) that the applied commit changes or removes and that are frozen: that is done when their
+    /// freeze ends, whatever spec.apply.drift says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::texts::<500, 600>")]
+    pub owed: Vec<String>,
     /// The last 5 attempts, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]

@@ -10,17 +10,17 @@ use tokio::time::Instant;
 use crate::scene::{Scene, commit_monitors, condition, monitor, operator};
 
 /// What is promised, and what a machine that does other things meanwhile may add.
-const REPAIRED: Duration = Duration::from_secs(2);
-const MARGIN: Duration = Duration::from_secs(8);
+pub(crate) const REPAIRED: Duration = Duration::from_secs(2);
+pub(crate) const MARGIN: Duration = Duration::from_secs(8);
 
 impl Scene {
     /// Writes a monitor as this field manager.
-    async fn tamper(&self, name: &str, manager: &str, patch: &Value) -> Result<()> {
+    pub(crate) async fn tamper(&self, name: &str, manager: &str, patch: &Value) -> Result<()> {
         let arguments = ["patch", "svcmonitors.firstline.dev", name, "--type=merge", "--field-manager", manager, "-p"];
         self.kubectl(&[&arguments[..], &[&patch.to_string()]].concat()).await.map(drop)
     }
 
-    async fn annotate(&self, name: &str, annotations: &[String]) -> Result<()> {
+    pub(crate) async fn annotate(&self, name: &str, annotations: &[String]) -> Result<()> {
         let arguments: Vec<&str> = ["annotate", "--overwrite", "svcmonitors.firstline.dev", name]
             .into_iter()
             .chain(annotations.iter().map(String::as_str))
@@ -55,7 +55,7 @@ impl Scene {
     }
 
     /// The status once it lists this object in this state.
-    async fn listed(&self, object: &str, state: &str) -> Result<Value> {
+    pub(crate) async fn listed(&self, object: &str, state: &str) -> Result<Value> {
         let object = format!("ServiceMonitor {}/{object}", self.namespace);
         let of = |status: &Value| {
             let all = status["drift"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -153,12 +153,12 @@ async fn a_source_that_only_reports_lists_what_differs_until_the_next_commit() -
 
 /// An instant so many seconds from now, as an annotation.
 #[expect(clippy::disallowed_methods, reason = "a freeze is read against the real clock")]
-fn freeze(seconds: i64) -> String {
+pub(crate) fn freeze(seconds: i64) -> String {
     let until = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + seconds).unwrap_or_default();
     format!("firstline.dev/freeze-until={until}")
 }
 
-fn reason() -> String {
+pub(crate) fn reason() -> String {
     "firstline.dev/freeze-reason=hotfix of 03:00".to_owned()
 }
 

@@ -9,12 +9,12 @@ use std::{
 
 use api::{
     GitSource,
-    git_source::{Deviation, Drift, GitSourceStatus, ObjectCounts, Source, Transaction},
+    git_source::{Drift, GitSourceStatus, ObjectCounts, Source, Transaction},
 };
 use gitops::{
     applyset,
     fetch::FetchReport,
-    load::{Object, ObjectKey},
+    load::ObjectKey,
     plan::{self, Live, Plan, PruneRule, Question},
 };
 use kube::{
@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use super::{
     decide::{
         Attempt, End, Refusal,
+        hold::{Hold, is_frozen},
         objection::{self, counts, undone},
         status::{self, About},
     },
@@ -34,8 +35,8 @@ use super::{
 use crate::{
     context::Context,
     engine::syncer::{
-        Known, fetch, freeze,
-        members::{Applied, Left, Member, Version},
+        Known, fetch,
+        members::{Applied, Differing, Left, Member, Version},
         refusal::Mend,
         transaction::{self, Refusals, Written},
         write::{self, Writer},
@@ -86,21 +87,20 @@ async fn write_commit(ctx: &Context, job: &Job<'_>, known: &mut Known) -> (Ended
         Err(ended) => return untouched(ended),
     };
     let defaults = |kind: &str, value: &Value| write::wanted(&set, kind, value);
-    let (time, report) = (ctx.clock.now(), only_reports(ctx, job, known));
-    let hold = |_: &ObjectKey, live: Option<&Live>| report || live.is_some_and(|live| is_frozen(live, time));
-    let plan = plan_of(job, &set, &seen, &defaults, &hold);
+    let hold = hold_of(&known.status, only_reports(ctx, job, known), ctx.clock.now());
+    let holds = |key: &ObjectKey, live: Option<&Live>| hold.holds(key, live);
+    let plan = plan_of(job.source, &job.report.commit, &set, &seen, &defaults, &holds);
     if let Some(refusal) = objection::objection(&plan, |set| holder_of(ctx, set)) {
         return untouched((undone(counts(&plan), plan.conflicts.len()), End::Refused(refusal)));
     }
-    let back =
-        HeldBack { differing: plan.held.iter().cloned().collect(), staying: plan.staying.clone(), owed: !report };
+    let back = HeldBack::of(&plan, &hold);
     let adopted =
         plan.update.iter().filter(|update| update.adopted).map(|update| update.object.key.to_string()).collect();
     let mut remarks: Vec<String> =
         rewritten.iter().cloned().chain(gather::warnings(&seen.loaded)).chain(kept(&plan)).collect();
     if plan.is_empty() {
         let ended = (counts(&plan), End::Applied { remarks, adopted, rewritten });
-        return (ended, Left::Applied(applied(job, set.clone(), seen, back, Written::default(), time)));
+        return (ended, Left::Applied(applied(job.commit(), set.clone(), seen, back, Written::default())));
     }
     let writer = Writer::new(seen.client.clone(), set.clone(), ctx.leadership.clone());
     let first = known.status.last_applied_revision.is_none();
@@ -118,7 +118,10 @@ async fn write_commit(ctx: &Context, job: &Job<'_>, known: &mut Known) -> (Ended
             )
         })),
     }
-    if let Err(message) = begin(ctx, job, known, counts(&plan)).await {
+    // What the commit that is there owes stands in the status: the next process does it if this one ends.
+    if !hold.report
+        && let Err(message) = begin(ctx, job, known, counts(&plan)).await
+    {
         return untouched((undone(counts(&plan), 0), interrupted(message)));
     }
     let mut written = transaction::carry_out(&writer, &plan).await;
@@ -134,7 +137,7 @@ async fn write_commit(ctx: &Context, job: &Job<'_>, known: &mut Known) -> (Ended
     } else {
         End::Applied { remarks, adopted, rewritten }
     };
-    ((counts, end), Left::Applied(applied(job, set.clone(), seen, back, written, time)))
+    ((counts, end), Left::Applied(applied(job.commit(), set.clone(), seen, back, written)))
 }
 
 /// The commit of this branch that was applied last, unless the repository is known to be another one since.
@@ -148,7 +151,7 @@ pub(super) fn applied_commit(ctx: &Context, entry: &SourceEntry, source: &Source
 }
 
 /// In mode Report a commit that is there already is not written again over what others did: only a new commit, a new
-/// spec or a request is.
+/// spec or a request is, and what that commit still owes.
 fn only_reports(ctx: &Context, job: &Job<'_>, known: &Known) -> bool {
     let object = &job.entry.object;
     let status = &known.status;
@@ -164,23 +167,45 @@ fn only_reports(ctx: &Context, job: &Job<'_>, known: &Known) -> bool {
         && !asked
 }
 
-fn is_frozen(live: &Live, time: jiff::Timestamp) -> bool {
-    let written = Version::of_value(&live.value).unwrap_or_default().freeze;
-    matches!(freeze::in_force(&written, time), Ok(Some(_)))
+/// What decides which objects an attempt leaves as they are.
+fn hold_of(status: &GitSourceStatus, report: bool, time: jiff::Timestamp) -> Hold {
+    Hold { report, owed: status.owed.iter().cloned().collect(), time }
 }
 
 /// What a commit leaves as it is for now.
 struct HeldBack {
-    /// Objects that differ from Git.
+    /// Objects that are not as Git has them.
     differing: HashSet<ObjectKey>,
     /// Objects that left Git.
     staying: Vec<ObjectKey>,
-    /// Whether they are written once their freeze ends.
-    owed: bool,
+    /// Those of both that are written once their freeze ends.
+    owed: HashSet<ObjectKey>,
+    /// When that was found.
+    time: jiff::Timestamp,
+}
+
+impl HeldBack {
+    fn of(plan: &Plan<'_>, hold: &Hold) -> Self {
+        let owed = plan.held.iter().chain(&plan.staying).filter(|key| hold.owes(key)).cloned().collect();
+        Self { differing: plan.held.iter().cloned().collect(), staying: plan.staying.clone(), owed, time: hold.time }
+    }
+}
+
+/// Which commit it is, and the spec under which it was read.
+struct Commit {
+    revision: String,
+    source: Arc<Source>,
+}
+
+impl Job<'_> {
+    fn commit(&self) -> Commit {
+        let source = self.entry.compiled.clone().unwrap_or_else(|| Arc::new(self.source.clone()));
+        Commit { revision: self.report.revision(), source }
+    }
 }
 
 /// What the cluster has after a commit.
-fn applied(job: &Job<'_>, set: String, seen: Seen, back: HeldBack, written: Written, time: jiff::Timestamp) -> Applied {
+fn applied(commit: Commit, set: String, seen: Seen, mut back: HeldBack, written: Written) -> Applied {
     let live: HashMap<&ObjectKey, &Live> = seen.live.iter().map(|live| (&live.key, live)).collect();
     let mut versions = written.versions;
     let mut members: HashMap<ObjectKey, Member> = HashMap::new();
@@ -192,19 +217,19 @@ fn applied(job: &Job<'_>, set: String, seen: Seen, back: HeldBack, written: Writ
             .remove(&key)
             .or_else(|| live.get(&key).and_then(|live| Version::of_value(&live.value)))
             .filter(|known| !differs && known.freeze.0.is_none());
-        members.insert(
-            key,
-            Member { wanted: Some(Arc::new(object)), known, owed: differs && back.owed, ..Member::default() },
-        );
+        let owed = back.owed.remove(&key);
+        members.insert(key, Member { wanted: Some(Arc::new(object)), known, owed, ..Member::default() });
     }
-    let frozen = |key: &ObjectKey| live.get(key).is_some_and(|live| is_frozen(live, time));
-    members.extend(back.staying.into_iter().filter(frozen).map(|key| (key, Member::default())));
-    let source = job.entry.compiled.clone().unwrap_or_else(|| Arc::new(job.source.clone()));
-    Applied { set, revision: job.report.revision(), source, members }
+    for key in back.staying.into_iter().filter(|key| live.get(key).is_some_and(|live| is_frozen(live, back.time))) {
+        let owed = back.owed.remove(&key);
+        members.insert(key, Member { owed, ..Member::default() });
+    }
+    Applied { set, revision: commit.revision, source: commit.source, members }
 }
 
 /// Takes up the commit that was applied last, when this process has not seen it and cannot have it from the repository,
-/// so that drift is corrected all the same. Nothing is written here.
+/// so that drift is corrected all the same, and what waits for the end of a freeze is written then. Nothing is written
+/// here.
 pub(super) async fn resume(ctx: &Context, entry: &SourceEntry, known: &Known, mirror: PathBuf) {
     let key = Key::of(entry.object.as_ref());
     let (Some(source), None) = (&entry.compiled, ctx.members.read_as(&key)) else { return };
@@ -219,19 +244,14 @@ pub(super) async fn resume(ctx: &Context, entry: &SourceEntry, known: &Known, mi
     let left = match gather::read(ctx, source, &set, mirror, commit).await {
         Err(_) => Left::Untouched,
         Ok(seen) => {
-            let equal = |object: &Object, live: &Live| {
-                let wanted = write::wanted(&set, &object.key.kind, object.value());
-                plan::equal(&wanted, &live.value)
-            };
-            let live: HashMap<&ObjectKey, &Live> = seen.live.iter().map(|live| (&live.key, live)).collect();
-            let member = |object: Object| {
-                let same = live.get(&object.key).filter(|live| equal(&object, live));
-                let known = same.and_then(|live| Version::of_value(&live.value));
-                (object.key.clone(), Member { known, wanted: Some(Arc::new(object)), ..Member::default() })
-            };
-            let members = seen.loaded.objects.into_iter().map(member).collect();
+            let defaults = |kind: &str, value: &Value| write::wanted(&set, kind, value);
+            let plan = plan_of(source, commit, &set, &seen, &defaults, &|_, _| true);
+            let mut back = HeldBack::of(&plan, &hold_of(&known.status, true, ctx.clock.now()));
+            // Whose it is now is found out by a look.
+            back.differing.extend(plan.conflicts.iter().map(|conflict| conflict.object.key.clone()));
             tracing::info!(source = %key, revision, "the commit applied last is kept as it was");
-            Left::Applied(Applied { set, revision, source: source.clone(), members })
+            let commit = Commit { revision, source: source.clone() };
+            Left::Applied(applied(commit, set.clone(), seen, back, Written::default()))
         }
     };
     let look = ctx.members.end(&key, left);
@@ -251,13 +271,14 @@ pub fn holder_of(ctx: &Context, set: &str) -> Option<String> {
 }
 
 fn plan_of<'a>(
-    job: &Job<'a>,
+    source: &'a Source,
+    commit: &'a str,
     set: &'a str,
     seen: &'a Seen,
     defaults: &'a dyn Fn(&str, &Value) -> Value,
     hold: &'a dyn Fn(&ObjectKey, Option<&Live>) -> bool,
 ) -> Plan<'a> {
-    let rules = &job.source.prune;
+    let rules = &source.prune;
     let prune = if rules.enabled {
         PruneRule::Within {
             max_percent: u8::try_from(rules.max_percent).unwrap_or(100),
@@ -268,7 +289,7 @@ fn plan_of<'a>(
     };
     plan::plan(&Question {
         set,
-        commit: &job.report.commit,
+        commit,
         desired: &seen.loaded.objects,
         refused: &seen.loaded.refused,
         live: &seen.live,
@@ -318,8 +339,8 @@ async fn begin(ctx: &Context, job: &Job<'_>, known: &mut Known, planned: ObjectC
     let object = &job.entry.object;
     let key = Key::of(object.as_ref());
     // A request is answered when it is clear what came of it.
-    let drift = ctx.members.deviations(&key);
-    let about = About { request: None, ..about(&known.status, job.entry, ctx.clock.now(), &drift) };
+    let differing = ctx.members.differing(&key);
+    let about = About { request: None, ..about(&known.status, job.entry, ctx.clock.now(), &differing) };
     let status = status::applying(&about, &job.report.revision(), planned);
     // An older status that still waits must not be written over this one.
     ctx.statuses.forget(PLURAL, &key);
@@ -346,9 +367,9 @@ pub(super) fn about<'a>(
     before: &'a GitSourceStatus,
     entry: &SourceEntry,
     now: jiff::Timestamp,
-    drift: &'a [Deviation],
+    differing: &'a Differing,
 ) -> About<'a> {
-    About { before, generation: entry.object.metadata.generation, request: entry.requested(), now, drift }
+    About { before, generation: entry.object.metadata.generation, request: entry.requested(), now, differing }
 }
 
 /// Asks for a status to be written.

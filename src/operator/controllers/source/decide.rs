@@ -2,12 +2,14 @@
 //!
 //! | module | decides |
 //! |---|---|
+//! | [`hold`] | what is left as it is for now |
 //! | [`objection`] | whether a plan may be carried out at all |
 //! | [`turn`] | whether to fetch now, to rest, or not to serve the source at all |
 //! | [`status`] | the status that an outcome leaves |
 //! | [`note`] | which Event tells of it |
 //! | [`remember`] | when to look again, and whether at the same commit |
 
+pub(super) mod hold;
 pub(super) mod note;
 pub(super) mod objection;
 pub(super) mod remember;

@@ -74,8 +74,8 @@ async fn look(ctx: &Context, key: &Key) -> Looked {
     let interval = entry.compiled.as_ref().map_or(Duration::ZERO, |source| turn::interval(source.interval, &known.uid));
     let again = remember::remember(&mut known, &came, interval, Instant::now());
     // By now the status may say that a commit is being written.
-    let drift = ctx.members.deviations(key);
-    let status = status::status(&act::about(&known.status, &entry, ctx.clock.now(), &drift), &came);
+    let differing = ctx.members.differing(key);
+    let status = status::status(&act::about(&known.status, &entry, ctx.clock.now(), &differing), &came);
     let changed = known.status != status;
     known.status = status;
     if changed {
@@ -88,8 +88,8 @@ async fn look(ctx: &Context, key: &Key) -> Looked {
 
 /// Nothing is due but what the status says of drift.
 fn refresh(ctx: &Context, key: &Key, entry: &SourceEntry, mut known: Known, wait: Duration) -> Looked {
-    let drift = ctx.members.deviations(key);
-    let status = status::refreshed(&act::about(&known.status, entry, ctx.clock.now(), &drift));
+    let differing = ctx.members.differing(key);
+    let status = status::refreshed(&act::about(&known.status, entry, ctx.clock.now(), &differing));
     let changed = known.status != status;
     if changed {
         known.status = status;

@@ -141,6 +141,16 @@ pub enum Left {
     Applied(Applied),
 }
 
+/// What of a source is not as Git has it, for its status.
+#[derive(Debug, Clone, Default)]
+pub struct Differing {
+    /// By object.
+    pub deviations: Vec<Deviation>,
+    /// The objects that its commit changed or removed and that wait for the end of a freeze; `None` when this process does
+    /// not know what the cluster has: the status is right then.
+    pub owed: Option<Vec<String>>,
+}
+
 /// All that a look at one object rests on. No attempt begins while it is held.
 pub struct Charge {
     /// Whose it is.
@@ -273,19 +283,26 @@ impl Members {
         let Some(set) = state.sets.get_mut(&charge.source) else { return false };
         let Some(member) = set.applied.as_mut().and_then(|applied| applied.members.get_mut(key)) else { return false };
         member.known = judged.known;
-        member.owed = judged.owed;
+        let settled = std::mem::replace(&mut member.owed, judged.owed) != judged.owed;
         member.fight = judged.fight;
         let before = match &judged.deviation {
             Some(deviation) => set.deviations.insert(key.clone(), deviation.clone()),
             None => set.deviations.remove(key),
         };
-        before != judged.deviation
+        settled || before != judged.deviation
     }
 
-    /// What is not as Git has it, by object.
-    pub fn deviations(&self, source: &Key) -> Vec<Deviation> {
+    /// What is not as Git has it.
+    pub fn differing(&self, source: &Key) -> Differing {
         let state = self.0.lock();
-        state.sets.get(source).map(|set| set.deviations.values().cloned().collect()).unwrap_or_default()
+        let Some(set) = state.sets.get(source) else { return Differing::default() };
+        let owed = set.applied.as_ref().map(|applied| {
+            let waiting = applied.members.iter().filter(|(_, member)| member.owed);
+            let mut owed: Vec<String> = waiting.map(|(key, _)| key.to_string()).collect();
+            owed.sort_unstable();
+            owed
+        });
+        Differing { deviations: set.deviations.values().cloned().collect(), owed }
     }
 
     /// A source that rests says nothing of drift.

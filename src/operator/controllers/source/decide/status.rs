@@ -2,7 +2,7 @@
 
 use api::{
     conditions,
-    git_source::{self, Deviation, DeviationState, GitSourceStatus, ObjectCounts, SourceError, Transaction},
+    git_source::{self, DeviationState, GitSourceStatus, ObjectCounts, SourceError, Transaction},
 };
 use domain::{
     conditions::{Condition, Standing},
@@ -11,6 +11,7 @@ use domain::{
 use jiff::Timestamp;
 
 use super::{Attempt, End, Outcome, Refusal};
+use crate::engine::syncer::members::Differing;
 
 /// Errors that are listed; all are counted.
 const ERRORS: usize = 50;
@@ -18,6 +19,8 @@ const ERRORS: usize = 50;
 const DEVIATIONS: usize = 50;
 /// The condition that says that there are any.
 const DRIFTED: &str = "Drifted";
+/// Objects that are listed as waiting for the end of a freeze. After a restart of the operator no other counts as such.
+const OWED: usize = 500;
 /// Attempts that are listed.
 const HISTORY: usize = 5;
 /// The longest message of a condition, in characters.
@@ -35,7 +38,7 @@ pub(in super::super) struct About<'a> {
     /// Now.
     pub(in super::super) now: Timestamp,
     /// What is not as Git has it.
-    pub(in super::super) drift: &'a [Deviation],
+    pub(in super::super) differing: &'a Differing,
 }
 
 /// How far the source has got.
@@ -112,13 +115,14 @@ pub(in super::super) fn status(about: &About<'_>, outcome: &Outcome) -> GitSourc
 /// The status when nothing happened but to the objects.
 pub(in super::super) fn refreshed(about: &About<'_>) -> GitSourceStatus {
     let mut status = about.before.clone();
-    say_drift(&mut status, about);
+    say_what_differs(&mut status, about);
     status
 }
 
-/// The list, the gravest first, its count, and a condition for as long as there is any.
-fn say_drift(status: &mut GitSourceStatus, about: &About<'_>) {
-    let mut drift = about.drift.to_vec();
+/// The list, the gravest first, its count, and a condition for as long as there is any; and what waits for the end of a
+/// freeze.
+fn say_what_differs(status: &mut GitSourceStatus, about: &About<'_>) {
+    let mut drift = about.differing.deviations.clone();
     drift.sort_by(|a, b| (a.state, &a.object).cmp(&(b.state, &b.object)));
     let said = drift.first().map(|first| {
         let fields = if first.fields.is_empty() { String::new() } else { format!(" ({})", first.fields.join(", ")) };
@@ -135,6 +139,9 @@ fn say_drift(status: &mut GitSourceStatus, about: &About<'_>) {
     status.drift_count = u32::try_from(drift.len()).unwrap_or(u32::MAX);
     drift.truncate(DEVIATIONS);
     status.drift = drift;
+    if let Some(owed) = &about.differing.owed {
+        status.owed = owed.iter().take(OWED).cloned().collect();
+    }
     conditions::put(&mut status.conditions, &about.before.conditions, DRIFTED, said, about.generation, about.now);
 }
 
@@ -163,7 +170,7 @@ fn common(about: &About<'_>, standing: &Standing) -> GitSourceStatus {
     let mut status = about.before.clone();
     status.observed_generation = about.generation.unwrap_or(0);
     status.conditions = conditions::conditions(&about.before.conditions, standing, &[], about.generation, about.now);
-    say_drift(&mut status, about);
+    say_what_differs(&mut status, about);
     if about.request.is_some() {
         status.last_handled_reconcile_at.clone_from(&about.request);
     }

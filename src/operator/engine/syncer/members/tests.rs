@@ -142,5 +142,26 @@ async fn no_attempt_begins_while_an_object_is_looked_at() {
     assert!(!members.judged(&charge, &key(), Judged { known: charge.member.known.clone(), ..Judged::default() }));
     drop(charge);
     drop(begin.await);
-    assert_eq!(members.deviations(&us), []);
+    assert_eq!(members.differing(&us).deviations, []);
+}
+
+#[tokio::test]
+async fn what_a_commit_owes_is_told_until_a_look_has_done_it_and_not_where_nothing_is_known() {
+    let members = Members::default();
+    assert_eq!(members.differing(&us()).owed, None);
+    drop(members.begin(&us()).await);
+    assert_eq!(members.differing(&us()).owed, None, "the commit is being written");
+    let mut applied = applied();
+    applied.members.values_mut().for_each(|member| (member.known, member.owed) = (None, true));
+    assert_eq!(members.end(&us(), Left::Applied(applied)), [key()]);
+    assert_eq!(members.differing(&us()).owed, Some(vec!["ServiceMonitor payments/m".to_owned()]));
+
+    let charge = members.charge(&key()).unwrap();
+    let written = Judged { known: Some(Version::default()), ..Judged::default() };
+    assert!(members.judged(&charge, &key(), written), "the status is to say so");
+    assert_eq!(members.differing(&us()).owed, Some(Vec::new()));
+    drop(charge);
+    drop(members.begin(&us()).await);
+    members.end(&us(), Left::Mixed);
+    assert_eq!(members.differing(&us()).owed, None);
 }

@@ -1,6 +1,6 @@
 //! What is read of a GitSource after each outcome.
 
-use api::git_source::Transaction;
+use api::git_source::{Deviation, Transaction};
 use rstest::rstest;
 
 use super::*;
@@ -17,7 +17,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 fn after(before: &GitSourceStatus, second: i64, outcome: &Outcome) -> GitSourceStatus {
-    let about = About { before, generation: Some(1), request: None, now: at(second), drift: &[] };
+    let about = About { before, generation: Some(1), request: None, now: at(second), differing: &Differing::default() };
     status(&about, outcome)
 }
 
@@ -36,8 +36,9 @@ fn deviation(object: &str, state: DeviationState) -> Deviation {
 #[test]
 fn drift_is_said_beside_how_far_the_source_is_and_is_gone_when_it_is_over() {
     let ready = after(&GitSourceStatus::default(), 0, &applied(FIRST));
-    let drift = [deviation("a", DeviationState::Frozen), deviation("b", DeviationState::Reported)];
-    let about = About { before: &ready, generation: Some(1), request: None, now: at(5), drift: &drift };
+    let deviations = vec![deviation("a", DeviationState::Frozen), deviation("b", DeviationState::Reported)];
+    let differing = Differing { deviations, owed: Some(Vec::new()) };
+    let about = About { before: &ready, generation: Some(1), request: None, now: at(5), differing: &differing };
     let drifted = refreshed(&about);
     let said = &drifted.conditions[1];
     assert_eq!((said.type_.as_str(), said.status.as_str(), said.reason.as_str()), ("Drifted", "True", "Reported"));
@@ -50,17 +51,42 @@ fn drift_is_said_beside_how_far_the_source_is_and_is_gone_when_it_is_over() {
 
     let again = refreshed(&About { before: &drifted, now: at(9), ..about.clone() });
     assert_eq!(again, drifted, "its time stays");
-    let over = refreshed(&About { before: &drifted, now: at(9), drift: &[], ..about });
+    let over = refreshed(&About { before: &drifted, now: at(9), differing: &Differing::default(), ..about });
     assert_eq!(over, ready);
 }
 
 #[test]
 fn of_many_deviations_fifty_are_listed_and_all_are_counted() {
-    let many: Vec<_> = (0..70).map(|n| deviation(&format!("m{n:02}"), DeviationState::Reported)).collect();
+    let deviations = (0..70).map(|n| deviation(&format!("m{n:02}"), DeviationState::Reported)).collect();
+    let differing = Differing { deviations, owed: None };
     let before = GitSourceStatus::default();
-    let about = About { before: &before, generation: Some(1), request: None, now: at(5), drift: &many };
+    let about = About { before: &before, generation: Some(1), request: None, now: at(5), differing: &differing };
     let status = refreshed(&about);
     assert_eq!((status.drift.len(), status.drift_count), (50, 70));
+}
+
+#[test]
+fn what_a_commit_owes_is_durable_with_its_being_applied_and_stays_until_it_is_known_to_be_done() {
+    let owing = |owed: Option<&[&str]>| Differing {
+        deviations: Vec::new(),
+        owed: owed.map(|owed| owed.iter().map(|name| (*name).to_owned()).collect()),
+    };
+    let before = GitSourceStatus::default();
+    let about = |before, differing| About { before, generation: Some(1), request: None, now: at(0), differing };
+    let frozen = owing(Some(&["ServiceMonitor payments/a"]));
+    let committed = status(&about(&before, &frozen), &applied(FIRST));
+    assert_eq!(committed.transaction, Some(Transaction::Committed));
+    assert_eq!(committed.owed, ["ServiceMonitor payments/a"]);
+
+    // A new process, while the repository or the API gives no answer, or in the middle of the next commit.
+    let nothing = owing(None);
+    let failure = NotFetched { reason: "GitOperationFailed", message: String::new(), needs_a_person: false };
+    let offline = status(&about(&committed, &nothing), &Outcome::NotFetched(failure));
+    let next = applying(&about(&committed, &nothing), SECOND, ObjectCounts::default());
+    assert_eq!((&offline.owed, &next.owed), (&committed.owed, &committed.owed));
+
+    let thawed = refreshed(&about(&offline, &owing(Some(&[]))));
+    assert_eq!(thawed.owed, Vec::<String>::new());
 }
 
 fn attempt(revision: &str, counts: ObjectCounts, end: End) -> Outcome {
@@ -166,7 +192,8 @@ fn a_repository_that_cannot_be_asked_takes_nothing_back(#[case] needs_a_person: 
 #[test]
 fn an_interrupted_commit_stays_applying_until_it_is_rolled_forward() {
     let before = GitSourceStatus::default();
-    let about = About { before: &before, generation: Some(1), request: None, now: at(0), drift: &[] };
+    let about =
+        About { before: &before, generation: Some(1), request: None, now: at(0), differing: &Differing::default() };
     let applying = applying(&about, FIRST, created(3));
     assert_eq!(said(&applying), ["Ready=False Progressing", "Reconciling=True Progressing"]);
     let status = after(&applying, 1, &interrupted(FIRST));
@@ -223,7 +250,13 @@ fn history_holds_the_last_five() {
 #[test]
 fn a_request_is_echoed_whatever_came_of_it() {
     let before = GitSourceStatus::default();
-    let about = About { before: &before, generation: Some(7), request: Some("now".into()), now: at(0), drift: &[] };
+    let about = About {
+        before: &before,
+        generation: Some(7),
+        request: Some("now".into()),
+        now: at(0),
+        differing: &Differing::default(),
+    };
     let status = status(&about, &refused(FIRST, 1));
     assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("now"));
     assert_eq!(status.observed_generation, 7);
