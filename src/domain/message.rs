@@ -98,6 +98,8 @@ pub struct Message {
     pub person: Option<String>,
     /// Where to, when the channel needs it: the person's mail address.
     pub address: Option<String>,
+    /// Of several recipients of a mail, those who are not told any more: they have it, or will never get it this way.
+    pub settled: Vec<String>,
     /// Sent while the cluster's API could not be asked whether somebody else sends it too; the id is the same.
     pub possible_duplicate: bool,
 }
@@ -237,6 +239,15 @@ pub enum Delivery {
         /// The receiver's own word.
         receipt: String,
     },
+    /// Some of its recipients have it; the others certainly have not.
+    Partly {
+        /// The receiver's own word for those who have it.
+        receipt: String,
+        /// Who has it now, by address; never empty.
+        reached: Vec<String>,
+        /// Who has not; never empty.
+        refused: Vec<Refused>,
+    },
     /// The connection was lost after everything was sent: it may have arrived. Sent again with the same id.
     Uncertain {
         /// What happened, without secrets.
@@ -254,6 +265,17 @@ pub enum Delivery {
         /// What happened and what to do, without secrets.
         error: String,
     },
+}
+
+/// A recipient whom a mail server did not take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The address.
+    pub recipient: String,
+    /// The server's own word.
+    pub word: String,
+    /// Whether only a person can mend it; else the same message is tried again for this recipient alone.
+    pub for_good: bool,
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub(crate) fn page() -> Message {
         why: "step 1 of `page`: you are on call in `primary`".into(),
         person: Some("ada".into()),
         address: Some("ada@acme.example".into()),
+        settled: Vec::new(),
         possible_duplicate: false,
     }
 }

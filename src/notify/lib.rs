@@ -4,11 +4,12 @@
 //! not decide that a message is due, queue, repeat, or remember: that is the escalation's and the
 //! outbox's work. It knows nothing of Kubernetes; Secrets arrive as values in [`Secrets`].
 //!
-//! What the four answers mean, for every channel:
+//! What the five answers mean, for every channel:
 //!
 //! | answer | the receiver | the sender then |
 //! |---|---|---|
 //! | `Accepted` | said in its own words that it took the message over | is done |
+//! | `Partly` | said so for some of the recipients of a mail | sends again to the others, where that may help |
 //! | `Uncertain` | may have it: the connection was lost after everything was sent | sends again with the same id |
 //! | `Retry` | certainly has not got it | sends again, not before its Retry-After |
 //! | `Failed` | will never get it this way | tells a person what to mend |

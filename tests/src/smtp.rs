@@ -42,6 +42,8 @@ pub enum Trouble {
     Cut,
     /// Says this line, and goes on by the client's next command.
     Say(&'static str),
+    /// Of the recipients, says this line to those whose address contains the first text.
+    SayTo(&'static str, &'static str),
 }
 
 /// A mail that arrived whole, whether or not it was accepted.
@@ -49,6 +51,8 @@ pub enum Trouble {
 pub struct Arrived {
     /// When its final dot was read.
     pub at: Instant,
+    /// The recipients that were taken, by address.
+    pub to: Vec<String>,
     /// `Message-ID` without the angle brackets.
     pub message_id: String,
     /// Whether it was answered with 250.
@@ -116,6 +120,7 @@ async fn speak(tcp: TcpStream, desk: &Desk, trouble: Option<(Moment, Trouble)>) 
     if !answer(&mut wire, trouble, Moment::Connected, "220 mail.acme.example").await? {
         return Ok(());
     }
+    let mut to = Vec::new();
     loop {
         let mut line = String::new();
         if wire.read_line(&mut line).await? == 0 {
@@ -133,14 +138,22 @@ async fn speak(tcp: TcpStream, desk: &Desk, trouble: Option<(Moment, Trouble)>) 
                 continue;
             }
         };
+        let trouble = match trouble {
+            Some((at, Trouble::SayTo(who, said))) => line.contains(who).then_some((at, Trouble::Say(said))),
+            other => other,
+        };
         if !answer(&mut wire, trouble, moment, usual).await? {
             return Ok(());
         }
         let is_refused = matches!(trouble, Some((at, Trouble::Say(_))) if at == moment);
+        if moment == Moment::Rcpt && !is_refused {
+            to.extend(line.split(['<', '>']).nth(1).map(str::to_owned));
+        }
         if moment == Moment::Data && !is_refused {
             let message_id = mail(&mut wire).await?;
             let accepted = !matches!(trouble, Some((Moment::FinalDot, _)));
-            desk.arrived.lock().push(Arrived { at: Instant::now(), message_id, accepted });
+            let to = std::mem::take(&mut to);
+            desk.arrived.lock().push(Arrived { at: Instant::now(), to, message_id, accepted });
             if !answer(&mut wire, trouble, Moment::FinalDot, "250 taken").await?
                 || matches!(trouble, Some((Moment::Accepted, Trouble::Cut)))
             {
@@ -159,7 +172,7 @@ async fn answer(
 ) -> std::io::Result<bool> {
     let said = match trouble.filter(|(at, _)| *at == moment) {
         None => usual,
-        Some((_, Trouble::Say(line))) => line,
+        Some((_, Trouble::Say(line) | Trouble::SayTo(_, line))) => line,
         Some((_, Trouble::Cut)) => return Ok(false),
         Some((_, Trouble::Hang)) => {
             // Until the client has had enough.

@@ -4,6 +4,7 @@ mod chain;
 mod escalation;
 mod facts;
 mod notices;
+mod recipients;
 mod status;
 mod validate;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use escalation::{CalledStatus, CauseStatus, CoveringStatus, EscalationStatus, HeldStatus, PendingStatus};
 pub use notices::{NoticeReason, NoticesStatus};
+pub use recipients::RefusedRecipient;
 pub use status::{
     AlertLine, AlertLineState, AlertsStatus, BreachLine, ClockLine, MessageLine, Messages, Notification,
     NotificationCounts, NotificationKind, NotificationState, PolicyInForce, TicketState, TicketStatus, TimelineLine,

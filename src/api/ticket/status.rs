@@ -335,10 +335,22 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<256>")]
     pub receipt: Option<String>,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed; when it was accepted, whom of several recipients it does not reach.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<512>")]
     pub error: Option<String>,
+    /// The receiver asked to be tried again not before then (Retry-After).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub retry_at: Option<Timestamp>,
+    /// Of a mail to several, who has it while others have not. They are not sent it again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::texts::<50, 254>")]
+    pub reached: Vec<String>,
+    /// Of a mail to several, whom the server refused for good.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 50))]
+    pub refused: Vec<super::RefusedRecipient>,
     /// Why this target is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<512>")]

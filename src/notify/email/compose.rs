@@ -23,7 +23,7 @@ use crate::{outcome::NotAccepted, render};
 #[derive(Debug)]
 pub(super) struct Mail {
     pub(super) from: Address,
-    /// Never empty.
+    /// Whom it goes to; those of the header `To` who have it already are left out.
     pub(super) to: Vec<Address>,
     /// Headers and body with CR LF line ends, dots not yet doubled.
     pub(super) bytes: Vec<u8>,
@@ -69,7 +69,9 @@ pub(super) fn compose(channel: &EmailChannel, message: &Message, now: Timestamp)
     let mail = builder
         .multipart(parts)
         .map_err(|error| NotAccepted::Failed(format!("the mail cannot be written: {error}")))?;
-    Ok(Mail { from: from.email, to: to.into_iter().map(|mailbox| mailbox.email).collect(), bytes: mail.formatted() })
+    let is_settled = |address: &Address| message.settled.iter().any(|settled| *settled == address.to_string());
+    let to = to.into_iter().map(|mailbox| mailbox.email).filter(|address| !is_settled(address)).collect();
+    Ok(Mail { from: from.email, to, bytes: mail.formatted() })
 }
 
 fn recipients(channel: &EmailChannel, message: &Message) -> Result<Vec<Mailbox>, NotAccepted> {
@@ -179,6 +181,15 @@ mod tests {
             mail.to.iter().map(ToString::to_string).collect::<Vec<_>>(),
             ["ops@acme.example", "cto@acme.example"]
         );
+    }
+
+    #[test]
+    fn who_has_it_already_is_not_sent_it_again_and_the_mail_stays_the_same() {
+        let whole = Message { address: None, person: None, ..page() };
+        let rest = Message { settled: vec!["ops@acme.example".into()], ..whole.clone() };
+        let (whole, rest) = [whole, rest].map(|message| compose(&channel(), &message, now()).unwrap()).into();
+        assert_eq!(rest.to.iter().map(ToString::to_string).collect::<Vec<_>>(), ["cto@acme.example"]);
+        assert_eq!(whole.bytes, rest.bytes);
     }
 
     #[test]

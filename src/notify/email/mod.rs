@@ -32,6 +32,8 @@ pub(crate) async fn send(
     context: &Context,
 ) -> Delivery {
     match prepare(channel, message, secrets, now, context) {
+        // Those who still waited are no longer in the channel's `to`.
+        Ok((_, mail)) if mail.to.is_empty() => Delivery::Accepted { receipt: "nobody is left to be told".to_owned() },
         Ok((server, mail)) => hand_over(&server, &mail, channel.timeout).await,
         Err(outcome) => outcome.into(),
     }
@@ -49,7 +51,7 @@ async fn hand_over(server: &Server, mail: &compose::Mail, limit: Duration) -> De
         Ok(Ok((mut dialogue, outcome))) => {
             // The mail's fate is known; a server that fails at goodbye changes nothing about it.
             let _ = timeout(GOODBYE, dialogue.command("QUIT")).await;
-            outcome.map_or_else(Delivery::from, |receipt| Delivery::Accepted { receipt })
+            outcome.map_or_else(Delivery::from, Delivery::from)
         }
         Ok(Err(outcome)) => outcome.into(),
         Err(_) => server.late(stage, limit).into(),

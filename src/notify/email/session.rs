@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use domain::message::SmtpTls;
+use domain::message::{Delivery, Refused, SmtpTls};
 use rustls::{ClientConfig, pki_types::ServerName};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{
@@ -112,6 +112,30 @@ impl Ready {
     }
 }
 
+/// A mail that the server took.
+pub(super) struct Taken {
+    /// Its reply to the final dot.
+    receipt: String,
+    /// For whom.
+    reached: Vec<String>,
+    /// For whom not, and its replies to them.
+    refused: Vec<(String, Reply)>,
+}
+
+impl From<Taken> for Delivery {
+    fn from(Taken { receipt, reached, refused }: Taken) -> Self {
+        if refused.is_empty() {
+            return Self::Accepted { receipt };
+        }
+        let refused = refused.into_iter().map(|(recipient, reply)| Refused {
+            recipient,
+            word: reply.words(),
+            for_good: reply.code >= 500,
+        });
+        Self::Partly { receipt, reached, refused: refused.collect() }
+    }
+}
+
 impl Server {
     /// Connects, encrypts and logs in, as the channel asks.
     pub(super) async fn open(&self, stage: &mut Stage) -> Result<Ready, NotAccepted> {
@@ -140,13 +164,8 @@ impl Server {
         Ok(ready)
     }
 
-    /// Hands a mail over; the receipt is the server's reply to the final dot.
-    pub(super) async fn submit(
-        &self,
-        ready: &mut Ready,
-        mail: &Mail,
-        stage: &mut Stage,
-    ) -> Result<String, NotAccepted> {
+    /// Hands a mail over.
+    pub(super) async fn submit(&self, ready: &mut Ready, mail: &Mail, stage: &mut Stage) -> Result<Taken, NotAccepted> {
         let parameters = self.parameters(mail, &ready.offers)?;
         let dialogue = &mut ready.dialogue;
 
@@ -155,16 +174,18 @@ impl Server {
         self.done(reply, *stage, "check the channel's `from`")?;
 
         *stage = Stage::Recipients;
-        let mut refused = Vec::new();
+        let (mut reached, mut refused) = (Vec::new(), Vec::new());
         for address in &mail.to {
             let reply = dialogue.command(&format!("RCPT TO:<{address}>")).await;
             let reply = reply.map_err(|broken| self.broken(&broken, *stage))?;
-            if !reply.is_done() {
+            if reply.is_done() {
+                reached.push(address.to_string());
+            } else {
                 refused.push((address.to_string(), reply));
             }
         }
-        // Those who can be told now are told now; whom the server refused stands in the receipt.
-        if refused.len() == mail.to.len() {
+        // Those who can be told now are told now.
+        if reached.is_empty() {
             return Err(self.nobody(&refused));
         }
 
@@ -178,7 +199,7 @@ impl Server {
         *stage = Stage::FinalDot;
         let reply = dialogue.finish().await;
         let receipt = self.done(reply, *stage, "the server does not want this mail")?.words();
-        if refused.is_empty() { Ok(receipt) } else { Ok(format!("{receipt}; but refused: {}", listed(&refused))) }
+        Ok(Taken { receipt, reached, refused })
     }
 
     /// What a deadline means that passed in this stage.

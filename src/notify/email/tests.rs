@@ -1,7 +1,7 @@
 //! Real conversations with a real server that misbehaves on request.
 
 use domain::{
-    message::{Channel, SmtpAuth},
+    message::{Channel, Refused, SmtpAuth},
     secret::SecretRef,
 };
 use rstest::rstest;
@@ -363,17 +363,42 @@ async fn a_server_that_hangs_at_goodbye_is_left() {
 }
 
 #[rstest]
-#[case::for_good("550 no such user")]
-#[case::for_now("450 greylisted")]
+#[case::for_good("550 no such user", true)]
+#[case::for_now("450 greylisted", false)]
 #[tokio::test]
-async fn one_refused_recipient_does_not_keep_the_page_from_the_other(#[case] reply: &'static str) {
+async fn one_refused_recipient_does_not_keep_the_page_from_the_other_and_is_not_hidden(
+    #[case] reply: &'static str,
+    #[case] for_good: bool,
+) {
     let server = Server::start(Script::usual(SmtpTls::None).at(Moment::Rcpt, Act::SayTo("cto@", reply))).await;
     let channel = Channel::Email(channel_to(&server, SmtpTls::None));
     let to_the_team = Message { person: None, address: None, ..page() };
     let delivery = crate::send(&channel, &to_the_team, &Secrets::default(), now(), &Context::new().unwrap()).await;
-    let receipt = format!("250 2.0.0 queued as 4711; but refused: cto@acme.example: {reply}");
-    assert_eq!(delivery, Delivery::Accepted { receipt });
+    let refused = Refused { recipient: "cto@acme.example".into(), word: reply.into(), for_good };
+    let reached = vec!["ops@acme.example".into()];
+    let receipt = "250 2.0.0 queued as 4711".into();
+    assert_eq!(delivery, Delivery::Partly { receipt, reached, refused: vec![refused] });
     assert_eq!(server.mails()[0].to, ["TO:<ops@acme.example>"]);
+}
+
+#[tokio::test]
+async fn who_was_refused_is_tried_again_alone_with_the_same_mail() {
+    let server = Server::start(Script::usual(SmtpTls::None)).await;
+    let channel = Channel::Email(channel_to(&server, SmtpTls::None));
+    let to_the_team = Message { person: None, address: None, ..page() };
+    let the_rest = Message { settled: vec!["ops@acme.example".into()], ..to_the_team.clone() };
+    for message in [&to_the_team, &the_rest] {
+        let delivery = crate::send(&channel, message, &Secrets::default(), now(), &Context::new().unwrap()).await;
+        assert!(matches!(delivery, Delivery::Accepted { .. }), "{delivery:?}");
+    }
+    let mails = server.mails();
+    assert_eq!((&mails[1].to, &mails[1].data), (&vec!["TO:<cto@acme.example>".to_owned()], &mails[0].data));
+
+    let settled = vec!["ops@acme.example".into(), "cto@acme.example".into()];
+    let nobody = Message { settled, ..to_the_team };
+    let delivery = crate::send(&channel, &nobody, &Secrets::default(), now(), &Context::new().unwrap()).await;
+    assert_eq!(delivery, Delivery::Accepted { receipt: "nobody is left to be told".into() });
+    assert_eq!(server.mails().len(), 2);
 }
 
 #[tokio::test]

@@ -201,6 +201,7 @@ fn report(
     for sent in tests(ticket) {
         any = true;
         let (own, paint, word) = match sent.state {
+            NotificationState::Accepted if sent.error.is_some() => (Exit::No, Paint::Bad, "accepted for some only"),
             NotificationState::Accepted => (Exit::Done, Paint::Good, "accepted"),
             NotificationState::Failed => (Exit::No, Paint::Bad, "failed"),
             NotificationState::Superseded => (Exit::No, Paint::Bad, "withdrawn before it was sent"),
@@ -210,7 +211,7 @@ fn report(
         };
         exit = exit.max(own);
         let to = sent.person.as_deref().map(|person| format!("{} by ", plain(person))).unwrap_or_default();
-        let said = sent.receipt.as_ref().or(sent.error.as_ref()).map(|said| format!(": {}", plain(said)));
+        let said = sent.error.as_ref().or(sent.receipt.as_ref()).map(|said| format!(": {}", plain(said)));
         let word = output.colour.paint(paint, word);
         output.line(format!("{to}{} {word}{}", plain(&sent.channel), said.unwrap_or_default()))?;
     }

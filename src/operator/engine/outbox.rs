@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use domain::message::{Channel, Delivery, Message, MessageKind, NotificationId};
+use domain::message::{Channel, Delivery, Message, MessageKind, NotificationId, Refused};
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -63,6 +63,8 @@ pub struct Item {
     pub message: Message,
     /// Attempts made before this process knew of it.
     pub attempts: u32,
+    /// What the receiver asked for, before this process knew of it.
+    pub not_before: Option<Timestamp>,
 }
 
 /// What an attempt came to, for the ticket.
@@ -74,7 +76,7 @@ pub struct Report {
     pub attempts: u32,
     /// When the attempt ended.
     pub at: Timestamp,
-    /// What became of it. `Retry` after 24 hours has become `Failed`.
+    /// What became of it. `Retry` after 24 hours has become `Failed`, and who was refused then is refused for good.
     pub delivery: Delivery,
 }
 
@@ -153,7 +155,7 @@ impl Outbox {
             None => (Arc::new(Target::default()), true),
         };
         let key = item.target.clone();
-        target.push(item);
+        target.push(item, self.0.clock.now());
         if new {
             targets.insert(key.clone(), target.clone());
             let outbox = self.clone();
@@ -253,6 +255,7 @@ impl Outbox {
             wait => (delivery, wait),
         };
         self.count(&item, &delivery, age);
+        let settled = settled_by(&delivery);
         if wait.is_none() {
             self.remember(item.message.id);
         }
@@ -269,6 +272,7 @@ impl Outbox {
                     // A channel that was mended during the attempt is tried at once.
                     let wait = if entry.item.channel == item.channel { wait } else { Duration::ZERO };
                     entry.item.attempts = item.attempts;
+                    entry.item.message.settled.extend(settled);
                     entry.next = Instant::now() + wait;
                 }
             }
@@ -290,19 +294,22 @@ impl Outbox {
         };
         let outcome = match delivery {
             Delivery::Accepted { .. } => "accepted",
+            Delivery::Partly { .. } => "partly",
             Delivery::Uncertain { .. } => "uncertain",
             Delivery::Retry { .. } => "retry",
             Delivery::Failed { .. } => "failed",
         };
         self.0.metrics.notifications.get_or_create(&NotificationLabels { channel, outcome }).inc();
-        if outcome == "accepted" && item.message.kind == MessageKind::Page {
+        // Of several recipients the first ones count.
+        let arrived = matches!(outcome, "accepted" | "partly") && item.message.settled.is_empty();
+        if arrived && item.message.kind == MessageKind::Page {
             self.0.metrics.page_lateness.observe(age.as_secs_f64());
         }
     }
 }
 
 impl Target {
-    fn push(&self, item: Item) {
+    fn push(&self, item: Item, now: Timestamp) {
         let mut waiting = self.waiting.lock();
         if let Some(known) = waiting.values_mut().find(|other| other.item.message.id == item.message.id) {
             // What failed through the old channel may succeed through the mended one.
@@ -315,7 +322,9 @@ impl Target {
         }
         let mut arrivals = self.arrivals.lock();
         *arrivals += 1;
-        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next: Instant::now(), tried: false });
+        let asked = item.not_before.map_or(Duration::ZERO, |at| domain::time::between(now, at));
+        let next = Instant::now() + asked;
+        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next, tried: false });
         self.changed.notify_one();
     }
 
@@ -346,7 +355,8 @@ fn rank(kind: MessageKind) -> u8 {
 fn wait_after(delivery: &Delivery, attempts: u32) -> Option<Duration> {
     let asked = match delivery {
         Delivery::Accepted { .. } | Delivery::Failed { .. } => return None,
-        Delivery::Uncertain { .. } => None,
+        Delivery::Partly { refused, .. } if refused.iter().all(|refused| refused.for_good) => return None,
+        Delivery::Partly { .. } | Delivery::Uncertain { .. } => None,
         Delivery::Retry { after, .. } => *after,
     };
     let own = match HEAD.get(attempts as usize) {
@@ -361,8 +371,23 @@ fn given_up(delivery: Delivery) -> Delivery {
         Delivery::Retry { error, .. } | Delivery::Uncertain { error } => {
             Delivery::Failed { error: format!("given up after 24 h: {error}") }
         }
+        Delivery::Partly { receipt, reached, refused } => {
+            let give_up = |refused: Refused| Refused {
+                word: if refused.for_good { refused.word } else { format!("given up after 24 h: {}", refused.word) },
+                for_good: true,
+                ..refused
+            };
+            Delivery::Partly { receipt, reached, refused: refused.into_iter().map(give_up).collect() }
+        }
         other => other,
     }
+}
+
+/// The recipients who are not told again after this.
+fn settled_by(delivery: &Delivery) -> Vec<String> {
+    let Delivery::Partly { reached, refused, .. } = delivery else { return Vec::new() };
+    let refused = refused.iter().filter(|refused| refused.for_good).map(|refused| &refused.recipient);
+    reached.iter().chain(refused).cloned().collect()
 }
 
 #[cfg(test)]

@@ -39,12 +39,17 @@ fn with_facts(mut theirs: TicketStatus, ours: &TicketStatus) -> TicketStatus {
     for fact in ours.notifications.iter().filter(|fact| fact.attempts > 0) {
         match theirs.notifications.iter_mut().find(|known| known.id == fact.id) {
             Some(known) if !known.state.is_finished() && fact.state.is_finished() => known.clone_from(fact),
+            Some(known) if !known.state.is_finished() => {
+                // Nobody gets it twice who has it.
+                let new: Vec<_> = fact.reached.iter().filter(|one| !known.reached.contains(one)).cloned().collect();
+                known.reached.extend(new);
+            }
             Some(_) => {}
             None => {
                 let mut fact = fact.clone();
                 if !fact.state.is_finished() {
                     // It may have arrived; whether it is still needed is the other leader's decision.
-                    fact.state = NotificationState::Superseded;
+                    fact.end_as(NotificationState::Superseded);
                 }
                 theirs.notifications.push(fact);
             }

@@ -11,12 +11,15 @@ use tests::{
     smtp::{
         Moment::{self, Accepted, Connected, Data, Ehlo, FinalDot, Mail, Rcpt},
         SmtpServer,
-        Trouble::{self, Cut, Hang, Say},
+        Trouble::{self, Cut, Hang, Say, SayTo},
     },
     stage::{PATIENCE, TEAM},
 };
 
 use crate::scene::{LATENESS, Scene, metric, page_to, pages};
+
+const OPS: &str = "ops@acme.example";
+const CTO: &str = "cto@acme.example";
 
 /// What goes wrong in the first connection, and how often the server is connected to until the mail is accepted.
 const TROUBLES: [(&str, Moment, Trouble, usize); 14] = [
@@ -36,14 +39,14 @@ const TROUBLES: [(&str, Moment, Trouble, usize); 14] = [
     ("cut-accepted", Accepted, Cut, 1),
 ];
 
-fn email(name: &str, server: &SmtpServer) -> Value {
+fn email(name: &str, server: &SmtpServer, to: &[&str]) -> Value {
     json!({"name": name, "email": {
-        "from": "support@acme.example", "to": ["ops@acme.example"], "smarthost": server.address(),
+        "from": "support@acme.example", "to": to, "smarthost": server.address(),
         "tls": "None", "timeout": "2s",
     }})
 }
 
-fn webhook(name: &str, receiver: &Receiver) -> Value {
+pub(crate) fn webhook(name: &str, receiver: &Receiver) -> Value {
     json!({"name": name, "webhook": {
         "url": receiver.url("/page"), "signingSecretRef": {"name": "ada", "key": "key"}, "timeout": "2s",
     }})
@@ -58,16 +61,23 @@ fn policy(channels: &[Value], told: &[String]) -> String {
         .collect();
     // A step tells at most ten.
     let steps: Vec<Value> = notify.chunks(9).map(|some| json!({"after": "0s", "notify": some})).collect();
-    let person = |name: &str, first: &str, second: &str| {
-        json!({"name": name, "users": [format!("{name}@acme.example")], "email": format!("{name}@acme.example"),
-            "notify": [{"after": "0s", "channel": first}, {"after": "30m", "channel": second}]})
-    };
+    let people = [person("bob", "refuses", "bob-next"), person("cleo", "never", "cleo-next")];
+    policy_of(channels, &people, &steps)
+}
+
+/// Told by a second rule when the first does not get through.
+pub(crate) fn person(name: &str, first: &str, second: &str) -> Value {
+    json!({"name": name, "users": [format!("{name}@acme.example")], "email": format!("{name}@acme.example"),
+        "notify": [{"after": "0s", "channel": first}, {"after": "30m", "channel": second}]})
+}
+
+pub(crate) fn policy_of(channels: &[Value], people: &[Value], steps: &[Value]) -> String {
     json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
         "metadata": {"name": "payments", "namespace": TEAM},
         "spec": {
-            "lastResort": [{"channel": "healthy"}],
-            "people": [person("bob", "refuses", "bob-next"), person("cleo", "never", "cleo-next")],
+            "lastResort": [{"channel": channels[0]["name"]}],
+            "people": people,
             "channels": channels,
             "escalations": [{"name": "page", "steps": steps}],
             "routes": [{"name": "all", "escalation": "page", "priority": "P1", "resolveAfter": "3s"}],
@@ -89,10 +99,10 @@ async fn a_receiver_may_fail_at_any_point_and_the_same_message_comes_again_and_n
     never.always(Some(Answer::Hang));
     // 0, 1, 3 and 8 s.
     broken.script([500, 502, 503].map(Answer::Status));
-    let mut channels: Vec<Value> = servers.iter().map(|(name, .., server)| email(name, server)).collect();
+    let mut channels: Vec<Value> = servers.iter().map(|(name, .., server)| email(name, server, &[OPS])).collect();
     let mut told: Vec<String> = servers.iter().map(|(name, ..)| (*name).to_owned()).collect();
     told.extend(["broken".to_owned(), "healthy".to_owned()]);
-    channels.push(email("refuses", &refuses));
+    channels.push(email("refuses", &refuses, &[OPS]));
     for (name, receiver) in [
         ("never", &never),
         ("broken", &broken),
@@ -171,4 +181,51 @@ async fn a_receiver_may_fail_at_any_point_and_the_same_message_comes_again_and_n
         scene.ticket("nothing is tried any more", |ticket| page_to(ticket, "never")["state"] == "Superseded").await?;
     ensure!(page_to(&over, "never")["attempts"].as_u64() >= Some(2), "{over}");
     Ok(())
+}
+
+/// One page by two mail servers, to two people each: one server asks the second person to wait until the operator has been
+/// killed, the other does not know her.
+#[tokio::test]
+async fn of_several_recipients_each_gets_the_mail_once_and_who_gets_none_is_named() -> Result<()> {
+    let scene = Scene::build("several", "ada-hook", crate::scene::TWO_STEPS).await?;
+    let later = SmtpServer::start([(Rcpt, SayTo("cto@", "451 greylisted")); 5]).await?;
+    let never = SmtpServer::start([(Rcpt, SayTo("cto@", "550 no such person"))]).await?;
+    let channels = [email("later", &later, &[OPS, CTO]), email("never", &never, &[OPS, CTO])];
+    let step = json!({"after": "0s", "notify": [{"channel": "later"}, {"channel": "never"}]});
+    scene.apply(&policy_of(&channels, &[], &[step])).await?;
+    let (setup, operator) = scene.stage.start("several").await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    scene.break_shop();
+    let ticket =
+        scene.ticket("one of two is told", |ticket| page_to(ticket, "later")["reached"] == json!([OPS])).await?;
+    operator.kill9();
+    let waiting = page_to(&ticket, "later");
+    ensure!(waiting["state"] == "Planned" && waiting["refused"].is_null(), "{waiting}");
+    ensure!(waiting["error"].as_str().is_some_and(|error| error.contains("cto@acme.example: 451")), "{waiting}");
+
+    let operator = setup.start()?;
+    let ticket = scene.told("later", "Accepted").await?;
+    let told = page_to(&ticket, "later");
+    ensure!(told["error"].is_null() && told["reached"].is_null(), "{told}");
+    let arrived = later.arrived();
+    let to: Vec<&[String]> = arrived.iter().map(|mail| mail.to.as_slice()).collect();
+    assert_eq!(to, [[OPS], [CTO]], "{}", operator.tail());
+    assert_eq!(arrived[0].message_id, arrived[1].message_id);
+
+    let ticket = scene.told("never", "Accepted").await?;
+    let refused = page_to(&ticket, "never");
+    assert_eq!(refused["refused"], json!([{"recipient": CTO, "word": "550 no such person"}]), "{refused}");
+    ensure!(refused["error"].as_str().is_some_and(|error| error.contains("550 no such person")), "{refused}");
+    assert_eq!(never.arrived().iter().map(|mail| mail.to.clone()).collect::<Vec<_>>(), [[OPS]]);
+    eventually(PATIENCE, "an Event names her", || async {
+        let events =
+            scene.stage.plane.kubectl(&["-n", TEAM, "get", "events.events.k8s.io", "-o", "json"]).await?.ok()?;
+        let events: Value = serde_json::from_str(&events)?;
+        let of = |one: &&Value| one["reason"] == "DeliveryFailed" && one["regarding"]["kind"] == "Ticket";
+        let notes: Vec<&Value> = events["items"].as_array().context("no items")?.iter().filter(of).collect();
+        let named = notes.iter().any(|one| one["note"].as_str().is_some_and(|note| note.contains(CTO)));
+        ensure!(named, "{notes:#?}");
+        Ok(())
+    })
+    .await
 }

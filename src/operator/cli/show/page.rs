@@ -229,6 +229,7 @@ fn notified(notification: &Notification, colour: Colour) -> String {
     let (word, paint) = match notification.state {
         NotificationState::Planned if notification.attempts == 0 => ("on its way", Paint::Warn),
         NotificationState::Planned => ("is tried again", Paint::Warn),
+        NotificationState::Accepted if notification.error.is_some() => ("accepted for some only", Paint::Bad),
         NotificationState::Accepted => ("accepted", Paint::Good),
         NotificationState::Uncertain => ("may have arrived, is sent again", Paint::Warn),
         NotificationState::Failed => ("failed", Paint::Bad),
@@ -252,7 +253,8 @@ fn notified(notification: &Notification, colour: Colour) -> String {
     let attempts =
         if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
     let said = match notification.state {
-        NotificationState::Accepted => notification.receipt.as_deref(),
+        // Whom of several recipients it does not reach.
+        NotificationState::Accepted => notification.error.as_deref().or(notification.receipt.as_deref()),
         // Why an attempt failed is no longer of interest once nobody needs the message.
         NotificationState::Superseded => None,
         NotificationState::Planned | NotificationState::Uncertain | NotificationState::Failed => {

@@ -61,6 +61,7 @@ fn item(ticket: &Ticket, ways: Ways<'_>, notification: &Notification) -> Option<
         channel,
         message: message(ticket, notification, address)?,
         attempts: notification.attempts,
+        not_before: notification.retry_at,
     })
 }
 
@@ -92,6 +93,13 @@ fn message(ticket: &Ticket, notification: &Notification, address: Option<String>
         why: notification.why.clone().unwrap_or_default(),
         person: notification.person.clone(),
         address,
+        settled: settled(notification),
         possible_duplicate: false,
     })
+}
+
+/// Of several recipients, those who have it and those who never will.
+fn settled(notification: &Notification) -> Vec<String> {
+    let refused = notification.refused.iter().map(|refused| &refused.recipient);
+    notification.reached.iter().chain(refused).cloned().collect()
 }

@@ -21,6 +21,8 @@ struct Receivers {
     allowed: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<(u64, String, u128)>>>,
     reports: Arc<Mutex<Vec<Report>>>,
+    /// The recipients who were left out of each attempt.
+    settled: Arc<Mutex<Vec<Vec<String>>>>,
     began: Instant,
     tries: Mutex<HashMap<String, usize>>,
 }
@@ -29,6 +31,7 @@ impl Post for Receivers {
     fn send<'a>(&'a self, item: &'a Item, _now: Timestamp) -> BoxFuture<'a, Delivery> {
         Box::pin(async move {
             let channel = item.target.channel.clone();
+            self.settled.lock().push(item.message.settled.clone());
             self.seen.lock().push((self.began.elapsed().as_secs(), channel.clone(), item.message.id.0.as_u128()));
             if self.hang.as_ref() == Some(&channel) {
                 tokio::time::sleep(Duration::from_secs(63)).await;
@@ -55,23 +58,27 @@ struct Stage {
     allowed: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<(u64, String, u128)>>>,
     reports: Arc<Mutex<Vec<Report>>>,
+    /// The recipients who were left out of each attempt.
+    settled: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 fn stage(scripts: &[(&str, Vec<Delivery>)], hang: Option<&str>) -> Stage {
     let (allowed, seen, reports) = (Arc::new(AtomicBool::new(true)), Arc::default(), Arc::default());
+    let settled = Arc::default();
     let receivers = Receivers {
         scripts: scripts.iter().map(|(name, script)| ((*name).to_owned(), script.clone())).collect(),
         hang: hang.map(str::to_owned),
         allowed: Arc::clone(&allowed),
         seen: Arc::clone(&seen),
         reports: Arc::clone(&reports),
+        settled: Arc::clone(&settled),
         began: Instant::now(),
         tries: Mutex::default(),
     };
     let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
     let metrics = Metrics::declare(&mut Registry::default());
     let outbox = Outbox::new(receivers, clock, metrics, TaskTracker::new(), CancellationToken::new());
-    Stage { outbox, allowed, seen, reports }
+    Stage { outbox, allowed, seen, reports, settled }
 }
 
 fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
@@ -93,6 +100,7 @@ fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
         why: String::new(),
         person: None,
         address: None,
+        settled: Vec::new(),
         possible_duplicate: false,
     };
     Item {
@@ -106,6 +114,7 @@ fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
         }),
         message,
         attempts: 0,
+        not_before: None,
     }
 }
 
@@ -141,6 +150,58 @@ async fn retry_after_is_obeyed_and_an_accepted_message_is_not_sent_again() {
     pass(600).await;
     assert_eq!(seconds(&stage), [0, 20]);
     assert_eq!(stage.outbox.0.targets.lock().len(), 0, "an idle target keeps no task");
+}
+
+/// A new process knows only what the ticket says.
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_also_by_a_process_that_did_not_hear_it() {
+    let stage = stage(&[("chat", vec![accepted()]), ("mail", vec![accepted()])], None);
+    let asked = |second: i64, id, channel| Item {
+        attempts: 1,
+        not_before: Some(Timestamp::from_second(second).unwrap()),
+        ..item(id, MessageKind::Page, channel)
+    };
+    stage.outbox.send(asked(40, 1, "chat"));
+    stage.outbox.send(asked(-40, 2, "mail"));
+    pass(600).await;
+    let mut seen = stage.seen.lock().clone();
+    seen.sort_unstable();
+    assert_eq!(seen, [(0, "mail".to_owned(), 2), (40, "chat".to_owned(), 1)]);
+}
+
+fn refused(recipient: &str, for_good: bool) -> Refused {
+    Refused { recipient: recipient.into(), word: if for_good { "550" } else { "450" }.into(), for_good }
+}
+
+fn partly(reached: &str, refused: &[Refused]) -> Delivery {
+    Delivery::Partly { receipt: "250".into(), reached: vec![reached.into()], refused: refused.to_vec() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_several_recipients_only_those_are_told_again_who_have_not_got_it_and_may() {
+    let script = vec![partly("a", &[refused("b", false), refused("c", true)]), retry(None), accepted()];
+    let stage = stage(&[("mail", script)], None);
+    stage.outbox.send(item(1, MessageKind::Page, "mail"));
+    pass(600).await;
+    assert_eq!(seconds(&stage), [0, 1, 3]);
+    let told: Vec<Vec<String>> = stage.settled.lock().clone();
+    assert_eq!(told, [vec![], vec!["a".to_owned(), "c".into()], vec!["a".to_owned(), "c".into()]]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_ends_when_the_others_are_refused_for_good_and_after_a_day() {
+    let (never, later) = (partly("a", &[refused("b", true)]), partly("a", &[refused("b", false)]));
+    let stage = stage(&[("never", vec![never]), ("later", vec![later])], None);
+    stage.outbox.send(item(1, MessageKind::Page, "never"));
+    let mut old = item(2, MessageKind::Page, "later");
+    old.message.planned_at = Timestamp::from_second(-25 * 3_600).unwrap();
+    stage.outbox.send(old);
+    pass(600).await;
+    assert_eq!(seconds(&stage), [0, 0]);
+    let reports = stage.reports.lock();
+    let last = &reports.iter().find(|report| report.id.0.as_u128() == 2).unwrap().delivery;
+    let word = "given up after 24 h: 450".to_owned();
+    assert_eq!(*last, partly("a", &[Refused { recipient: "b".into(), word, for_good: true }]));
 }
 
 #[tokio::test(start_paused = true)]

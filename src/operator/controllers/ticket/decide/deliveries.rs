@@ -10,7 +10,7 @@ use domain::{
     ticket::{NotificationKey, notification_id},
 };
 
-use super::{Draft, cut, last_resort};
+use super::{Draft, cut, last_resort, outcome};
 use crate::{engine::outbox::Report, kube::meta};
 
 /// Finished notifications that stay listed.
@@ -42,7 +42,8 @@ impl Unreached {
 /// failure, or as soon as it is known that it will take long or never arrive.
 fn drags_on(report: &Report) -> bool {
     match &report.delivery {
-        Delivery::Accepted { .. } => false,
+        // A page to a person has one recipient.
+        Delivery::Accepted { .. } | Delivery::Partly { .. } => false,
         Delivery::Failed { .. } => true,
         Delivery::Retry { after: Some(after), .. } if *after > PATIENCE => report.attempts <= 2,
         Delivery::Retry { .. } | Delivery::Uncertain { .. } => report.attempts == 2,
@@ -58,35 +59,19 @@ impl Draft<'_> {
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
-            notification.attempts = report.attempts;
-            notification.at = Some(domain::time::whole_seconds(report.at));
-            let (state, receipt, error) = match &report.delivery {
-                Delivery::Accepted { receipt } => (NotificationState::Accepted, Some(receipt), None),
-                Delivery::Uncertain { error } => (NotificationState::Uncertain, None, Some(error)),
-                Delivery::Retry { error, .. } => (NotificationState::Planned, None, Some(error)),
-                Delivery::Failed { error } => (NotificationState::Failed, None, Some(error)),
-            };
             let withdrawn = notification.state == NotificationState::Superseded;
-            if !withdrawn || state == NotificationState::Accepted {
-                notification.state = state;
-            }
+            let arrived = outcome::take(notification, report);
             let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
-            if withdrawn && alarms && state == NotificationState::Accepted {
+            if withdrawn && alarms && arrived {
                 arrived_after_all.push((notification.person.clone(), notification.channel.clone()));
             }
-            notification.receipt = receipt.map(|text| cut(text.clone(), 256));
-            notification.error = error.map(|text| cut(text.clone(), 512));
             if drags_on(report) {
                 unreached.extend(Unreached::of(notification));
                 last_resorts.extend(last_resort::run_of(notification));
             }
-            let (channel, first) = (notification.channel.clone(), report.attempts == 1);
-            match &report.delivery {
-                Delivery::Failed { error } => self.note(true, "DeliveryFailed", "Send", format!("{channel}: {error}")),
-                Delivery::Retry { error, .. } | Delivery::Uncertain { error } if first => {
-                    self.note(true, "DeliveryRetried", "Send", format!("{channel}: {error}"));
-                }
-                _ => {}
+            let told = outcome::note(notification, report);
+            if let Some((reason, text)) = told {
+                self.note(true, reason, "Send", text);
             }
         }
         self.tell_late_ones_of_the_end(arrived_after_all);
@@ -134,7 +119,7 @@ impl Draft<'_> {
                     format!("channel {channel} is no longer in policy {}/{}", live.namespace, live.name)
                 }
             };
-            notification.state = NotificationState::Failed;
+            notification.end_as(NotificationState::Failed);
             notification.error = Some(error);
             self.cancel.extend(NotificationId::parse(&notification.id));
             failed.push(notification.clone());
@@ -174,6 +159,9 @@ impl Draft<'_> {
             at: None,
             receipt: None,
             error: None,
+            retry_at: None,
+            reached: Vec::new(),
+            refused: Vec::new(),
             why: Some(cut(why.to_owned(), 512)),
         });
     }
@@ -213,7 +201,7 @@ impl Draft<'_> {
 
     fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
-            notification.state = NotificationState::Superseded;
+            notification.end_as(NotificationState::Superseded);
             self.cancel.extend(NotificationId::parse(&notification.id));
         }
     }

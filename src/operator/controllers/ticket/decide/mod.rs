@@ -13,6 +13,7 @@ mod deliveries;
 mod events;
 mod last_resort;
 mod notices;
+mod outcome;
 mod people;
 mod promises;
 mod suppression;

@@ -2,6 +2,7 @@
 
 mod cause;
 mod clocks;
+mod deliveries;
 mod eased;
 mod escalation;
 mod last_resort;
