@@ -149,6 +149,8 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let predecessor = ctx.island.predecessor();
     if let Some(predecessor) = &predecessor {
         ctx.clock.go_on_from(predecessor.at);
+    }
+    if ctx.island.waits() {
         tracing::warn!("an earlier process has left a journal of an outage; it is merged when this one leads");
         ctx.leadership.journal_waits();
     }

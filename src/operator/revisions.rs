@@ -2,7 +2,10 @@
 //! namespace, written before the first ticket that names it. One more stands in the policy's own namespace from the
 //! moment a version is accepted: it is what stays in force when the next version is invalid, also after a restart.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use api::SupportPolicy;
 use domain::policy::Policy;
@@ -33,6 +36,8 @@ pub struct Revisions {
     client: Client,
     /// `None`: it exists but holds no policy that can be used, which cannot change.
     known: Mutex<HashMap<Key, Option<Arc<Policy>>>>,
+    /// Those that the API has, for all we know.
+    there: Mutex<HashSet<Key>>,
     /// Revisions that tickets name and that could not be written, because the API was gone.
     unwritten: Mutex<HashMap<Key, Option<Arc<Policy>>>>,
 }
@@ -40,7 +45,7 @@ pub struct Revisions {
 impl Revisions {
     /// Nothing is known.
     pub fn new(client: Client) -> Self {
-        Self { client, known: Mutex::default(), unwritten: Mutex::default() }
+        Self { client, known: Mutex::default(), there: Mutex::default(), unwritten: Mutex::default() }
     }
 
     /// The policy that a revision holds; `None` when somebody deleted it or it cannot be read.
@@ -61,8 +66,15 @@ impl Revisions {
         if policy.is_none() {
             tracing::error!(revision = %key, "the revision holds no policy that can be read; tickets go on with the policy as it is now");
         }
+        self.there.lock().insert(key.clone());
         self.known.lock().insert(key, policy.clone());
         Ok(policy)
+    }
+
+    /// Something of ours was deleted in this namespace: perhaps with the whole namespace, and the revisions in it. What they
+    /// hold stays known; they are written again before the next ticket that names them.
+    pub fn doubt(&self, namespace: &str) {
+        self.there.lock().retain(|key| key.namespace != namespace);
     }
 
     /// The policy that a revision holds, as far as this process knows it without the API.
@@ -104,7 +116,7 @@ impl Revisions {
             return Ok(String::new());
         };
         let key = Key::new(namespace, &*name);
-        if self.known.lock().contains_key(&key) {
+        if self.there.lock().contains(&key) {
             return Ok(name);
         }
         let policy = json!({
@@ -136,6 +148,7 @@ impl Revisions {
             Err(error) => return Err(RevisionError::Api(key, Box::new(error))),
         }
         self.unwritten.lock().remove(&key);
+        self.there.lock().insert(key.clone());
         self.known.lock().insert(key, entry.compiled.clone());
         Ok(name)
     }

@@ -166,6 +166,7 @@ fn take_policy(ctx: &Context, seen: Seen<SupportPolicy>) {
             (key, changed.then_some(affected))
         }
         Seen::Gone(key) => {
+            ctx.revisions.doubt(&key.namespace);
             let affected = world.delete_policy(&key);
             (key, Some(affected))
         }
@@ -202,6 +203,7 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
         }
         Seen::Gone(key) => {
             ctx.world.write().delete_monitor(&key);
+            ctx.revisions.doubt(&key.namespace);
             ctx.probed.forget(&key);
             wake_below(ctx, &key);
             ctx.queues.monitors.add(key);
@@ -234,7 +236,10 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
             // One of the same name that was made anew is another ticket: its predecessor was deleted unseen.
             let before =
                 ctx.world.read().ticket(&key).filter(|before| before.metadata.uid != ticket.metadata.uid).cloned();
-            before.iter().for_each(|before| send_no_more(ctx, before));
+            if let Some(before) = &before {
+                send_no_more(ctx, before);
+                ctx.revisions.doubt(&key.namespace);
+            }
             if ctx.world.write().apply_ticket(Arc::from(ticket)) {
                 ctx.queues.tickets.add(key);
             }
@@ -247,6 +252,7 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
                 gone
             };
             gone.iter().for_each(|ticket| send_no_more(ctx, ticket));
+            ctx.revisions.doubt(&key.namespace);
             // A monitor whose alert fired on it opens a new one; whoever waits in its inbox is told that it is gone.
             let monitors =
                 gone.iter().flat_map(|ticket| &ticket.spec.affects).filter_map(|affected| affected.monitor.as_deref());

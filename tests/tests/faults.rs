@@ -20,10 +20,14 @@ mod clock;
 mod crash;
 #[path = "faults/dependencies.rs"]
 mod dependencies;
+#[path = "faults/disk.rs"]
+mod disk;
 #[path = "faults/island.rs"]
 mod island;
 #[path = "faults/leadership.rs"]
 mod leadership;
+#[path = "faults/merge.rs"]
+mod merge;
 #[path = "faults/objects.rs"]
 mod objects;
 #[path = "faults/outages.rs"]

@@ -27,7 +27,6 @@ pub(crate) use validate::validate_link;
 
 use crate::schema;
 pub use crate::service_monitor::Severity;
-pub use crate::support_policy::NotifyTarget;
 
 /// One request or incident.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, CustomResource, KubeSchema)]
@@ -123,8 +122,8 @@ pub struct TicketSpec {
     /// Tells this target at once that nothing is wrong, to try whether they can be reached. A person is told through
     /// all their rules. Needs the verb `page` on supportpolicies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "NotifyTarget")]
-    pub test_page: Option<NotifyTarget>,
+    #[schemars(with = "TestPage")]
+    pub test_page: Option<TestPage>,
     /// Why the operator opened the ticket. Written with the create and never changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Origin")]
@@ -166,6 +165,31 @@ pub struct DueOverride {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
     pub resolution: Option<Timestamp>,
+}
+
+/// Who is told that nothing is wrong: exactly one of person, schedule and channel.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.person) ? 1 : 0) + (has(self.schedule) ? 1 : 0) + (has(self.channel) ? 1 : 0) == 1")
+    .message("expected exactly one of person, schedule and channel"))]
+pub struct TestPage {
+    /// A person, by that person's own rules.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub person: Option<String>,
+    /// Whoever is on call in this schedule at that moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub schedule: Option<String>,
+    /// A channel itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::name")]
+    pub channel: Option<String>,
+    /// When it was asked for, which tells a ticket that comes back from a backup: after an hour nobody is told. Absent:
+    /// when the object was created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub requested_at: Option<Timestamp>,
 }
 
 /// What kind of work a ticket is.

@@ -202,7 +202,7 @@ impl Verb {
             Self::Show(args) => show::show(&args, program, now, output).await,
             Self::New(args) => new::new(&args, program, output).await,
             Self::Act(verb) => act::run(verb, now, output).await,
-            Self::Page(args) => page::page(&args, program, output).await,
+            Self::Page(args) => page::page(&args, program, now, output).await,
             Self::Silence(args) => silence::silence(&args, program, now, output).await,
             Self::Override(args) => overrides::take_over(&args, program, now, output).await,
         }

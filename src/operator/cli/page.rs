@@ -8,10 +8,11 @@ use std::time::Duration;
 use api::{
     SupportPolicy, Ticket,
     support_policy::SupportPolicySpec,
-    ticket::{Notification, NotificationKind, NotificationState, NotifyTarget, TicketSpec},
+    ticket::{Notification, NotificationKind, NotificationState, TestPage, TicketSpec},
 };
 use clap::Args;
 use domain::{problem::Problem, time::format_duration};
+use jiff::Timestamp;
 use kube::{
     Api, ResourceExt,
     api::{ListParams, PostParams},
@@ -83,15 +84,22 @@ impl PageError {
 ///
 /// # Errors
 /// When nobody of that name is known or the cluster does not take the ticket.
-pub async fn page(args: &PageArgs, program: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+pub async fn page(args: &PageArgs, program: &str, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let session = args.cluster.connect().await?;
-    page_in(&session, args, program, output).await
+    page_in(&session, args, program, now, output).await
 }
 
-async fn page_in(session: &Session, args: &PageArgs, program: &str, output: &mut Output<'_>) -> Result<Exit, Failure> {
+async fn page_in(
+    session: &Session,
+    args: &PageArgs,
+    program: &str,
+    now: Timestamp,
+    output: &mut Output<'_>,
+) -> Result<Exit, Failure> {
     let policies = policies(session, args.policy.as_deref()).await?;
     let (policy, target) = find(&args.target, &session.namespace, &policies)?;
     let api: Api<Ticket> = Api::namespaced(session.client.clone(), &session.namespace);
+    let target = TestPage { requested_at: Some(domain::time::whole_seconds(now)), ..target };
     let wanted = wanted(&args.target, policy, target);
     let asked = Asked::new("create", TICKETS, &session.namespace);
     let created = ask(&asked, api.create(&PostParams::default(), &wanted)).await?;
@@ -120,18 +128,18 @@ fn find<'a>(
     name: &str,
     namespace: &str,
     policies: &'a [(String, SupportPolicySpec)],
-) -> Result<(&'a str, NotifyTarget), PageError> {
-    let mut found: Vec<(&str, &str, NotifyTarget)> = Vec::new();
+) -> Result<(&'a str, TestPage), PageError> {
+    let mut found: Vec<(&str, &str, TestPage)> = Vec::new();
     for (policy, spec) in policies {
-        let nobody = NotifyTarget::default;
+        let nobody = TestPage::default;
         if spec.people.iter().any(|person| person.name == name) {
-            found.push((policy, "person", NotifyTarget { person: Some(name.to_owned()), ..nobody() }));
+            found.push((policy, "person", TestPage { person: Some(name.to_owned()), ..nobody() }));
         }
         if spec.schedules.iter().any(|schedule| schedule.name == name) {
-            found.push((policy, "schedule", NotifyTarget { schedule: Some(name.to_owned()), ..nobody() }));
+            found.push((policy, "schedule", TestPage { schedule: Some(name.to_owned()), ..nobody() }));
         }
         if spec.channels.iter().any(|channel| channel.name == name) {
-            found.push((policy, "channel", NotifyTarget { channel: Some(name.to_owned()), ..nobody() }));
+            found.push((policy, "channel", TestPage { channel: Some(name.to_owned()), ..nobody() }));
         }
     }
     let one_policy = found.iter().all(|(policy, ..)| found.first().is_some_and(|(first, ..)| first == policy));
@@ -156,7 +164,7 @@ fn names(spec: &SupportPolicySpec) -> impl Iterator<Item = &str> {
     people.chain(schedules).chain(spec.channels.iter().map(|channel| channel.name.as_str()))
 }
 
-fn wanted(name: &str, policy: &str, target: NotifyTarget) -> Ticket {
+fn wanted(name: &str, policy: &str, target: TestPage) -> Ticket {
     Ticket::new(
         &fresh_name("test-page"),
         TicketSpec {
@@ -176,7 +184,7 @@ fn tests(ticket: &Ticket) -> impl Iterator<Item = &Notification> {
 /// Why the operator can tell nobody.
 fn nobody(ticket: &Ticket) -> Option<&str> {
     let mut lines = ticket.status.iter().flat_map(|status| &status.timeline);
-    lines.find(|line| line.what == "NobodyFound").map(|line| line.detail.as_str())
+    lines.find(|line| matches!(line.what.as_str(), "NobodyFound" | "NotPaged")).map(|line| line.detail.as_str())
 }
 
 fn is_settled(ticket: &Ticket) -> bool {

@@ -4,24 +4,50 @@ use api::ticket::{NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
+/// What the API has of a ticket as long as nobody else has decided about it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Expected<'a> {
+    /// The status that our decisions rest on.
+    pub base: Option<&'a TicketStatus>,
+    /// What an earlier merge was about to write when it was cut short.
+    pub written: Option<&'a TicketStatus>,
+}
+
 /// What was decided without the API goes to it whole, unless somebody else has decided meanwhile: then the status that is
-/// there wins, and what we sent is added to it as fact, so that nothing of it is sent again.
+/// there wins, and what we sent is added to it as fact, so that nothing of it is sent again. `None`: it is there already,
+/// by a merge that was cut short after it.
 ///
-/// `base` is the status that our decisions rest on, `theirs` the one that is there now. `epoch` is that of the leader who merges.
+/// `theirs` is the status that is there now. `epoch` is that of the leader who merges.
 pub(super) fn join(
-    base: Option<&TicketStatus>,
+    expected: Expected<'_>,
     ours: &TicketStatus,
     theirs: Option<&TicketStatus>,
     epoch: i64,
     now: Timestamp,
-) -> TicketStatus {
-    let nobody_decided = theirs.is_none_or(|theirs| theirs.epoch.is_none() && base.is_none()) || theirs == base;
+) -> Option<TicketStatus> {
+    let Expected { base, written } = expected;
+    let again = written == Some(ours);
+    if again && theirs == written {
+        return None;
+    }
+    let untouched = theirs.is_none_or(|theirs| theirs.epoch.is_none() && base.is_none());
+    let nobody_decided = untouched || theirs == base || theirs == written;
     let mut joined = match theirs {
-        Some(theirs) if !nobody_decided => with_facts(theirs.clone(), ours),
+        Some(theirs) if !nobody_decided => {
+            let joined = with_facts(theirs.clone(), ours);
+            if again && joined == *theirs {
+                return None;
+            }
+            joined
+        }
         _ => ours.clone(),
     };
     joined.epoch = joined.epoch.max(Some(epoch));
     joined.observed_generation = theirs.map_or(-1, |theirs| theirs.observed_generation);
+    if again && nobody_decided {
+        // It says so already.
+        return Some(joined);
+    }
     let sent = ours.notifications.iter().filter(|n| n.attempts > 0).count();
     let whose = if nobody_decided { "" } else { "; another leader's decisions stand" };
     joined.timeline.push(TimelineLine {
@@ -31,7 +57,7 @@ pub(super) fn join(
             "the API answers again after an outage; what was decided from memory is here, {sent} of its messages were sent{whose}"
         ),
     });
-    joined
+    Some(joined)
 }
 
 /// The messages that we have tried to send are known here, with what came of them.
@@ -82,10 +108,25 @@ mod tests {
         status.notifications.iter().map(|n| (n.id.as_str(), n.state, n.attempts)).collect()
     }
 
+    fn merged(
+        base: Option<&TicketStatus>,
+        ours: &TicketStatus,
+        theirs: Option<&TicketStatus>,
+        epoch: i64,
+    ) -> TicketStatus {
+        join(Expected { base, written: None }, ours, theirs, epoch, at(600)).unwrap()
+    }
+
+    /// How often it says that an outage is over, and how often that another leader's decisions stand.
+    fn said(status: &TicketStatus) -> (usize, usize) {
+        let lines: Vec<_> = status.timeline.iter().filter(|line| line.what == "Islanded").collect();
+        (lines.len(), lines.iter().filter(|line| line.detail.ends_with("another leader's decisions stand")).count())
+    }
+
     #[test]
     fn what_nobody_else_touched_becomes_ours_whole() {
         let (base, ours) = (status(7, &[("a", "Planned", 0)]), status(7, &[("a", "Accepted", 1), ("b", "Planned", 0)]));
-        let joined = join(Some(&base), &ours, Some(&base), 8, at(600));
+        let joined = merged(Some(&base), &ours, Some(&base), 8);
         assert_eq!(told(&joined), told(&ours));
         assert_eq!(joined.epoch, Some(8));
         assert_eq!((joined.timeline[0].what.as_str(), joined.timeline[0].at), ("Islanded", at(600)));
@@ -95,8 +136,8 @@ mod tests {
     fn a_ticket_that_was_just_created_has_an_empty_status_and_becomes_ours() {
         let ours = status(7, &[("a", "Accepted", 1)]);
         let empty = TicketStatus { observed_generation: -1, ..TicketStatus::default() };
-        assert_eq!(told(&join(None, &ours, Some(&empty), 7, at(600))), told(&ours));
-        assert_eq!(told(&join(None, &ours, None, 7, at(600))), told(&ours));
+        assert_eq!(told(&merged(None, &ours, Some(&empty), 7)), told(&ours));
+        assert_eq!(told(&merged(None, &ours, None, 7)), told(&ours));
     }
 
     #[test]
@@ -104,21 +145,70 @@ mod tests {
         let base = status(7, &[("a", "Planned", 0)]);
         let ours = status(7, &[("a", "Accepted", 1), ("b", "Accepted", 2), ("c", "Uncertain", 1), ("d", "Planned", 0)]);
         let theirs = status(8, &[("a", "Planned", 0), ("x", "Accepted", 1)]);
-        let joined = join(Some(&base), &ours, Some(&theirs), 9, at(600));
+        let joined = merged(Some(&base), &ours, Some(&theirs), 9);
         use NotificationState::{Accepted, Superseded};
         assert_eq!(told(&joined), [("a", Accepted, 1), ("x", Accepted, 1), ("b", Accepted, 2), ("c", Superseded, 1)]);
         assert_eq!(joined.epoch, Some(9));
-        assert!(
-            joined.timeline[0].detail.ends_with("another leader's decisions stand"),
-            "{}",
-            joined.timeline[0].detail
-        );
+        assert_eq!(said(&joined), (1, 1), "{:?}", joined.timeline);
     }
 
     #[test]
     fn what_the_other_leader_knows_to_have_arrived_stays_so() {
         let ours = status(7, &[("a", "Failed", 3)]);
         let theirs = status(8, &[("a", "Accepted", 1)]);
-        assert_eq!(told(&join(None, &ours, Some(&theirs), 8, at(0))), [("a", NotificationState::Accepted, 1)]);
+        assert_eq!(told(&merged(None, &ours, Some(&theirs), 8)), [("a", NotificationState::Accepted, 1)]);
+    }
+
+    /// The first merge of these, as the journal keeps it before it is written.
+    fn cut_short(theirs: &TicketStatus) -> (TicketStatus, TicketStatus) {
+        let base = status(7, &[("a", "Planned", 0)]);
+        let ours = status(7, &[("a", "Accepted", 1), ("b", "Planned", 0)]);
+        (base.clone(), merged(Some(&base), &ours, Some(theirs), 8))
+    }
+
+    #[test]
+    fn a_merge_that_was_cut_short_after_its_write_has_nothing_more_to_write() {
+        let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
+        let expected = Expected { base: Some(&base), written: Some(&written) };
+        assert_eq!(join(expected, &written, Some(&written), 9, at(700)), None);
+    }
+
+    #[test]
+    fn a_merge_that_was_cut_short_before_its_write_writes_the_same_and_says_it_once() {
+        let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
+        let expected = Expected { base: Some(&base), written: Some(&written) };
+        let joined = join(expected, &written, Some(&base), 9, at(700)).unwrap();
+        assert_eq!((told(&joined), said(&joined), joined.epoch), (told(&written), (1, 0), Some(9)));
+    }
+
+    #[test]
+    fn what_a_second_outage_added_to_a_merge_that_was_cut_short_is_ours_too() {
+        let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
+        let mut ours = written.clone();
+        ours.notifications[1].state = NotificationState::Accepted;
+        for there in [&base, &written] {
+            let expected = Expected { base: Some(&base), written: Some(&written) };
+            let joined = join(expected, &ours, Some(there), 9, at(700)).unwrap();
+            assert_eq!((told(&joined), said(&joined)), (told(&ours), (2, 0)));
+        }
+    }
+
+    #[test]
+    fn what_another_leader_decided_on_top_of_a_merge_that_was_cut_short_is_not_ours() {
+        let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
+        let mut theirs = written.clone();
+        theirs.notifications[1].state = NotificationState::Superseded;
+        let expected = Expected { base: Some(&base), written: Some(&written) };
+        assert_eq!(join(expected, &written, Some(&theirs), 9, at(700)), None);
+    }
+
+    #[test]
+    fn another_leaders_decisions_stand_also_when_their_merge_was_cut_short() {
+        let theirs = status(8, &[("a", "Planned", 0), ("x", "Accepted", 1)]);
+        let (_, written) = cut_short(&theirs);
+        let expected = Expected { base: Some(&theirs), written: Some(&written) };
+        let joined = join(expected, &written, Some(&theirs), 9, at(700)).unwrap();
+        assert_eq!((told(&joined), said(&joined)), (told(&written), (1, 1)));
+        assert_eq!(join(expected, &written, Some(&written), 9, at(700)), None);
     }
 }

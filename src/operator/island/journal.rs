@@ -115,6 +115,9 @@ pub(super) enum Record {
         /// The status that the API has, as far as is known; nothing for a ticket that it does not have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Option<Box<TicketStatus>>,
+        /// What a merge was about to write: the API may have this in the place of `base`, and by our own hand.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        written: Option<Box<TicketStatus>>,
         /// The whole ticket.
         ticket: Box<Ticket>,
     },
@@ -134,18 +137,31 @@ impl Journal {
     /// When the disk refuses; what was there stays.
     pub(super) fn begin(path: &Path, records: &[Record]) -> Result<Self, JournalError> {
         let fault = |source| JournalError::Disk { path: path.to_owned(), source };
-        let new = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        // What the cluster's objects say is nobody else's business.
-        options.create(true).truncate(true).write(true).mode(0o600);
-        let mut file = options.open(&new).map_err(fault)?;
         let mut bytes = Vec::new();
         for record in records {
             line(&mut bytes, record)?;
         }
-        file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(fault)?;
-        lock(&file, path)?;
-        fs::rename(&new, path).and_then(|()| sync_folder(path)).map_err(fault)?;
+        let new = path.with_extension("new");
+        let begun = Self::put_in_place(&new, path, &bytes);
+        if begun.is_err() {
+            // On a full disk half a journal would take the room that the whole one needs. That it cannot be removed
+            // is no news beside that.
+            let _ = fs::remove_file(&new);
+        }
+        begun.map_err(fault)
+    }
+
+    fn put_in_place(new: &Path, path: &Path, bytes: &[u8]) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        // What the cluster's objects say is nobody else's business.
+        options.create(true).truncate(true).write(true).mode(0o600);
+        let mut file = options.open(new)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        // A file that nobody else has opened.
+        file.try_lock()?;
+        fs::rename(new, path)?;
+        sync_folder(path)?;
         Ok(Self { path: path.to_owned(), file })
     }
 
@@ -244,7 +260,7 @@ mod tests {
     }
 
     fn decided(name: &str) -> Record {
-        Record::Decided { at: Timestamp::UNIX_EPOCH, base: None, ticket: ticket(name) }
+        Record::Decided { at: Timestamp::UNIX_EPOCH, base: None, written: None, ticket: ticket(name) }
     }
 
     fn began() -> Record {
@@ -268,6 +284,38 @@ mod tests {
         assert_eq!(records, [began(), decided("one"), decided("two")]);
         journal.remove().unwrap();
         assert!(Journal::read(&path).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_crash_at_any_byte_of_a_line_loses_that_line_alone_and_the_next_one_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("island.journal");
+        let mut journal = Journal::begin(&path, &[began()]).unwrap();
+        let before = fs::metadata(&path).unwrap().len();
+        journal.append(&decided("ärger")).unwrap();
+        drop(journal);
+        let whole = fs::read(&path).unwrap();
+        for length in usize::try_from(before).unwrap()..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let (mut journal, records) = Journal::read(&path).unwrap().unwrap();
+            assert_eq!(records, [began()], "{length} bytes");
+            journal.append(&decided("two")).unwrap();
+            drop(journal);
+            assert_eq!(Journal::read(&path).unwrap().unwrap().1, [began(), decided("two")], "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_begun_leaves_the_old_one_and_takes_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("island.journal");
+        drop(Journal::begin(&path, &[began(), decided("one")]).unwrap());
+        // A disk without room for everybody, root included.
+        std::os::unix::fs::symlink("/dev/full", path.with_extension("new")).unwrap();
+        let error = Journal::begin(&path, &[began()]).unwrap_err().to_string();
+        assert!(error.contains("No space left"), "{error}");
+        assert!(!path.with_extension("new").exists());
+        assert_eq!(Journal::read(&path).unwrap().unwrap().1, [began(), decided("one")]);
     }
 
     #[test]

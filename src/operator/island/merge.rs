@@ -12,7 +12,11 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use thiserror::Error;
 use tokio::time::Instant;
 
-use super::{AGAIN, Shadow, join::join};
+use super::{
+    AGAIN, Held, Shadow, blocking,
+    join::{Expected, join},
+    journal::{Began, Record},
+};
 use crate::{
     app::ask_for_everything,
     context::Context,
@@ -56,10 +60,14 @@ impl MergeError {
     /// Whether the API has said that it will never take it.
     fn is_final(&self) -> bool {
         let Some(status) = self.answer() else { return false };
-        // A namespace that ends may stay so for ever, and all others would wait for it.
-        let causes = status.details.iter().flat_map(|details| &details.causes);
-        let ends = causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating");
-        ends || matches!(status.code, 400 | 404 | 422)
+        let causes = || status.details.iter().flat_map(|details| &details.causes);
+        match status.code {
+            400 | 404 => true,
+            // What the schema says names a field; an admission policy that refuses with this code names none.
+            422 => causes().any(|cause| !cause.field.is_empty()),
+            // A namespace that ends may stay so for ever, and all others would wait for it.
+            _ => causes().any(|cause| cause.reason == "NamespaceTerminating"),
+        }
     }
 }
 
@@ -70,7 +78,11 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
         return;
     }
     // Whoever is writing a record ends first; nobody begins after.
-    let mut journal = ctx.island.journal.lock().await;
+    let mut journal = ctx.island.journal.clone().lock_owned().await;
+    // Should this process die in the middle of it, the next one is the heir of this one.
+    journal =
+        keep(ctx, journal, Record::Began(Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch())))
+            .await;
     // What the API has instead, by ticket.
     let mut refused: HashMap<Key, Option<Arc<Ticket>>> = HashMap::new();
     let mut first_no: HashMap<Key, Instant> = HashMap::new();
@@ -84,9 +96,15 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
         let mut failed = false;
         for (key, shadow) in waiting {
             ctx.island.state.lock().merging.insert(key.clone());
-            let merged = tokio::time::timeout(TIMEOUT, merge(ctx, key, shadow)).await;
-            match merged.unwrap_or(Err(MergeError::TimedOut)) {
-                Ok(()) => drop(ctx.island.state.lock().shadows.remove(key)),
+            let mut merged = within(compare(ctx, key, shadow)).await;
+            if let Ok(Some(shadow)) = &merged {
+                // Before it is written: whoever is cut short after that knows its own hand again.
+                journal = keep(ctx, journal, shadow.record(ctx.clock.now())).await;
+                ctx.island.state.lock().shadows.insert(key.clone(), shadow.clone());
+                merged = within(write(ctx, key, &shadow.ticket)).await.map(|()| None);
+            }
+            match merged {
+                Ok(_) => drop(ctx.island.state.lock().shadows.remove(key)),
                 Err(error)
                     if error.is_final()
                         || error.is_no()
@@ -146,7 +164,30 @@ async fn there(ctx: &Context, key: &Key) -> Option<Arc<Ticket>> {
     asked.ok()?.ok()?.map(Arc::new)
 }
 
-async fn merge(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<(), MergeError> {
+async fn within<T>(step: impl Future<Output = Result<T, MergeError>>) -> Result<T, MergeError> {
+    tokio::time::timeout(TIMEOUT, step).await.unwrap_or(Err(MergeError::TimedOut))
+}
+
+/// Adds a record to the journal. A disk that refuses it delays nobody: the API has the rest soon.
+async fn keep(ctx: &Context, journal: Held, record: Record) -> Held {
+    let kept = blocking(move || {
+        let mut journal = journal;
+        let kept = journal.as_mut().map_or(Ok(()), |journal| journal.append(&record));
+        Ok((journal, kept))
+    });
+    match kept.await {
+        Ok((journal, kept)) => {
+            if let Err(error) = kept {
+                tracing::warn!(%error, "the journal does not take how far its merge has come");
+            }
+            journal
+        }
+        Err(_) => ctx.island.journal.clone().lock_owned().await,
+    }
+}
+
+/// What is to be written about a ticket, and what it rests on; `None` when nothing is.
+async fn compare(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<Option<Shadow>, MergeError> {
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     let fault = |error| MergeError::Api(Box::new(error));
     let ours = &shadow.ticket;
@@ -155,36 +196,49 @@ async fn merge(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<(), MergeErr
     } else {
         api.get_opt(&key.name).await.map_err(fault)?.filter(|there| there.metadata.uid == ours.metadata.uid)
     };
-    let Some(there) = there else {
+    let Some(mut there) = there else {
         tracing::warn!(ticket = %key, "the ticket was deleted while the API was gone; what was decided about it ends here");
         ctx.world.write().delete_ticket(key);
-        return Ok(());
+        return Ok(None);
     };
     if GroupKey::of(&there) != GroupKey::of(ours) {
         tracing::error!(ticket = %key, "a ticket of that name is about something else; what was decided while the API was gone is only in this log: {:?}", ours.spec.title);
         ctx.world.write().put_ticket(Arc::new(there));
-        return Ok(());
+        return Ok(None);
     }
     let decided = ours.status.clone().unwrap_or_default();
-    let now = ctx.clock.now();
-    let mut status = join(shadow.base.as_ref(), &decided, there.status.as_ref(), ctx.leadership.epoch(), now);
-    bound(&mut status.timeline);
+    let expected = Expected { base: shadow.base.as_ref(), written: shadow.written.as_ref() };
+    let joined = join(expected, &decided, there.status.as_ref(), ctx.leadership.epoch(), ctx.clock.now());
+    let Some(mut joined) = joined else {
+        ctx.world.write().put_ticket(Arc::new(there));
+        return Ok(None);
+    };
+    bound(&mut joined.timeline);
+    let base = there.status.replace(joined.clone());
+    Ok(Some(Shadow { base, written: Some(joined), ticket: Arc::new(there) }))
+}
+
+/// Writes the status at the version that it was compared with.
+async fn write(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<(), MergeError> {
     if !ctx.leadership.holds_the_lease() {
         return Err(MergeError::Lease);
     }
+    let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     let body = json!({
         "apiVersion": "firstline.dev/v1alpha1",
         "kind": "Ticket",
-        "metadata": {"name": key.name, "resourceVersion": there.metadata.resource_version},
-        "status": status,
+        "metadata": {"name": key.name, "resourceVersion": ticket.metadata.resource_version},
+        "status": ticket.status,
     });
-    let written =
-        api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await.map_err(fault)?;
+    let written = api
+        .patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body))
+        .await
+        .map_err(|error| MergeError::Api(Box::new(error)))?;
     ctx.world.write().put_ticket(Arc::new(written));
     Ok(())
 }
 
-/// A ticket that was opened without the API, as the API has it now. It may be there: a crash in the middle of a merge, or
+/// A ticket that was opened without the API, as the API has it now. It may be there: a crash right after it was created, or
 /// another leader that has seen the same trouble.
 async fn create(ctx: &Context, api: &Api<Ticket>, key: &Key, ours: &Ticket) -> Result<Ticket, MergeError> {
     let fault = |error| MergeError::Api(Box::new(error));
@@ -223,19 +277,21 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case::no_such_namespace(404, true, true)]
-    #[case::not_what_the_schema_says(422, true, true)]
-    #[case::no_right_or_an_admission_rule(403, true, false)]
-    #[case::a_webhook_that_fails(500, true, false)]
-    #[case::somebody_wrote_meanwhile(409, false, false)]
-    #[case::too_many_requests(429, false, false)]
-    #[case::not_there_yet(503, false, false)]
+    #[case::no_such_namespace(json!({"code": 404}), true, true)]
+    #[case::not_what_the_schema_says(json!({"code": 422, "details": {"causes": [{"reason": "FieldValueRequired", "field": "spec.title"}]}}), true, true)]
+    #[case::a_namespace_that_ends(json!({"code": 403, "details": {"causes": [{"reason": "NamespaceTerminating"}]}}), true, true)]
+    #[case::no_right(json!({"code": 403}), true, false)]
+    #[case::an_admission_policy(json!({"code": 422, "details": {"causes": [{"message": "ValidatingAdmissionPolicy 'a' denied request"}]}}), true, false)]
+    #[case::a_webhook_that_fails(json!({"code": 500}), true, false)]
+    #[case::somebody_wrote_meanwhile(json!({"code": 409}), false, false)]
+    #[case::too_many_requests(json!({"code": 429}), false, false)]
+    #[case::not_there_yet(json!({"code": 503}), false, false)]
     fn what_the_api_answers_is_a_no_for_good_a_no_that_may_pass_or_none(
-        #[case] code: u16,
+        #[case] status: serde_json::Value,
         #[case] no: bool,
         #[case] for_good: bool,
     ) {
-        let status = Status { code, ..Status::default() };
+        let status: Status = serde_json::from_value(status).unwrap();
         let error = MergeError::Api(Box::new(kube::Error::Api(Box::new(status))));
         assert_eq!((error.is_no(), error.is_final()), (no, for_good));
     }

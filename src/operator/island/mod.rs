@@ -6,7 +6,7 @@
 //! channels that need none until the API answers.
 //!
 //! A disk that refuses the journal stops nobody's page: a full one may be why the API is gone. It is said loudly, tried again
-//! with each decision, and only a crash before that can then repeat a page.
+//! with each decision and every few seconds, and only a crash before that can then repeat a page.
 //!
 //! Not here: when the API counts as gone (`kube/lease.rs`), and what is decided (`controllers/ticket`).
 
@@ -22,6 +22,7 @@ use std::{
 };
 
 use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 
 use crate::{
@@ -43,13 +44,25 @@ use journal::{Began, Journal, Record};
 const FILE: &str = "island.journal";
 /// How soon what failed is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
+/// How soon a disk that has refused the journal is tried again without a decision.
+const DISK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A ticket as it was decided without the API.
 #[derive(Debug, Clone)]
 struct Shadow {
     /// The status that the API has, as far as is known; `None` for a ticket that it does not have.
     base: Option<TicketStatus>,
+    /// What a merge was about to write; the API may have it in the place of `base`.
+    written: Option<TicketStatus>,
     ticket: Arc<Ticket>,
+}
+
+impl Shadow {
+    fn record(&self, at: Timestamp) -> Record {
+        let boxed = |status: &Option<TicketStatus>| status.clone().map(Box::new);
+        let ticket = Box::new(self.ticket.as_ref().clone());
+        Record::Decided { at, base: boxed(&self.base), written: boxed(&self.written), ticket }
+    }
 }
 
 /// What a journal kept of the cluster.
@@ -110,6 +123,12 @@ impl Island {
         Ok(Self { path, journal: Arc::new(tokio::sync::Mutex::new(journal)), state: Mutex::new(state) })
     }
 
+    /// Whether there is something to merge.
+    pub fn waits(&self) -> bool {
+        let state = self.state.lock();
+        state.predecessor.is_some() || !state.shadows.is_empty()
+    }
+
     /// The process that has left a journal.
     pub fn predecessor(&self) -> Option<Predecessor> {
         self.state.lock().predecessor.clone()
@@ -151,9 +170,10 @@ impl Island {
     ) -> Result<Arc<Ticket>, JournalError> {
         let key = Key::of(&ticket);
         let known = self.state.lock().shadows.get(&key).cloned();
-        let base = known.map_or_else(|| read.cloned(), |shadow| shadow.base);
-        let record =
-            Record::Decided { at: ctx.clock.now(), base: base.clone().map(Box::new), ticket: Box::new(ticket.clone()) };
+        let (base, written) = known.map_or_else(|| (read.cloned(), None), |shadow| (shadow.base, shadow.written));
+        let ticket = Arc::new(ticket);
+        let shadow = Shadow { base, written, ticket: ticket.clone() };
+        let record = shadow.record(ctx.clock.now());
         let journal = self.journal.clone().lock_owned().await;
         // The merge waits for this lock, which is held until the decision is among the shadows: what comes after the
         // merge has begun would be lost.
@@ -161,18 +181,17 @@ impl Island {
             return Err(JournalError::Closed);
         }
         let is_whole = !self.state.lock().unwritten;
-        let (journal, written) = blocking(move || {
+        let (journal, added) = blocking(move || {
             let mut journal = journal;
-            let written = match journal.as_mut().filter(|_| is_whole) {
+            let added = match journal.as_mut().filter(|_| is_whole) {
                 Some(journal) => journal.append(&record),
                 None => Err(JournalError::Incomplete),
             };
-            Ok((journal, written))
+            Ok((journal, added))
         })
         .await?;
-        let ticket = Arc::new(ticket);
-        self.state.lock().shadows.insert(key, Shadow { base, ticket: ticket.clone() });
-        if let Err(error) = written {
+        self.state.lock().shadows.insert(key, shadow);
+        if let Err(error) = added {
             if is_whole {
                 tracing::error!(%error, "the journal refuses a decision");
             }
@@ -195,6 +214,21 @@ impl Island {
         let mut world = ctx.world.write();
         shadows.into_iter().for_each(|ticket| world.put_ticket(ticket));
         Ok(())
+    }
+
+    /// Tries from time to time, while something that was decided is in memory only, whether the disk takes it by now: the
+    /// next decision may be hours away, and a crash until then would forget it.
+    async fn keep_whole(&self, ctx: &Context) {
+        loop {
+            tokio::time::sleep(DISK_AGAIN).await;
+            if !self.state.lock().unwritten {
+                continue;
+            }
+            let journal = self.journal.clone().lock_owned().await;
+            if let Err(error) = self.write_anew(ctx, journal).await {
+                tracing::error!(%error, "the journal cannot be written anew");
+            }
+        }
     }
 
     /// Writes all that is known into a new journal. That the disk refuses it is said and remembered, and is no error: whoever
@@ -230,11 +264,7 @@ impl Island {
         let began = Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch());
         let mut records = vec![Record::Began(began)];
         records.extend(snapshot(&ctx.world.read()));
-        records.extend(self.state.lock().shadows.values().map(|shadow| Record::Decided {
-            at: ctx.clock.now(),
-            base: shadow.base.clone().map(Box::new),
-            ticket: Box::new(shadow.ticket.as_ref().clone()),
-        }));
+        records.extend(self.state.lock().shadows.values().map(|shadow| shadow.record(ctx.clock.now())));
         records
     }
 
@@ -276,12 +306,12 @@ impl State {
                 Record::Override { object } => left.overrides.push(*object),
                 Record::Ticket { object } => left.tickets.push(*object),
                 Record::Event { object } => left.events.push(*object),
-                Record::Decided { at, base, ticket } => {
+                Record::Decided { at, base, written, ticket } => {
                     if let Some(predecessor) = &mut self.predecessor {
                         predecessor.at = predecessor.at.max(at);
                     }
-                    let (key, base) = (Key::of(ticket.as_ref()), base.map(|base| *base));
-                    self.shadows.insert(key, Shadow { base, ticket: Arc::from(ticket) });
+                    let (key, base, written) = (Key::of(ticket.as_ref()), base.map(|it| *it), written.map(|it| *it));
+                    self.shadows.insert(key, Shadow { base, written, ticket: Arc::from(ticket) });
                 }
             }
         }
@@ -327,7 +357,8 @@ pub async fn run(ctx: Context, gates: Gates) {
             match now {
                 Role::CutOff => leave(&ctx, &gates).await,
                 Role::Merging => merge::run(&ctx, &gates).await,
-                Role::Follower | Role::Leader | Role::Islanded => std::future::pending().await,
+                Role::Islanded => ctx.island.keep_whole(&ctx).await,
+                Role::Follower | Role::Leader => std::future::pending().await,
             }
         };
         tokio::select! {

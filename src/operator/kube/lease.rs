@@ -8,6 +8,8 @@
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".
 
+mod silence;
+
 use std::{
     sync::{
         Arc,
@@ -29,6 +31,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::silence::Silence;
 use crate::clock::{Clock, boottime};
 
 /// How long a lease is valid after its last renewal.
@@ -300,7 +303,7 @@ impl Elector {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut led = false;
         let mut away = false;
-        let mut answered = boottime();
+        let mut silence = Silence::from(boottime());
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -317,13 +320,15 @@ impl Elector {
                         tracing::info!("the lease can be reached again");
                         away = false;
                     }
-                    answered = boottime();
+                    silence = Silence::from(boottime());
                     led |= matches!(decision, Decision::Take | Decision::Renew);
                     continue;
                 }
                 Err(error) => {
                     if is_an_answer(&error) {
-                        answered = boottime();
+                        silence = Silence::from(boottime());
+                    } else {
+                        silence.goes_on(boottime());
                     }
                     error.to_string()
                 }
@@ -334,7 +339,7 @@ impl Elector {
             }
             // Nobody has watched the holder meanwhile: its silence counts from when we see the lease again.
             self.observed.version.clear();
-            led |= self.leave(led, boottime().saturating_sub(answered));
+            led |= self.leave(led, silence.heard());
         }
         if led {
             let _ = tokio::time::timeout(CALL_TIMEOUT, self.give_back()).await;
@@ -383,6 +388,8 @@ impl Elector {
             self.observed = Observed { version, since: boottime() };
         }
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
+        // Somebody has led since it died: that one is the last holder now, and goes on by itself when the API is gone.
+        self.predecessor.take_if(|dead| !["", &self.me, &dead.holder].contains(&holder));
         let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
         let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
         match decision {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -20,7 +20,7 @@ use crate::scene::{Scene, TWO_STEPS, metric, monitor, page, page_to, pages, unix
 pub(crate) const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
 
 /// Ada alone, and nobody after her.
-const ADA_ALONE: &str = "
+pub(crate) const ADA_ALONE: &str = "
         - {after: 0s, notify: [{schedule: primary}]}";
 
 /// Bob long enough after Ada for a restart in between.
@@ -30,9 +30,15 @@ const BOB_LATER: &str = "
 
 /// Five more services of the same shop, and an operator that goes on by itself after five seconds.
 pub(crate) async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result<(Setup, Operator)> {
+    let setup = scene.stage.setup(name).await?.arguments(flags);
+    running_as(scene, setup).await
+}
+
+/// The same, started in another way.
+pub(crate) async fn running_as(scene: &Scene, setup: Setup) -> Result<(Setup, Operator)> {
     let monitors = SERVICES.map(|service| scene.stage.fill(&monitor(service, "http://127.0.0.1:8081/healthz")));
     scene.apply(&monitors.join("---")).await?;
-    let setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]).arguments(flags);
+    let setup = setup.arguments(&["--island-after", "5s"]);
     let operator = setup.start()?;
     operator.wait_ready(PATIENCE).await?;
     for monitor in SERVICES.iter().chain(&["checkout", "checkout-port"]) {
@@ -42,7 +48,7 @@ pub(crate) async fn running(name: &str, scene: &Scene, flags: &[&str]) -> Result
 }
 
 /// The outage begins; the operator goes on by itself. Gives when it began, since the epoch.
-async fn cut_off(scene: &Scene, operator: &Operator) -> Result<Duration> {
+pub(crate) async fn cut_off(scene: &Scene, operator: &Operator) -> Result<Duration> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
     scene.stage.plane.stop_apiserver();
     metric(operator, "firstline_islanded", &[], |value| value == 1.0).await?;
@@ -50,7 +56,7 @@ async fn cut_off(scene: &Scene, operator: &Operator) -> Result<Duration> {
 }
 
 /// Pages for all six services that fail.
-async fn all_paged(receiver: &Receiver, operator: &Operator) -> Result<Vec<Received>> {
+pub(crate) async fn all_paged(receiver: &Receiver, operator: &Operator) -> Result<Vec<Received>> {
     eventually(PATIENCE, "six pages", || async {
         let found = pages(receiver);
         ensure!(found.len() > SERVICES.len(), "{} came; {}", found.len(), operator.tail());
@@ -60,7 +66,7 @@ async fn all_paged(receiver: &Receiver, operator: &Operator) -> Result<Vec<Recei
 }
 
 /// The tickets of all six services, once what was sent to a channel is written on each of them.
-async fn tickets(scene: &Scene, channel: &str) -> Result<Vec<Value>> {
+pub(crate) async fn tickets(scene: &Scene, channel: &str) -> Result<Vec<Value>> {
     let mut found = Vec::new();
     for service in SERVICES.iter().chain(&["checkout"]) {
         let wish = |ticket: &Value| page_to(ticket, channel)["state"] == "Accepted";
@@ -69,13 +75,23 @@ async fn tickets(scene: &Scene, channel: &str) -> Result<Vec<Value>> {
     Ok(found)
 }
 
-fn ids(pages: &[Received]) -> BTreeSet<String> {
+pub(crate) fn ids(pages: &[Received]) -> BTreeSet<String> {
     pages.iter().filter_map(Received::id).map(str::to_owned).collect()
+}
+
+/// Where an operator keeps its journal.
+pub(crate) fn data(scene: &Scene, name: &str) -> PathBuf {
+    scene.stage.plane.folder().join(format!("data-{name}"))
 }
 
 /// The decisions in the journal, the last one of each ticket.
 fn journal(scene: &Scene, name: &str) -> Result<Vec<Value>> {
-    let path: PathBuf = scene.stage.plane.folder().join(format!("data-{name}")).join("island.journal");
+    decisions(&data(scene, name))
+}
+
+/// The decisions in the journal of this folder, the last one of each ticket.
+pub(crate) fn decisions(data: &Path) -> Result<Vec<Value>> {
+    let path = data.join("island.journal");
     let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let mut last = std::collections::BTreeMap::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -85,6 +101,17 @@ fn journal(scene: &Scene, name: &str) -> Result<Vec<Value>> {
         }
     }
     Ok(last.into_values().collect())
+}
+
+/// The journal knows what came of all six pages.
+pub(crate) async fn every_receipt_kept(data: &Path) -> Result<()> {
+    eventually(PATIENCE, "every receipt in the journal", || async {
+        let all = decisions(data)?;
+        let received = all.iter().filter(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted").count();
+        ensure!(received == SERVICES.len() + 1, "{received} are there");
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
@@ -145,13 +172,7 @@ async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalat
     cut_off(&scene, &operator).await?;
     scene.break_shop();
     let first = all_paged(&scene.ada, &operator).await?;
-    eventually(PATIENCE, "every receipt in the journal", || async {
-        let all = journal(&scene, name)?;
-        let received = all.iter().filter(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted").count();
-        ensure!(received == SERVICES.len() + 1, "{received} are there");
-        Ok(())
-    })
-    .await?;
+    every_receipt_kept(&data(&scene, name)).await?;
     operator.kill9();
 
     let again = setup.start()?;
@@ -275,37 +296,6 @@ async fn an_operator_that_is_told_to_hold_sends_nothing_until_the_api_answers() 
     Ok(())
 }
 
-/// `/dev/full` is a disk without room for everybody, root included.
-#[tokio::test]
-async fn a_full_disk_stops_no_page_is_said_loudly_and_the_journal_is_whole_when_there_is_room() -> Result<()> {
-    let name = "island-full";
-    let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
-    let data = scene.stage.plane.folder().join(format!("data-{name}"));
-    std::fs::create_dir_all(&data)?;
-    std::os::unix::fs::symlink("/dev/full", data.join("island.new"))?;
-    let (_, operator) = running(name, &scene, &[]).await?;
-    cut_off(&scene, &operator).await?;
-    scene.break_shop();
-    all_paged(&scene.ada, &operator).await?;
-    metric(&operator, "firstline_island_unwritten", &[], |value| value == 1.0).await?;
-    let log = operator.logs();
-    ensure!(log.contains("the journal cannot be written") && log.contains("No space left"), "{}", operator.tail());
-    ensure!(journal(&scene, name).is_err(), "there is a journal");
-
-    std::fs::remove_file(data.join("island.new"))?;
-    scene.stage.shop.repair().await?;
-    metric(&operator, "firstline_island_unwritten", &[], |value| value == 0.0).await?;
-    let whole = journal(&scene, name)?;
-    assert_eq!(whole.len(), SERVICES.len() + 1, "{}", operator.tail());
-    ensure!(whole.iter().all(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted"), "{whole:?}");
-
-    scene.stage.plane.start_apiserver().await?;
-    tickets(&scene, "ada-hook").await?;
-    scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
-    assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
-    Ok(())
-}
-
 /// A namespace that began to end during the outage takes no ticket, perhaps for ever: what it refuses is kept for a
 /// person, and the leader leads.
 #[tokio::test]
@@ -351,9 +341,9 @@ async fn what_a_namespace_that_ends_refuses_is_kept_and_keeps_nobody_else_waitin
     .await?;
     ensure!(!ticket["spec"]["origin"]["island"].is_null(), "{ticket}");
     eventually(PATIENCE, "what was refused is kept", || async {
-        let data = scene.stage.plane.folder().join(format!("data-{name}"));
-        let names: Vec<String> =
-            std::fs::read_dir(&data)?.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        let names: Vec<String> = std::fs::read_dir(data(&scene, name))?
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
         ensure!(names.iter().any(|name| name.starts_with("island.unmerged-")), "{names:?}; {}", again.tail());
         Ok(())
     })

@@ -1,13 +1,20 @@
 //! Who leads is in doubt: the network parts the leader from the API, sends hang over a takeover, replicas die in turn.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use tests::{
     eventually,
-    operator::Operator,
-    proxy::{Proxy, Rules},
-    receiver::{Answer, Received},
+    operator::{Operator, Setup},
+    proxy::{Call, Fault, Proxy, Rules},
+    receiver::{Answer, Received, Receiver},
     stage::PATIENCE,
 };
 
@@ -15,6 +22,9 @@ use crate::{
     replicas::{leads, wait_leads},
     scene::{Scene, TWO_STEPS, metric, page, page_to, pages},
 };
+
+/// Longer than the lease, the outage that makes an island, and a chain of two steps together.
+const HANG: Duration = Duration::from_secs(63);
 
 /// The leader that is cut off and the one that took over know the same ticket: whatever both send has the same id.
 #[tokio::test]
@@ -79,6 +89,152 @@ async fn a_send_that_hangs_over_a_takeover_is_repeated_once_with_the_same_id() -
     let ids: Vec<_> = received.iter().map(Received::id).collect();
     assert_eq!(ids, [id; 2], "{}", follower.tail());
     assert_eq!(pages(&scene.bob).len(), 1, "{}", follower.tail());
+    Ok(())
+}
+
+/// Three replicas. The receiver has the first one's page and answers it only after [`HANG`]; meanwhile that replica, parted
+/// from the API, lives on, and another one leads.
+struct Hanging {
+    scene: Scene,
+    proxy: Proxy,
+    setup: Setup,
+    parted: Operator,
+    others: Vec<Operator>,
+}
+
+impl Hanging {
+    /// Until the other leader has told everybody.
+    async fn over_a_takeover(name: &str, flags: &[&str]) -> Result<Self> {
+        let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+        scene.apply(&scene.policy("ada-hook", TWO_STEPS).replace("timeout: 5s", "timeout: 90s")).await?;
+        let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
+        let mut setup = scene.stage.setup(name).await?.arguments(flags);
+        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let parted = setup.start()?;
+        parted.wait_ready(PATIENCE).await?;
+        scene.stage.wait_for_state("checkout", "Up").await?;
+        let mut others = Vec::new();
+        for other in ["b", "c"] {
+            others.push(scene.stage.start(&format!("{name}-{other}")).await?.1);
+        }
+        scene.ada.script([Answer::After(HANG)]);
+        scene.break_shop();
+        page(&scene.ada).await?;
+        proxy.swallow();
+        let all = Self { scene, proxy, setup, parted, others };
+        all.another_leads().await?;
+        all.scene.told("ada-hook", "Accepted").await?;
+        page(&all.scene.bob).await?;
+        all.scene.told("bob-hook", "Accepted").await?;
+        Ok(all)
+    }
+
+    async fn another_leads(&self) -> Result<()> {
+        eventually(PATIENCE, "another leader", || async {
+            let (one, other) = (leads(&self.others[0]).await?, leads(&self.others[1]).await?);
+            ensure!(one || other, "nobody leads; {}", self.others[0].tail());
+            Ok(())
+        })
+        .await
+    }
+
+    /// The receiver has answered, and the one that is cut off has heard it.
+    async fn answered(&self) -> Result<()> {
+        let accepted = [("outcome", "accepted")];
+        let sent_to_ada = |n: f64| n >= 1.0 && self.scene.ada.received()[0].at.elapsed() >= HANG;
+        metric(&self.parted, "firstline_notifications_total", &accepted, sent_to_ada).await.map(drop)
+    }
+
+    /// It sees the API again, finds that another leads, and ends.
+    async fn ends_when_it_sees_the_lease(&self) -> Result<()> {
+        self.proxy.heal();
+        let ended = self.parted.wait_exit(PATIENCE).await?;
+        ensure!(ended.code().is_some_and(|code| code != 0), "it ended with {ended}; {}", self.parted.tail());
+        ensure!(self.parted.logs().contains("another replica has taken the lease"), "{}", self.parted.tail());
+        Ok(())
+    }
+
+    /// How many pages Ada and Bob got: each of one id, which the ticket knows once and as Accepted.
+    async fn counted(&self) -> Result<(usize, usize)> {
+        let ticket = self.scene.ticket("any", |_| true).await?;
+        let count = |receiver: &Receiver, channel: &str| {
+            let all = ticket["status"]["notifications"].as_array().context("no notifications")?;
+            let planned: Vec<_> = all.iter().filter(|one| one["channel"] == channel && one["kind"] == "page").collect();
+            ensure!(planned.len() == 1 && planned[0]["state"] == "Accepted", "{channel}: {planned:?}");
+            let received = pages(receiver);
+            let ids: BTreeSet<_> = received.iter().filter_map(Received::id).collect();
+            ensure!(ids.len() == 1 && planned[0]["id"] == **ids.first().context("none")?, "{ids:?}, {planned:?}");
+            Ok(received.len())
+        };
+        Ok((count(&self.scene.ada, "ada-hook")?, count(&self.scene.bob, "bob-hook")?))
+    }
+}
+
+#[tokio::test]
+async fn a_leader_that_is_cut_off_while_its_send_hangs_for_a_minute_sends_nothing_new_and_ends() -> Result<()> {
+    let all = Hanging::over_a_takeover("hangs-hold", &["--when-api-is-down", "Hold"]).await?;
+    all.answered().await?;
+    ensure!(all.parted.is_running(), "it ended; {}", all.parted.tail());
+    assert_eq!(all.counted().await?, (2, 1), "{}", all.parted.tail());
+    all.ends_when_it_sees_the_lease().await?;
+    assert_eq!(all.counted().await?, (2, 1), "{}", all.parted.tail());
+    ensure!(all.others.iter().all(Operator::is_running), "{}", all.others[0].tail());
+    Ok(())
+}
+
+/// It goes on by itself, and tells Bob too; what it knows reaches the ticket when it leads again.
+#[tokio::test]
+async fn an_island_whose_send_hangs_for_a_minute_over_a_takeover_repeats_nothing_but_what_it_could_not_know()
+-> Result<()> {
+    let mut all = Hanging::over_a_takeover("hangs-island", &["--island-after", "5s"]).await?;
+    metric(&all.parted, "firstline_islanded", &[], |value| value == 1.0).await?;
+    all.answered().await?;
+    all.ends_when_it_sees_the_lease().await?;
+    let (ada, bob) = all.counted().await?;
+    ensure!(ada == 2 && (1..=2).contains(&bob), "Ada got {ada}, Bob {bob}; {}", all.parted.tail());
+
+    let again = all.setup.start()?;
+    again.wait_ready(PATIENCE).await?;
+    all.others.drain(..).for_each(|other| other.kill9());
+    wait_leads(&again).await?;
+    all.scene
+        .ticket("its journal is merged", |ticket| ticket["status"]["timeline"].to_string().contains("Islanded"))
+        .await?;
+    assert_eq!(all.counted().await?, (ada, bob), "{}", again.tail());
+    Ok(())
+}
+
+/// Nothing was heard of the API while the process stood still; that is no outage. The first calls after it fail, because
+/// their connections are long dead.
+#[tokio::test]
+async fn a_leader_that_was_stopped_does_not_go_on_by_itself_when_its_connections_are_dead() -> Result<()> {
+    let scene = Scene::build("stopped", "ada-hook", TWO_STEPS).await?;
+    let rules = Arc::new(Rules::default());
+    let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
+    let mut setup = scene.stage.setup("stopped").await?.arguments(&["--island-after", "7s"]);
+    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let leader = setup.start()?;
+    leader.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (_, follower) = scene.stage.start("stopped-heir").await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    scene.told("ada-hook", "Accepted").await?;
+    leader.pause();
+    wait_leads(&follower).await?;
+    page(&scene.bob).await?;
+    scene.told("bob-hook", "Accepted").await?;
+
+    let failed = AtomicU32::new(0);
+    rules.set(move |call: &Call| match call.resource.as_str() {
+        "leases" if failed.fetch_add(1, Ordering::Relaxed) < 2 => Fault::Cut,
+        _ => Fault::Pass,
+    });
+    leader.resume();
+    let ended = leader.wait_exit(PATIENCE).await?;
+    ensure!(ended.code().is_some_and(|code| code != 0), "it ended with {ended}; {}", leader.tail());
+    ensure!(!leader.logs().contains("going on from memory"), "{}", leader.tail());
+    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (1, 1), "{}", leader.tail());
     Ok(())
 }
 

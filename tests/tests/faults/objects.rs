@@ -11,7 +11,7 @@ use tests::{
     web::WebService,
 };
 
-use crate::scene::{Scene, metric, page, page_to, pages};
+use crate::scene::{Scene, TWO_STEPS, metric, page, page_to, pages};
 
 fn monitor(name: &str, url: &str) -> String {
     json!({
@@ -183,5 +183,54 @@ async fn an_invalid_policy_pages_by_its_last_valid_version_even_after_a_restart(
     let ended = |ticket: &Value| ticket["status"]["alerts"]["list"][0]["state"] == "SourceRemoved";
     scene.ticket("its source is gone", ended).await?;
     assert!(operator.is_running());
+    Ok(())
+}
+
+/// A ticket lives by the policy as it stood when it began, which is kept beside it: also in a namespace that was deleted
+/// with everything in it, and made anew, while the same operator led.
+#[tokio::test]
+async fn a_namespace_that_is_deleted_and_made_anew_gets_the_revision_that_its_tickets_name() -> Result<()> {
+    let (scene, _, operator) = Scene::running("anew").await?;
+    let shared = scene
+        .policy("ada-hook", TWO_STEPS)
+        .replace("  lastResort:", "  shareWith: {namespaces: [books]}\n  lastResort:");
+    scene.apply(&shared).await?;
+    let kubectl = async |arguments: &[&str]| scene.stage.plane.kubectl(arguments).await?.ok();
+    let shelf = WebService::start().await?;
+    shelf.break_with(Behaviour::Status(500));
+    let told = async || {
+        kubectl(&["create", "namespace", "books"]).await?;
+        scene.watch_shelf(&shelf).await?;
+        eventually(PATIENCE, "the ticket of the shelf is told", || async {
+            let list: Value = serde_json::from_str(&kubectl(&["-n", "books", "get", "tickets", "-o", "json"]).await?)?;
+            let ticket = list["items"][0].clone();
+            ensure!(page_to(&ticket, "ada-hook")["state"] == "Accepted", "{ticket}; {}", operator.tail());
+            Ok(ticket)
+        })
+        .await
+    };
+    let first = told().await?;
+
+    // What the namespace controller does; there is none here.
+    kubectl(&["delete", "namespace", "books", "--wait=false"]).await?;
+    for kind in ["svcmonitors", "tickets", "controllerrevisions"] {
+        kubectl(&["-n", "books", "delete", kind, "--all"]).await?;
+    }
+    let mut ending: Value = serde_json::from_str(&kubectl(&["get", "namespace", "books", "-o", "json"]).await?)?;
+    ending["spec"]["finalizers"] = json!([]);
+    let finalize = ["replace", "--raw", "/api/v1/namespaces/books/finalize", "-f", "-"];
+    let admin = scene.stage.plane.kubectl_with(&scene.stage.plane.admin_kubeconfig());
+    admin.run_with_input(&finalize, &ending.to_string()).await?.ok()?;
+    eventually(PATIENCE, "the namespace is gone", || async {
+        ensure!(kubectl(&["get", "namespace", "books"]).await.is_err(), "it is there");
+        Ok(())
+    })
+    .await?;
+
+    let second = told().await?;
+    ensure!(first["metadata"]["uid"] != second["metadata"]["uid"], "{second}");
+    let revision = second["spec"]["origin"]["policyRevision"].as_str().unwrap_or_default();
+    ensure!(first["spec"]["origin"]["policyRevision"] == revision, "{first}");
+    kubectl(&["-n", "books", "get", "controllerrevision", revision]).await?;
     Ok(())
 }

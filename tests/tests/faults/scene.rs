@@ -68,7 +68,6 @@ impl Scene {
     /// A second namespace, `books`, whose one service `shelf` has a monitor and a policy like the shop's; its Bob is
     /// told at `/books`.
     pub(crate) async fn books(&self, rule: &str, steps: &str) -> Result<WebService> {
-        let shelf = WebService::start().await?;
         let kubectl = async |arguments: &[&str]| self.stage.plane.kubectl(arguments).await?.ok();
         kubectl(&["create", "namespace", "books"]).await?;
         let mut secrets: Value = serde_json::from_str(&kubectl(&["-n", TEAM, "get", "secrets", "-o", "json"]).await?)?;
@@ -80,6 +79,13 @@ impl Scene {
         self.apply(&secrets.to_string()).await?;
         let policy = self.policy(rule, steps).replace("namespace: payments", "namespace: books");
         self.apply(&policy.replace(&self.bob.url("/bob"), &self.bob.url("/books"))).await?;
+        let shelf = WebService::start().await?;
+        self.watch_shelf(&shelf).await?;
+        Ok(shelf)
+    }
+
+    /// The monitor of the service `shelf` in the namespace `books`.
+    pub(crate) async fn watch_shelf(&self, shelf: &WebService) -> Result<()> {
         let monitor = serde_json::json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
             "metadata": {"name": "shelf", "namespace": "books"},
@@ -89,8 +95,7 @@ impl Scene {
                 "thresholds": {"down": 2, "up": 2, "confirmEvery": "500ms"},
             },
         });
-        self.apply(&monitor.to_string()).await?;
-        Ok(shelf)
+        self.apply(&monitor.to_string()).await
     }
 
     /// `kubectl apply` in the team's namespace.

@@ -16,12 +16,11 @@ impl Draft<'_> {
         if self.status.epoch.is_some() || self.is_over() {
             return;
         }
-        if domain::time::between(meta::created(self.seen.ticket.as_ref()), self.now) > BACKUP_AGE {
-            return self.line(
-                What::NotPaged,
-                self.now,
-                "the ticket is older than an hour: a restored backup tells nobody",
-            );
+        // Restoring creates anew: who asked has written down when.
+        let asked = target.requested_at.unwrap_or_else(|| meta::created(self.seen.ticket.as_ref()));
+        if domain::time::between(asked, self.now) > BACKUP_AGE {
+            let why = format!("it was asked for at {asked}, over an hour ago: a restored backup tells nobody");
+            return self.line(What::NotPaged, self.now, why);
         }
         let Some(live) = self.live() else {
             return self.line(What::NobodyFound, self.now, "no policy serves this ticket, so nobody can be told");

@@ -60,3 +60,17 @@ fn one_that_comes_back_from_a_backup_tells_nobody() {
     desk.run(4_000, 5_000);
     assert!(desk.told().is_empty());
 }
+
+/// The server dates a restored object anew.
+#[test]
+fn one_that_is_restored_from_a_backup_tells_nobody_though_it_is_created_anew() {
+    let asked = |seconds: i64| json!({"person": "ada", "requestedAt": at(seconds)});
+    let mut restored = desk(&asked(-4_000));
+    restored.run(0, 600);
+    assert!(restored.told().is_empty());
+    let line = restored.status().timeline.iter().rfind(|line| line.what == "NotPaged").cloned().unwrap();
+    assert!(line.detail.contains("a restored backup tells nobody"), "{}", line.detail);
+    let mut fresh = desk(&asked(-60));
+    fresh.run(0, 600);
+    assert_eq!(fresh.told().len(), 2);
+}
