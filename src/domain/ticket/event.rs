@@ -1,6 +1,6 @@
 //! What people do to a ticket: one append-only act each.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One act, as it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +193,17 @@ impl Act {
                 LinkTarget::Page { .. } => "link a page".to_owned(),
             },
             other => other.word().to_owned(),
+        }
+    }
+
+    /// The same with every instant that it names so much later: it was written by a clock that is as much behind.
+    #[must_use]
+    pub fn moved(self, by: SignedDuration) -> Self {
+        let moved = |at: Timestamp| at.checked_add(by).unwrap_or(at);
+        match self {
+            Self::Snooze { until } => Self::Snooze { until: moved(until) },
+            Self::State { to, reason, until } => Self::State { to, reason, until: until.map(moved) },
+            other => other,
         }
     }
 

@@ -124,9 +124,10 @@ impl Draft<'_> {
     fn read_event(&self, object: &TicketEvent, sequence: i64) -> Option<event::TicketEvent> {
         let spec = &object.spec;
         let judged = object.status.as_ref().filter(|status| status.accepted.is_some());
+        let dated = dated(object);
         let at = match judged {
-            Some(status) => status.at.unwrap_or_else(|| dated(object)),
-            None => self.by_our_clock(dated(object)),
+            Some(status) => status.at.unwrap_or(dated),
+            None => self.by_our_clock(dated),
         };
         Some(event::TicketEvent {
             name: object.name_any(),
@@ -135,7 +136,8 @@ impl Draft<'_> {
             created: domain::time::whole_seconds(meta::created(object)),
             owner: object.owner_references().iter().find(|owner| owner.kind == "Ticket").map(|owner| owner.uid.clone()),
             author: spec.author.clone().unwrap_or_else(|| "unknown".to_owned()),
-            act: api::ticket_event::act(spec)?,
+            // Until when somebody snoozes goes by the same clock as when they said so.
+            act: api::ticket_event::act(spec)?.moved(at.duration_since(dated)),
             refused: None,
         })
     }

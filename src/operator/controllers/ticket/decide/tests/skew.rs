@@ -33,6 +33,30 @@ fn an_acknowledgement_holds_its_time_when_the_server_is_an_hour_behind() {
 }
 
 #[test]
+fn a_snooze_lasts_as_long_as_was_meant_when_the_server_is_an_hour_behind() {
+    let mut desk = behind(HOUR);
+    desk.run(0, 59);
+    desk.event("oidc:ada", &json!({"snooze": {"until": at(1_860 - HOUR)}}), 60 - HOUR);
+    desk.look(61);
+    assert_eq!(desk.status().escalation.unwrap().snoozed_until, Some(at(1_860)), "as our clock has it");
+    // The clocks agree again; what is on record stays.
+    desk.ahead_of_server = 0;
+    desk.run(62, 1_859);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
+    desk.run(1_860, 1_870);
+    assert_eq!(desk.told().len(), 2, "the snooze is over");
+}
+
+#[test]
+fn a_ticket_waits_as_long_as_was_meant_when_the_server_is_an_hour_behind() {
+    let mut desk = behind(HOUR);
+    desk.run(0, 59);
+    desk.event("oidc:ada", &json!({"state": {"to": "PendingVendor", "until": at(1_860 - HOUR)}}), 60 - HOUR);
+    desk.look(61);
+    assert_eq!((desk.status().state, desk.status().waits_until), (Some(TicketState::PendingVendor), Some(at(1_860))));
+}
+
+#[test]
 fn who_reopens_a_ticket_that_has_just_resolved_itself_is_heard_whatever_the_server_thinks_the_time_is() {
     for skew in [HOUR, -HOUR] {
         let mut desk = behind(skew);
