@@ -136,9 +136,14 @@ impl Clock {
         system.last = read.not_before(other).unwrap_or(read);
     }
 
-    /// The API server has just said what time it is there.
-    pub fn compare(&self, server: Timestamp) {
-        let ahead = self.now().duration_since(server).as_secs();
+    /// The API server has said what time it is there, in an answer to what was asked at `asked` by this clock and has just
+    /// come. It said so at some moment in between: what is known is changed only if it cannot be so, or an answer that was
+    /// long under way would look like a clock that is behind.
+    pub fn compare(&self, asked: Timestamp, server: Timestamp) {
+        let since_asked = asked.duration_since(server).as_secs();
+        let now = self.now().duration_since(server).as_secs();
+        let known = self.0.ahead_of_server.load(Ordering::Relaxed);
+        let ahead = known.max(since_asked.min(now)).min(now);
         self.0.ahead_of_server.store(if ahead.abs() < SAME { 0 } else { ahead }, Ordering::Relaxed);
     }
 
@@ -201,8 +206,21 @@ mod tests {
     fn a_server_that_is_seconds_off_agrees_and_one_that_is_minutes_off_does_not() {
         let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
         for (server, ahead) in [(-4, 0), (4, 0), (-60, 60), (3_600, -3_600), (0, 0)] {
-            clock.compare(Timestamp::from_second(server).unwrap());
+            clock.compare(clock.now(), Timestamp::from_second(server).unwrap());
             assert_eq!(clock.ahead_of_server(), SignedDuration::from_secs(ahead));
+        }
+    }
+
+    #[test]
+    fn an_answer_that_was_long_under_way_changes_only_what_cannot_be_so() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let clock = Clock::simulated(at(100));
+        // When the server wrote it, how long the answer took, how far we are ahead then.
+        for (server, took, ahead) in
+            [(90, 30, 0), (40, 0, 60), (40, 30, 60), (70, 30, 30), (100, 30, 0), (190, 30, -90)]
+        {
+            clock.compare(at(100 - took), at(server));
+            assert_eq!(clock.ahead_of_server(), SignedDuration::from_secs(ahead), "{server} {took}");
         }
     }
 

@@ -147,6 +147,7 @@ where
         let method = request.method().to_string();
         let answer = self.inner.call(request);
         let CountLayer { host, observed } = self.layer.clone();
+        let asked = observed.as_ref().map(|(_, clock)| clock.now());
         Box::pin(async move {
             let answer = answer.await;
             if let Some((metrics, clock)) = observed {
@@ -155,8 +156,9 @@ where
                     .map_or_else(|_| "error".to_owned(), |response| response.status().as_str().to_owned());
                 metrics.api_reachable.set(i64::from(answer.is_ok()));
                 metrics.requests.get_or_create(&RequestLabels { code, method, host: host.to_string() }).inc();
-                if let Some(date) = answer.as_ref().ok().and_then(|response| date(response.headers())) {
-                    clock.compare(date);
+                let said = answer.as_ref().ok().and_then(|response| date(response.headers()));
+                if let (Some(asked), Some(said)) = (asked, said) {
+                    clock.compare(asked, said);
                 }
             }
             answer
