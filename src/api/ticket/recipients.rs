@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::{Notification, NotificationState};
 use crate::schema;
 
+/// Recipients of each sort that are listed; a channel has no more.
+const LISTED: usize = 50;
+
 /// A recipient whom the mail server refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -19,6 +22,19 @@ pub struct RefusedRecipient {
 }
 
 impl Notification {
+    /// These have it.
+    pub fn reach(&mut self, recipients: &[String]) {
+        let new: Vec<_> = recipients.iter().filter(|one| !self.reached.contains(one)).cloned().collect();
+        self.reached.extend(new);
+        self.reached.truncate(LISTED);
+    }
+
+    /// These will never get it this way.
+    pub fn refuse(&mut self, recipients: impl IntoIterator<Item = RefusedRecipient>) {
+        self.refused.extend(recipients);
+        self.refused.truncate(LISTED);
+    }
+
     /// It is not tried any more. What has reached some of its recipients counts as accepted, else it is as `state` says.
     pub fn end_as(&mut self, state: NotificationState) {
         self.state = if self.reached.is_empty() { state } else { NotificationState::Accepted };

@@ -67,8 +67,7 @@ fn with_facts(mut theirs: TicketStatus, ours: &TicketStatus) -> TicketStatus {
             Some(known) if !known.state.is_finished() && fact.state.is_finished() => known.clone_from(fact),
             Some(known) if !known.state.is_finished() => {
                 // Nobody gets it twice who has it.
-                let new: Vec<_> = fact.reached.iter().filter(|one| !known.reached.contains(one)).cloned().collect();
-                known.reached.extend(new);
+                known.reach(&fact.reached);
             }
             Some(_) => {}
             None => {
@@ -115,6 +114,20 @@ mod tests {
         epoch: i64,
     ) -> TicketStatus {
         join(Expected { base, written: None }, ours, theirs, epoch, at(600)).unwrap()
+    }
+
+    #[test]
+    fn who_of_several_has_a_mail_by_us_is_not_sent_it_by_the_other_leader() {
+        let reached = |id, address: &[&str]| {
+            let mut status = status(6, &[(id, "Planned", 1)]);
+            status.notifications[0].reach(&address.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>());
+            status
+        };
+        let (base, ours) = (status(5, &[]), reached("a", &["ops", "cto"]));
+        let joined = merged(Some(&base), &ours, Some(&reached("a", &["ops"])), 8);
+        assert_eq!(joined.notifications[0].reached, ["ops", "cto"]);
+        let joined = merged(Some(&base), &ours, Some(&status(7, &[("b", "Planned", 0)])), 8);
+        assert_eq!(told(&joined)[1], ("a", NotificationState::Accepted, 1), "not withdrawn: some have it");
     }
 
     /// How often it says that an outage is over, and how often that another leader's decisions stand.

@@ -137,6 +137,19 @@ fn a_silence_holds_it_and_a_page_failed() {
 }
 
 #[test]
+fn a_mail_that_did_not_reach_all_of_its_recipients_names_them() {
+    let more = json!({"notifications": [{
+        "id": "0191f3a0-0000-7000-8000-000000000003", "kind": "page", "cycle": 1, "step": 1, "channel": "team",
+        "state": "Accepted", "attempts": 1, "plannedAt": "2026-11-23T02:58:10Z", "at": "2026-11-23T02:58:11Z",
+        "receipt": "250 queued", "reached": ["ops@acme.example"], "refused": [{"recipient": "cto@acme.example", "word": "550 unknown"}],
+        "error": "the server refuses cto@acme.example: 550 unknown; check the addresses; the others have it"
+    }]});
+    let text = page(&seen(&more, Vec::new()));
+    let words = "channel team (page, step 1) accepted for some only: the server refuses cto@acme.example: 550 unknown";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
 fn it_recovered_by_itself() {
     let escalation = json!({"chain": "page", "cycle": 1, "round": 1, "cycleStart": "2026-11-23T02:58:10Z", "step": 1, "found": true, "stoppedAt": "2026-11-23T03:02:00Z"});
     let more = json!({

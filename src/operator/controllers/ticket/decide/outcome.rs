@@ -9,9 +9,6 @@ use jiff::Timestamp;
 use super::cut;
 use crate::engine::outbox::Report;
 
-/// Recipients that are listed; a channel has no more.
-const RECIPIENTS: usize = 50;
-
 /// Writes it down. Returns whether the message has arrived, at some of its recipients at least. What nobody needs any
 /// more is not planned again by an attempt that was under way, and has arrived if that says so.
 pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
@@ -33,11 +30,9 @@ pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
         }
         Delivery::Partly { receipt, reached, refused } => {
             notification.receipt = Some(cut(receipt.clone(), 256));
-            notification.reached.extend_from_slice(reached);
-            notification.reached.truncate(RECIPIENTS);
+            notification.reach(reached);
             let (for_good, for_now): (Vec<_>, Vec<_>) = refused.iter().partition(|refused| refused.for_good);
-            notification.refused.extend(for_good.into_iter().map(recipient));
-            notification.refused.truncate(RECIPIENTS);
+            notification.refuse(for_good.into_iter().map(recipient));
             notification.error = not_told(&notification.refused, &for_now);
             let tried_on = !for_now.is_empty() && ended.is_none();
             notification.state = if tried_on { NotificationState::Planned } else { NotificationState::Accepted };
