@@ -29,6 +29,7 @@ use thiserror::Error;
 
 use crate::{
     context::Context,
+    failing::Failing,
     inbox::Handed,
     index::{GroupKey, PolicyEntry},
     island::JournalError,
@@ -121,6 +122,8 @@ pub enum AcceptError {
 pub struct Alerts {
     /// Alerts that wait for a ticket.
     pub waiting: Waiting,
+    /// Alerts that should have one and have none.
+    pub failing: Failing,
     /// Locks that serialise the creation of tickets of one group.
     groups: Mutex<HashMap<GroupKey, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -143,7 +146,12 @@ impl Alerts {
 /// # Errors
 /// When it could not be made durable; the sender tries again.
 pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
-    let result = within_time(ctx, alert).await;
+    let result = within_time(ctx, alert.clone()).await;
+    match &result {
+        Err(AcceptError::NotLeading) => {}
+        Err(_) if alert.state == AlertState::Firing => ctx.alerts.failing.failed(&alert, ctx.clock.now()),
+        _ => ctx.alerts.failing.done(&alert),
+    }
     let word = result.as_ref().map_or("error", Accepted::word);
     ctx.metrics.alerts.get_or_create(&ResultLabel { result: word }).inc();
     result

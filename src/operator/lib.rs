@@ -22,6 +22,7 @@ pub mod context;
 pub mod controllers;
 pub mod dependencies;
 pub mod engine;
+pub mod failing;
 pub mod held;
 pub mod inbox;
 pub mod index;

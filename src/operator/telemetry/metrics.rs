@@ -75,7 +75,7 @@ pub struct ByLabel {
 /// A label `invariant`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct InvariantLabel {
-    /// deadlines or intents.
+    /// deadlines, intents or alerts.
     pub invariant: &'static str,
 }
 
@@ -307,7 +307,7 @@ impl Metrics {
         );
         registry.register(
             "firstline_invariant_violations",
-            "Tickets of which Firstline found that nobody would look after a deadline or send a message in time",
+            "Tickets and alerts of which Firstline found that nobody would look at them or send a message in time",
             m.violations,
         );
         registry.register_with_unit(
@@ -318,7 +318,7 @@ impl Metrics {
         );
         registry.register_with_unit(
             "firstline_page_oldest_untried",
-            "How long the oldest page that is due has waited for its first attempt; 0 without one",
+            "How long the oldest page that is due has waited for its first attempt, or an alert for its ticket; 0 without one",
             Unit::Seconds,
             m.untried,
         );

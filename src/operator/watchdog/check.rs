@@ -1,25 +1,27 @@
 //! What must hold of every ticket at every moment, as one pure function over what was seen of them.
 //!
-//! Two invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
-//! message that a ticket lists as planned and due is on its way, or what became of it waits to be written down.
+//! Three invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
+//! message that a ticket lists as planned and due is on its way, or what became of it waits to be written down; **alerts**,
+//! whatever fires has a ticket, or is held from its start.
 //! What is found is not mended here: whoever asked has the ticket looked at again, and counts what is found twice running.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     time::Duration,
 };
 
 use domain::time::between;
 use jiff::Timestamp;
 
-use crate::{kube::meta::Key, queue::Standing};
+use crate::{failing::Failure, kube::meta::Key, queue::Standing};
 
 /// How much later than its deadline a look may be planned: the longest back-off of a ticket whose looks fail, and a
 /// little more. That it fails shows as lateness.
 const SLACK: Duration = Duration::from_secs(35);
 /// Deadlines may be late by this before no sign of life goes out.
 const LATE: Duration = Duration::from_secs(5);
-/// A page that is due may wait so long for its first attempt.
+/// A page that is due may wait so long for its first attempt, and an alert for its ticket.
 const UNTRIED: Duration = Duration::from_secs(60);
 
 /// An invariant.
@@ -29,16 +31,19 @@ pub(super) enum Invariant {
     Deadlines,
     /// What is planned and due is on its way, or has ended.
     Intents,
+    /// What fires has a ticket, unless something holds it.
+    Alerts,
 }
 
 impl Invariant {
-    pub(super) const ALL: [Self; 2] = [Self::Deadlines, Self::Intents];
+    pub(super) const ALL: [Self; 3] = [Self::Deadlines, Self::Intents, Self::Alerts];
 
     /// The word in metrics and in the log.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Deadlines => "deadlines",
             Self::Intents => "intents",
+            Self::Alerts => "alerts",
         }
     }
 }
@@ -91,23 +96,30 @@ pub(super) struct Case {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Findings {
-    /// What does not hold, and how.
+    /// What does not hold, and how: of tickets by their keys, of alerts by namespace and title.
     pub(super) broken: BTreeMap<(Key, Invariant), String>,
+    /// Tickets of which nothing was found because they are being looked at, or are about to be.
+    pub(super) in_hand: BTreeSet<Key>,
     /// How long the most overdue deadline has waited.
     pub(super) overdue: Duration,
-    /// How long the oldest page that is due has waited for its first attempt.
+    /// How long the oldest page that is due has waited for its first attempt, or the oldest alert for its ticket.
     pub(super) untried: Duration,
 }
 
-/// Examines every ticket. `queue_lag` is how long the look that is due longest has waited for its turn.
-pub(super) fn examine(cases: &[Case], queue_lag: Duration, now: Timestamp) -> Findings {
+/// Examines every ticket, and the alerts that should have one. `queue_lag` is how long the look that is due longest has
+/// waited for its turn.
+pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, now: Timestamp) -> Findings {
     let mut found = Findings { overdue: queue_lag, ..Findings::default() };
     for case in cases {
         if let Deadline::At(at) = case.deadline {
             found.overdue = found.overdue.max(between(at, now));
         }
-        // What is being looked at right now is about to be another.
-        if case.look == Standing::Running {
+        let untried = case.intents.iter().filter(|intent| intent.is_page && intent.way != Way::Tried);
+        let oldest = untried.map(|intent| between(intent.due, now)).max();
+        found.untried = found.untried.max(oldest.unwrap_or_default());
+        // What is looked at right now, or next, is about to be another. That it is late shows all the same.
+        if matches!(case.look, Standing::Running | Standing::In(Duration::ZERO)) {
+            found.in_hand.insert(case.ticket.clone());
             continue;
         }
         if let Some(words) = deadline_broken(case, now) {
@@ -118,9 +130,14 @@ pub(super) fn examine(cases: &[Case], queue_lag: Duration, now: Timestamp) -> Fi
             let words = format!("{lost} planned message(s) are due and on their way to nobody");
             found.broken.insert((case.ticket.clone(), Invariant::Intents), words);
         }
-        let untried = case.intents.iter().filter(|intent| intent.is_page && intent.way != Way::Tried);
-        let oldest = untried.map(|intent| between(intent.due, now)).max();
-        found.untried = found.untried.max(oldest.unwrap_or_default());
+    }
+    for failure in failing {
+        let waited = between(failure.since, now);
+        found.untried = found.untried.max(waited);
+        if waited > UNTRIED {
+            let words = format!("it fires, and no ticket of it could be written since {}", failure.since);
+            found.broken.insert((failure.alert.clone(), Invariant::Alerts), words);
+        }
     }
     found
 }
@@ -144,15 +161,44 @@ fn deadline_broken(case: &Case, now: Timestamp) -> Option<String> {
 
 impl Findings {
     /// Why no sign of life may go out, with so many violations confirmed.
-    pub(super) fn withheld(&self, violations: usize) -> Option<String> {
-        let whole = |span: Duration| domain::time::format_duration(Duration::from_secs(span.as_secs()));
+    pub(super) fn withheld(&self, violations: usize) -> Option<Withheld> {
         if violations > 0 {
-            return Some(format!("{violations} invariant(s) do not hold; the log says which"));
+            return Some(Withheld::Violations(violations));
         }
         if self.overdue >= LATE {
-            return Some(format!("a deadline is overdue by {}", whole(self.overdue)));
+            return Some(Withheld::Overdue(self.overdue));
         }
-        (self.untried > UNTRIED).then(|| format!("a page has waited for its first attempt for {}", whole(self.untried)))
+        (self.untried > UNTRIED).then_some(Withheld::Untried(self.untried))
+    }
+}
+
+/// Why no sign of life goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Withheld {
+    /// This replica does not lead, or not yet.
+    NotDeciding,
+    /// Nothing was examined for a while.
+    NotExamined,
+    /// So many invariants do not hold.
+    Violations(usize),
+    /// A deadline is overdue by so much.
+    Overdue(Duration),
+    /// A page waits for its first attempt, or an alert for its ticket, since so long.
+    Untried(Duration),
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = |span: &Duration| domain::time::format_duration(Duration::from_secs(span.as_secs()));
+        match self {
+            Self::NotDeciding => f.write_str("this replica may not decide anything at the moment"),
+            Self::NotExamined => f.write_str("nothing was examined for a while"),
+            Self::Violations(count) => write!(f, "{count} invariant(s) do not hold; the log says which"),
+            Self::Overdue(span) => write!(f, "a deadline is overdue by {}", whole(span)),
+            Self::Untried(span) => {
+                write!(f, "a page waits for its first attempt, or an alert for its ticket, since {}", whole(span))
+            }
+        }
     }
 }
 
@@ -177,9 +223,13 @@ pub(super) struct News {
 impl Suspects {
     /// Takes what a check has found.
     pub(super) fn take(&mut self, found: &Findings) -> News {
-        let before = std::mem::replace(&mut self.suspected, found.broken.keys().cloned().collect());
-        let again: BTreeSet<_> = self.suspected.intersection(&before).cloned().collect();
-        let known = std::mem::replace(&mut self.confirmed, again);
+        let before = std::mem::take(&mut self.suspected);
+        let known = std::mem::take(&mut self.confirmed);
+        // A look that hangs is no reason to forget what was found before it.
+        let open = |(ticket, _): &&(Key, Invariant)| found.in_hand.contains(ticket);
+        self.suspected = found.broken.keys().chain(before.iter().filter(open)).cloned().collect();
+        self.confirmed = found.broken.keys().filter(|which| before.contains(*which)).cloned().collect();
+        self.confirmed.extend(known.iter().filter(open).cloned());
         let words = |which: &(Key, Invariant)| found.broken.get(which).cloned().unwrap_or_default();
         let fresh = self.confirmed.difference(&known);
         News {

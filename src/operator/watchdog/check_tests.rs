@@ -26,7 +26,7 @@ fn page(since: i64, way: Way) -> Intent {
 }
 
 fn examined(case: Case) -> Findings {
-    examine(&[case], Duration::ZERO, now())
+    examine(&[case], &[], Duration::ZERO, now())
 }
 
 fn broken(case: Case) -> Vec<(&'static str, String)> {
@@ -68,7 +68,7 @@ fn a_message_on_its_way_is_well_and_one_that_is_nowhere_is_not() {
 fn lateness_is_that_of_the_most_overdue_deadline_and_of_the_queue() {
     let late = |deadline| examined(ticket(within(0), deadline, &[])).overdue.as_secs();
     assert_eq!((late(Deadline::At(at(-7))), late(Deadline::At(at(7))), late(Deadline::Held)), (7, 0, 0));
-    assert_eq!(examine(&[], Duration::from_secs(9), now()).overdue.as_secs(), 9);
+    assert_eq!(examine(&[], &[], Duration::from_secs(9), now()).overdue.as_secs(), 9);
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_page_waits_for_its_first_attempt_only() {
 #[case(0, 4, 60, None)]
 #[case(1, 0, 0, Some("1 invariant(s) do not hold; the log says which"))]
 #[case(0, 5, 0, Some("a deadline is overdue by 5s"))]
-#[case(0, 0, 61, Some("a page has waited for its first attempt for 1m1s"))]
+#[case(0, 0, 61, Some("a page waits for its first attempt, or an alert for its ticket, since 1m1s"))]
 fn a_sign_of_life_goes_out_only_when_all_is_well(
     #[case] violations: usize,
     #[case] overdue: u64,
@@ -92,7 +92,7 @@ fn a_sign_of_life_goes_out_only_when_all_is_well(
 ) {
     let [overdue, untried] = [overdue, untried].map(Duration::from_secs);
     let found = Findings { overdue, untried, ..Findings::default() };
-    assert_eq!(found.withheld(violations).as_deref(), expected);
+    assert_eq!(found.withheld(violations).map(|why| why.to_string()).as_deref(), expected);
 }
 
 #[test]
@@ -111,4 +111,38 @@ fn what_heals_by_the_next_check_is_no_violation() {
     assert_eq!(take(&ill), (1, 0, 0), "said once");
     assert_eq!(take(&well), (0, 0, 1));
     assert_eq!(suspects.violations(Invariant::Intents), 0);
+}
+
+#[test]
+fn a_look_that_hangs_or_waits_for_its_turn_hides_nothing_that_was_found_before() {
+    let lost = |look| examined(ticket(look, Deadline::At(at(300)), &[page(20, Way::Lost)]));
+    let mut suspects = Suspects::default();
+    let mut confirmed = |look| {
+        suspects.take(&lost(look));
+        suspects.violations(Invariant::Intents)
+    };
+    let seen =
+        [Standing::Running, within(9), Standing::Running, within(0), within(9), Standing::Running].map(&mut confirmed);
+    assert_eq!(seen, [0, 0, 0, 0, 1, 1]);
+    assert_eq!(lost(Standing::Running).untried.as_secs(), 20, "and the page is not tried for all that");
+}
+
+#[test]
+fn an_alert_that_fires_without_a_ticket_for_a_minute_is_found() {
+    let failing = crate::failing::Failing::default();
+    let alert = domain::alert::Alert {
+        namespace: "payments".into(),
+        labels: [("alertname".to_owned(), "MonitorDown".to_owned())].into(),
+        annotations: domain::labels::Labels::new(),
+        state: domain::alert::AlertState::Firing,
+        starts_at: now(),
+        at: now(),
+    };
+    failing.failed(&alert, at(0));
+    failing.failed(&alert, at(60));
+    let found = |second| examine(&[], &failing.all(at(second)), Duration::ZERO, at(second));
+    assert_eq!((found(59).broken.len(), found(59).untried.as_secs()), (0, 59));
+    let (of, words) = found(61).broken.into_iter().next().unwrap();
+    assert_eq!((of.0.to_string().as_str(), of.1), ("payments/MonitorDown", Invariant::Alerts));
+    assert!(words.starts_with("it fires, and no ticket of it could be written since 2026-11-23T03:00:00Z"), "{words}");
 }

@@ -7,7 +7,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use api::{
     Ticket,
-    ticket::{EscalationStatus, NotificationKind},
+    ticket::{EscalationStatus, NotificationKind, Severity, TicketState},
 };
 use domain::{message::NotificationId, time::between};
 use jiff::Timestamp;
@@ -54,9 +54,18 @@ fn deadline(ticket: &Ticket) -> Deadline {
     match status.and_then(|status| status.escalation.as_ref()) {
         // Alerts have opened it, and nobody has looked at it yet.
         None if first_look => Deadline::At(meta::opened(ticket)),
+        None if nobody_was_told(ticket) => Deadline::Missing,
         None => Deadline::Nothing,
         Some(escalation) => of_escalation(escalation),
     }
+}
+
+/// A page that no policy serves, that nobody was told of and that nobody has taken.
+fn nobody_was_told(ticket: &Ticket) -> bool {
+    let Some(status) = &ticket.status else { return false };
+    let fires = status.alerts.as_ref().is_some_and(|alerts| alerts.firing > 0);
+    let is_page = ticket.spec.origin.is_some() && status.severity == Some(Severity::Page);
+    is_page && fires && status.policy.is_none() && status.state == Some(TicketState::New)
 }
 
 fn of_escalation(escalation: &EscalationStatus) -> Deadline {
@@ -95,7 +104,7 @@ fn intents(
 
 #[cfg(test)]
 mod tests {
-    use api::ticket::{Notification, NotificationState, TicketState, TicketStatus};
+    use api::ticket::{Notification, NotificationState, TicketStatus};
     use domain::escalation::Chain;
     use serde_json::json;
     use uuid::Uuid;
@@ -136,6 +145,11 @@ mod tests {
         assert_eq!(deadline(&ticket(taken)), Deadline::Nothing);
         assert_eq!(deadline(&ticket(|status| escalation(status).stopped_at = Some(now()))), Deadline::Nothing);
         assert_eq!(deadline(&ticket(|status| status.state = Some(TicketState::Resolved))), Deadline::Nothing);
+        let unserved = |status: &mut TicketStatus| {
+            (status.escalation, status.severity, status.state) = (None, Some(Severity::Page), Some(TicketState::New));
+            status.alerts = serde_json::from_value(json!({"firing": 1, "total": 1, "list": []})).unwrap();
+        };
+        assert_eq!(deadline(&ticket(unserved)), Deadline::Missing, "no policy serves it, and nobody was told");
         let untouched = |status: &mut TicketStatus| *status = TicketStatus::default();
         assert_eq!(deadline(&ticket(untouched)), Deadline::At(now()), "its first look is due since it was opened");
     }

@@ -8,12 +8,12 @@
 mod check;
 mod look;
 
-use std::{sync::Arc, time::Duration};
+use std::{mem::Discriminant, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use self::check::{Findings, Invariant, Suspects};
+use self::check::{Findings, Invariant, Suspects, Withheld};
 use crate::{
     config::WatchdogUrl,
     context::Context,
@@ -28,7 +28,7 @@ const PING_EVERY: Duration = Duration::from_secs(30);
 const FRESH: Duration = Duration::from_secs(15);
 
 /// What the last check came to: all is well, or why not.
-type Verdict = Result<(), String>;
+type Verdict = Result<(), Withheld>;
 
 /// Watches until the process stops.
 pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
@@ -42,8 +42,8 @@ pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
         }
     };
     let fresh = || match &*last.lock() {
-        Some((at, verdict)) if at.elapsed() < FRESH => verdict.clone(),
-        Some(_) | None => Err("nothing was examined for 15s".to_owned()),
+        Some((at, verdict)) if at.elapsed() < FRESH => *verdict,
+        Some(_) | None => Err(Withheld::NotExamined),
     };
     let pings = async {
         match &ctx.config.watchdog_url {
@@ -67,18 +67,19 @@ fn check(ctx: &Context, suspects: &mut Suspects) -> Verdict {
     let decides = ctx.leadership.ground().is_some();
     let now = ctx.clock.now();
     let found = match decides {
-        true => check::examine(&look::cases(ctx, now), ctx.queues.tickets.lag(), now),
+        true => check::examine(&look::cases(ctx, now), &ctx.alerts.failing.all(now), lag(ctx), now),
         false => Findings::default(),
     };
-    for (ticket, _) in found.broken.keys() {
+    // Alerts are handed in again by whoever sees them fire.
+    for (ticket, _) in found.broken.keys().filter(|(_, invariant)| *invariant != Invariant::Alerts) {
         ctx.queues.tickets.add(ticket.clone());
     }
     let news = suspects.take(&found);
-    for (ticket, invariant, words) in news.broken {
-        tracing::error!(%ticket, invariant = invariant.as_str(), "{words}; it is looked at again and again");
+    for (of, invariant, words) in news.broken {
+        tracing::error!(%of, invariant = invariant.as_str(), "{words}; it is tried again and again");
     }
-    for (ticket, invariant) in news.healed.iter().filter(|_| decides) {
-        tracing::info!(%ticket, invariant = invariant.as_str(), "the invariant holds again");
+    for (of, invariant) in news.healed.iter().filter(|_| decides) {
+        tracing::info!(%of, invariant = invariant.as_str(), "the invariant holds again");
     }
     let mut violations = 0;
     for invariant in Invariant::ALL {
@@ -90,9 +91,14 @@ fn check(ctx: &Context, suspects: &mut Suspects) -> Verdict {
     metrics.overdue.set(found.overdue.as_secs_f64());
     metrics.untried.set(found.untried.as_secs_f64());
     if !decides {
-        return Err("this replica may not decide anything at the moment".to_owned());
+        return Err(Withheld::NotDeciding);
     }
     found.withheld(violations).map_or(Ok(()), Err)
+}
+
+/// How long the look that is due longest has waited: at a ticket, or at a monitor, which opens one.
+fn lag(ctx: &Context) -> Duration {
+    ctx.queues.tickets.lag().max(ctx.queues.monitors.lag())
 }
 
 /// Gives signs of life as long as all is well. Says in the log when that changes.
@@ -100,23 +106,45 @@ async fn ping(ctx: &Context, url: &WatchdogUrl, notify: &notify::Context, verdic
     let mut said = None;
     loop {
         let (result, why) = match verdict() {
-            Err(why) => ("withheld", Some(format!("no sign of life is given: {why}"))),
+            Err(why) => (Sign::Withheld(std::mem::discriminant(&why)), why.to_string()),
             Ok(()) => match notify::ping(&url.0, notify).await {
-                Ok(()) => ("accepted", None),
-                Err(error) => ("failed", Some(format!("the sign of life was not accepted: {error}"))),
+                Ok(()) => (Sign::Accepted, String::new()),
+                Err(error) => (Sign::Failed, error),
             },
         };
-        ctx.metrics.pings.get_or_create(&ResultLabel { result }).inc();
-        if why.is_none() {
+        ctx.metrics.pings.get_or_create(&ResultLabel { result: result.as_str() }).inc();
+        if result == Sign::Accepted {
             ctx.metrics.last_ping.set(ctx.clock.wall().as_millisecond() as f64 / 1_000.0);
         }
         if said != Some(result) {
-            match why {
-                Some(why) => tracing::warn!("--watchdog-url: {why}"),
-                None => tracing::info!("--watchdog-url: signs of life are accepted"),
+            match result {
+                Sign::Accepted => tracing::info!("--watchdog-url: signs of life are accepted"),
+                Sign::Failed => tracing::warn!("--watchdog-url: the sign of life was not accepted: {why}"),
+                Sign::Withheld(_) => tracing::warn!("--watchdog-url: no sign of life is given: {why}"),
             }
             said = Some(result);
         }
-        tokio::time::sleep(if result == "accepted" { PING_EVERY } else { CHECK_EVERY }).await;
+        tokio::time::sleep(if result == Sign::Accepted { PING_EVERY } else { CHECK_EVERY }).await;
+    }
+}
+
+/// What became of a sign of life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sign {
+    Accepted,
+    /// It was given and not accepted.
+    Failed,
+    /// It was not given, for such a reason.
+    Withheld(Discriminant<Withheld>),
+}
+
+impl Sign {
+    /// The word in metrics.
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Failed => "failed",
+            Self::Withheld(_) => "withheld",
+        }
     }
 }

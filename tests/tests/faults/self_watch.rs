@@ -161,6 +161,32 @@ async fn a_ticket_that_nobody_would_be_told_of_any_more_is_found_and_goes_to_the
 }
 
 #[tokio::test]
+async fn an_alert_that_gets_no_ticket_is_found_and_told_as_soon_as_it_gets_one() -> Result<()> {
+    let watcher = Receiver::start().await?;
+    watcher.always(Some(Answer::Status(503)));
+    let world = Proxied::running_with("undurable", TWO_STEPS, &["--watchdog-url", &watcher.url("/alive")]).await?;
+    let operator = &world.operator;
+    metric(operator, "firstline_watchdog_pings_total", &[("result", "failed")], |count| count >= 1.0).await?;
+    watcher.always(None);
+    metric(operator, "firstline_watchdog_pings_total", &[("result", "accepted")], |count| count >= 1.0).await?;
+
+    // As by a quota or an admission rule of the cluster's.
+    world.rules.set(|call| if call.is("POST tickets") { Fault::Answer(403, None) } else { Fault::Pass });
+    world.scene.stage.wait_for_state("checkout", "Up").await?;
+    world.scene.break_shop();
+    metric(operator, "firstline_page_oldest_untried_seconds", &[], |waited| waited > 40.0).await?;
+    let label = [("invariant", "alerts")];
+    metric(operator, "firstline_invariant_violations", &label, |count| count == 1.0).await?;
+    metric(operator, "firstline_watchdog_pings_total", &[("result", "withheld")], |count| count >= 1.0).await?;
+    ensure!(operator.logs().contains("no ticket of it could be written"), "{}", operator.tail());
+
+    world.rules.clear();
+    let page = page(&world.scene.ada).await?;
+    metric(operator, "firstline_invariant_violations", &label, |count| count == 0.0).await?;
+    sign_of_life(&watcher, page.at, operator).await
+}
+
+#[tokio::test]
 async fn the_operators_last_resort_hears_of_what_no_policy_serves_and_of_a_last_resort_that_fails() -> Result<()> {
     let scene = Scene::build("last-resort", "ada-hook", NOBODY_ON_CALL).await?;
     let policy = scene.policy("ada-hook", NOBODY_ON_CALL);

@@ -73,7 +73,7 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
     }
     ctx.outbox.cancel(&plan.cancel);
     let now = ctx.clock.now();
-    let ways = Ways { policy: seen.live.as_deref().or(seen.frozen.as_deref()), last_resort: seen.last_resort.as_ref() };
+    let ways = Ways { policy: seen.live.as_deref().or(seen.frozen.as_deref()), last_resort: seen.last_resort.usable() };
     for item in letter::due(&ticket, ways, now) {
         ctx.outbox.send(item);
     }

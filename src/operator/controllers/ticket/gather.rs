@@ -14,7 +14,10 @@ use domain::{
 };
 use kube::ResourceExt;
 
-use super::{act::Error, decide::Seen};
+use super::{
+    act::Error,
+    decide::{OwnLastResort, Seen},
+};
 use crate::{
     context::Context,
     inbox::Inbox,
@@ -56,7 +59,11 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         // What was not judged yet is judged when its verdict can be written.
         events.retain(|event| event.status.as_ref().is_some_and(|status| status.accepted.is_some()));
     }
-    let last_resort = ctx.config.last_resort.as_ref().and_then(|name| world.last_resort(name).ok());
+    let last_resort = match ctx.config.last_resort.as_ref().map(|name| world.last_resort(name)) {
+        None => OwnLastResort::None,
+        Some(Err(_)) => OwnLastResort::Missing,
+        Some(Ok(last)) => OwnLastResort::There(last),
+    };
     let nobody = live.is_none() && frozen.is_none() && ticket.spec.origin.is_some();
     let alerts = inbox.alerts();
     let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
@@ -74,7 +81,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         chosen,
         frozen,
         policy_exists,
-        substitute: last_resort.as_ref().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
+        substitute: last_resort.usable().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
         last_resort,
         silences: world.silences_for(&key.namespace),
         firing: live.as_deref().map(|policy| world.inhibiting(policy, &key.namespace, Some(key))).unwrap_or_default(),

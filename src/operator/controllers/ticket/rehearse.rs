@@ -254,7 +254,7 @@ impl Rehearsal {
             chosen: self.chosen(),
             frozen: self.policy.clone(),
             live: self.policy.clone(),
-            last_resort: None,
+            last_resort: decide::OwnLastResort::None,
             substitute: None,
             policy_exists: self.policy.is_some(),
             silences: self.around.silences.clone(),

@@ -47,7 +47,8 @@ impl Draft<'_> {
     }
 
     fn advance(&mut self, event: Option<Event>) {
-        let (Some(mut chain), Some(live)) = (self.chain.take(), self.live()) else { return };
+        let Some(live) = self.live() else { return };
+        let Some(mut chain) = self.chain.take() else { return };
         let escalation = self.escalation();
         let hold = self.hold();
         let (overrides, severity) = (self.seen.overrides.as_slice(), self.severity());

@@ -30,7 +30,7 @@ impl Draft<'_> {
         let deleted = has_policy && !self.seen.policy_exists;
         let invalid = has_policy && self.seen.policy_exists && self.seen.live.is_none();
         let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
-        let no_policy = if self.seen.last_resort.is_some() {
+        let no_policy = if self.seen.last_resort.usable().is_some() {
             "no SupportPolicy serves this namespace, so only the operator's last resort is told; create one with an empty match"
         } else {
             "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match"

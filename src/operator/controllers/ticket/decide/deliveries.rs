@@ -10,7 +10,7 @@ use domain::{
     ticket::{NotificationKey, notification_id},
 };
 
-use super::{Draft, cut, last_resort, outcome};
+use super::{Draft, OwnLastResort, cut, last_resort, outcome};
 use crate::{engine::outbox::Report, kube::meta};
 
 /// Finished notifications that stay listed.
@@ -111,7 +111,8 @@ impl Draft<'_> {
         let (live, last_resort) = (self.live(), &self.seen.last_resort);
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished()) {
             let error = match (notification.channel.as_str(), live) {
-                (LastResort::NAME, _) if last_resort.is_some() => continue,
+                // Its policy may be on its way back: what is planned for it waits.
+                (LastResort::NAME, _) if *last_resort != OwnLastResort::None => continue,
                 (LastResort::NAME, _) => "the operator has no last resort any more".to_owned(),
                 (_, None) => continue,
                 (channel, Some(live)) if live.channels.contains_key(channel) => continue,

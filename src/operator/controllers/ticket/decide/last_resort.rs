@@ -13,6 +13,27 @@ use domain::{
 
 use super::Draft;
 
+/// The operator's own last resort, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum OwnLastResort {
+    /// It has none.
+    None,
+    /// Its channel is not there at the moment: what is planned for it waits.
+    Missing,
+    /// It can be told.
+    There(LastResort),
+}
+
+impl OwnLastResort {
+    /// The channel, if it is there.
+    pub(in super::super) fn usable(&self) -> Option<&LastResort> {
+        match self {
+            Self::There(last) => Some(last),
+            Self::None | Self::Missing => None,
+        }
+    }
+}
+
 /// Cycle and sequence: which run of the last resort a page belongs to.
 pub(super) type Run = (u32, u32);
 
@@ -28,7 +49,7 @@ impl Draft<'_> {
     /// Tells the operator's last resort, once for each run; nothing where there is none, or nobody waits any more.
     pub(super) fn call_the_operators_last_resort(&mut self, runs: Vec<Run>, why: &str) {
         let waits = self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
-        if self.seen.last_resort.is_none() || !waits {
+        if self.seen.last_resort == OwnLastResort::None || !waits {
             return;
         }
         for (cycle, sequence) in runs {

@@ -36,7 +36,7 @@ use domain::{
     escalation::Chain,
     message::NotificationId,
     oncall::Override,
-    policy::{LastResort, Policy},
+    policy::Policy,
     routing::{self, RouteDecision},
     sla::{ClockName, Clocks},
     suppression::{HoldKind, Silence, dependency::Standings},
@@ -49,6 +49,7 @@ use jiff::{SignedDuration, Timestamp};
 
 pub(super) use beyond::Creation;
 pub(super) use conditions::NOT_PAGED;
+pub(super) use last_resort::OwnLastResort;
 
 use crate::{
     engine::outbox::Report,
@@ -72,8 +73,8 @@ pub(super) struct Seen {
     pub frozen: Option<Arc<Policy>>,
     /// The policy as it is now. `None`: it was deleted, or no valid version of it is known.
     pub live: Option<Arc<Policy>>,
-    /// The operator's own last resort; `None`: it has none, or that cannot be told.
-    pub last_resort: Option<LastResort>,
+    /// The operator's own last resort.
+    pub last_resort: OwnLastResort,
     /// What stands for the policy of a ticket that alerts opened and that has none, neither frozen nor live: everything goes
     /// to the operator's last resort.
     pub substitute: Option<Arc<Policy>>,

@@ -29,15 +29,17 @@ impl Draft<'_> {
         let events = self.events_in_order();
         let folded = self.fold(&events);
         self.judge(&events, &folded);
+        // Without any version of the policy the escalation stands still, and hears what was done when it goes on.
+        let deaf = self.chain.is_some() && self.live().is_none();
         let last = self.status.last_sequence.unwrap_or(0);
         for (event, verdict) in events.iter().zip(&folded.verdicts) {
             let sequence = i64::try_from(event.sequence).unwrap_or(i64::MAX);
-            if sequence > last && verdict.is_accepted() {
+            if sequence > last && verdict.is_accepted() && !deaf {
                 self.pass_on(event);
             }
         }
-        self.status.last_sequence =
-            events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max().or(self.status.last_sequence);
+        let newest = events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max();
+        self.status.last_sequence = newest.filter(|_| !deaf).or(self.status.last_sequence);
         self.store(folded);
         self.follow_state(before);
         self.tell_queue_of_a_new_ticket();

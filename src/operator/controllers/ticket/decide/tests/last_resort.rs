@@ -1,6 +1,7 @@
 //! The operator's own last resort: who hears when no policy can tell anybody.
 
 use api::ticket::NotificationKind;
+use domain::policy::LastResort;
 
 use super::*;
 
@@ -18,7 +19,7 @@ fn without_policy(severity: &str) -> Desk {
 /// A ticket with a policy, under an operator that has a last resort.
 fn with_last_resort(severity: &str) -> Desk {
     let mut desk = Desk::open(severity);
-    desk.last_resort = Some(LastResort::of(desk.live.as_ref().unwrap(), "ops").unwrap());
+    desk.last_resort = OwnLastResort::There(LastResort::of(desk.live.as_ref().unwrap(), "ops").unwrap());
     desk
 }
 
@@ -62,7 +63,7 @@ fn a_less_urgent_alert_without_policy_is_told_to_it_once() {
 #[test]
 fn what_nobody_was_told_of_is_told_as_soon_as_there_is_one() {
     let mut desk = without_policy("page");
-    let last = desk.last_resort.take();
+    let last = std::mem::replace(&mut desk.last_resort, OwnLastResort::Missing);
     desk.run(0, 600);
     assert_eq!(desk.told(), Vec::<String>::new());
     desk.last_resort = last;
@@ -91,7 +92,7 @@ fn a_last_resort_of_the_policy_that_reaches_nobody_is_made_up_for_each_time() {
     let line =
         desk.status().timeline.into_iter().find(|line| line.detail.contains("the operator's last resort is told"));
     assert!(line.is_some_and(|line| line.detail.starts_with("the policy's last resort reaches nobody")));
-    desk.last_resort = None;
+    desk.last_resort = OwnLastResort::None;
     let mut without = Desk::open("page");
     lose_channels(&mut without, &["chat", "sms", "ops"]);
     without.run(0, 6_000);
@@ -135,11 +136,28 @@ fn one_that_answers_late_but_in_time_is_not_made_up_for() {
 }
 
 #[test]
-fn what_was_planned_for_it_fails_when_the_operator_has_none_any_more() {
+fn what_was_planned_for_it_waits_while_its_policy_is_away_and_fails_when_the_operator_has_none_any_more() {
     let mut desk = without_policy("page");
     desk.look(0);
     assert_eq!(desk.told(), ["page - by operator/last-resort: Planned"]);
-    desk.last_resort = None;
+    desk.last_resort = OwnLastResort::Missing;
+    desk.look(1);
+    assert_eq!(desk.told(), ["page - by operator/last-resort: Planned"]);
+    desk.last_resort = OwnLastResort::None;
     desk.look(1);
     assert_eq!(desk.told(), ["page - by operator/last-resort: Failed"]);
+}
+
+#[test]
+fn an_acknowledgement_while_no_version_of_the_policy_is_known_is_heard_when_one_is() {
+    let mut desk = Desk::open("page");
+    desk.run(0, 60);
+    let known = (desk.frozen.take(), desk.live.take());
+    desk.event("oidc:ada", &json!({"acknowledge": true}), 100);
+    desk.look(101);
+    assert_eq!(desk.status().state, Some(TicketState::Open));
+    (desk.frozen, desk.live) = known;
+    desk.run(200, 1_000);
+    assert_eq!(desk.status().escalation.unwrap().acknowledged_by.as_deref(), Some("ada"));
+    assert_eq!(desk.told(), ["page ada by chat: Accepted"], "and nobody else is paged");
 }

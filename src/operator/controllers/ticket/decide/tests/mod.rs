@@ -78,7 +78,7 @@ struct Desk {
     chosen: Option<PolicyInForce>,
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
-    last_resort: Option<LastResort>,
+    last_resort: OwnLastResort,
     silences: Vec<domain::suppression::Silence>,
     overrides: Vec<Override>,
     firing: Vec<domain::labels::Labels>,
@@ -134,7 +134,7 @@ impl Desk {
             chosen: None,
             frozen: Some(policy.clone()),
             live: Some(policy),
-            last_resort: None,
+            last_resort: OwnLastResort::None,
             silences: Vec::new(),
             overrides: Vec::new(),
             firing: Vec::new(),
@@ -170,7 +170,7 @@ impl Desk {
         let nobody = self.live.is_none() && self.frozen.is_none();
         Seen {
             last_resort: self.last_resort.clone(),
-            substitute: self.last_resort.as_ref().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
+            substitute: self.last_resort.usable().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
             ambiguous: None,
             ticket: Arc::new(self.ticket.clone()),
             events: self.events.clone(),
