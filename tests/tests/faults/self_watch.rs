@@ -146,7 +146,7 @@ async fn a_ticket_that_nobody_would_be_told_of_any_more_is_found_and_goes_to_the
     let label = [("invariant", "deadlines")];
     metric(&operator, "firstline_invariant_violations", &label, |count| count == 1.0).await?;
     metric(&operator, "firstline_watchdog_pings_total", &[("result", "withheld")], |count| count >= 1.0).await?;
-    ensure!(operator.logs().contains("has not happened"), "{}", operator.tail());
+    ensure!(operator.logs().contains("somebody must act, and nothing says when it goes on"), "{}", operator.tail());
     let signs = watcher.received().into_iter().filter(|sign| sign.at > again + Duration::from_secs(10)).count();
     assert_eq!(signs, 0, "{}", operator.tail());
     operator.kill9();
