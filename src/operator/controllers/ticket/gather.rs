@@ -62,7 +62,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
     let last_resort = match ctx.config.last_resort.as_ref().map(|name| world.last_resort(name)) {
         None => OwnLastResort::None,
         Some(Err(_)) => OwnLastResort::Missing,
-        Some(Ok(last)) => OwnLastResort::There(last),
+        Some(Ok(last)) => OwnLastResort::There(Box::new(last)),
     };
     let nobody = live.is_none() && frozen.is_none() && ticket.spec.origin.is_some();
     let alerts = inbox.alerts();

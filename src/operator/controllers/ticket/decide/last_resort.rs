@@ -21,7 +21,7 @@ pub(in super::super) enum OwnLastResort {
     /// Its channel is not there at the moment: what is planned for it waits.
     Missing,
     /// It can be told.
-    There(LastResort),
+    There(Box<LastResort>),
 }
 
 impl OwnLastResort {

@@ -19,7 +19,7 @@ fn without_policy(severity: &str) -> Desk {
 /// A ticket with a policy, under an operator that has a last resort.
 fn with_last_resort(severity: &str) -> Desk {
     let mut desk = Desk::open(severity);
-    desk.last_resort = OwnLastResort::There(LastResort::of(desk.live.as_ref().unwrap(), "ops").unwrap());
+    desk.last_resort = OwnLastResort::There(Box::new(LastResort::of(desk.live.as_ref().unwrap(), "ops").unwrap()));
     desk
 }
 
