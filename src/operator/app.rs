@@ -128,7 +128,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let me = format!("{}_{}", hostname(), Uuid::new_v4());
-    let island = Island::open(&config.data, &config.namespace)?;
+    let island = Island::open(&config.data, &config.namespace, clock.now())?;
     let (ctx, write_events) =
         assemble(config, clock, cluster, client, metrics, notify.clone(), island, &me, &stop, &tasks);
     ProbeMetrics::declare(&mut registry, ctx.probed.clone());
@@ -173,7 +173,12 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     };
     stop.cancel();
     tasks.close();
-    if !lost {
+    if lost {
+        // Whoever starts after us and has no API must not go on by our journal.
+        if tokio::time::timeout(SHUTDOWN, ctx.island.supersede(&ctx)).await.is_err() {
+            tracing::error!("the disk of --data takes too long to write down that another replica leads");
+        }
+    } else {
         tokio::select! {
             () = finish(&ctx, &tasks, &events_stop) => {}
             () = tokio::time::sleep(SHUTDOWN) => tracing::warn!("some work did not end in time; the next leader takes it up"),

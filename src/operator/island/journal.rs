@@ -78,6 +78,16 @@ impl Began {
 pub(super) enum Record {
     /// The first one.
     Began(Began),
+    /// Whoever has this journal still decides by it.
+    Alive {
+        /// When.
+        at: Timestamp,
+    },
+    /// Somebody else has led since: from here on nobody goes on by this journal, and what it says is only merged.
+    Superseded {
+        /// When that was seen.
+        at: Timestamp,
+    },
     /// A policy in force.
     Policy {
         /// Its last valid version.

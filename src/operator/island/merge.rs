@@ -79,10 +79,11 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
     }
     // Whoever is writing a record ends first; nobody begins after.
     let mut journal = ctx.island.journal.clone().lock_owned().await;
-    // Should this process die in the middle of it, the next one is the heir of this one.
-    journal =
-        keep(ctx, journal, Record::Began(Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch())))
-            .await;
+    if !ctx.island.is_superseded() {
+        // Should this process die in the middle of it, the next one is the heir of this one.
+        let began = Began::new(ctx.clock.now(), ctx.leadership.holder(), ctx.leadership.epoch());
+        journal = keep(ctx, journal, Record::Began(began)).await;
+    }
     // What the API has instead, by ticket.
     let mut refused: HashMap<Key, Option<Arc<Ticket>>> = HashMap::new();
     let mut first_no: HashMap<Key, Instant> = HashMap::new();
@@ -149,6 +150,7 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
         state.merging.clear();
         state.left = None;
         state.predecessor = None;
+        state.superseded = false;
         state.unwritten = false;
         ctx.metrics.island_unwritten.set(0);
     }
@@ -214,6 +216,12 @@ async fn compare(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<Option<Sha
         return Ok(None);
     };
     bound(&mut joined.timeline);
+    let nobody_decided =
+        there.status.as_ref().is_none_or(|status| status.epoch.is_none()) || there.status == shadow.base;
+    if nobody_decided && ctx.island.is_superseded() {
+        // It may have ended before anybody else has looked.
+        ctx.island.await_looks_at(&joined);
+    }
     let base = there.status.replace(joined.clone());
     Ok(Some(Shadow { base, written: Some(joined), ticket: Arc::new(there) }))
 }

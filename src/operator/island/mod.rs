@@ -5,6 +5,10 @@
 //! starts while the API is still gone goes on by its journal. Secrets are not in it: a restarted process can only use
 //! channels that need none until the API answers.
 //!
+//! A journal makes an heir only as long as nobody else can have led: another leader that was seen is a record in it, and one
+//! whose last record is older than ten minutes makes none, because nobody can know. What it says is then merged by the next
+//! lead of this replica and decides nothing before.
+//!
 //! A disk that refuses the journal stops nobody's page: a full one may be why the API is gone. It is said loudly, tried again
 //! with each decision and every few seconds, and only a crash before that can then repeat a page.
 //!
@@ -13,22 +17,23 @@
 mod join;
 mod journal;
 mod merge;
+mod state;
+mod superseded;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use api::{Ticket, ticket::TicketStatus};
 use jiff::Timestamp;
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::{
     app::ask_for_everything,
     context::Context,
-    index::{PolicyEntry, World},
     kube::{
         gates::Gates,
         lease::{Predecessor, Role},
@@ -39,6 +44,8 @@ use crate::{
 
 pub use journal::JournalError;
 use journal::{Began, Journal, Record};
+pub use state::Kept;
+use state::{Shadow, State, snapshot};
 
 /// The journal's name below `--data`.
 const FILE: &str = "island.journal";
@@ -46,41 +53,8 @@ const FILE: &str = "island.journal";
 const AGAIN: Duration = Duration::from_millis(500);
 /// How soon a disk that has refused the journal is tried again without a decision.
 const DISK_AGAIN: Duration = Duration::from_secs(5);
-
-/// A ticket as it was decided without the API.
-#[derive(Debug, Clone)]
-struct Shadow {
-    /// The status that the API has, as far as is known; `None` for a ticket that it does not have.
-    base: Option<TicketStatus>,
-    /// What a merge was about to write; the API may have it in the place of `base`.
-    written: Option<TicketStatus>,
-    ticket: Arc<Ticket>,
-}
-
-impl Shadow {
-    fn record(&self, at: Timestamp) -> Record {
-        let boxed = |status: &Option<TicketStatus>| status.clone().map(Box::new);
-        let ticket = Box::new(self.ticket.as_ref().clone());
-        Record::Decided { at, base: boxed(&self.base), written: boxed(&self.written), ticket }
-    }
-}
-
-/// What a journal kept of the cluster.
-#[derive(Debug, Default)]
-pub struct Kept {
-    /// The last valid version of each.
-    pub policies: Vec<SupportPolicy>,
-    /// All of them.
-    pub monitors: Vec<ServiceMonitor>,
-    /// All of them.
-    pub silences: Vec<Silence>,
-    /// All of them.
-    pub overrides: Vec<OnCallOverride>,
-    /// Those that are not over.
-    pub tickets: Vec<Ticket>,
-    /// Of those tickets.
-    pub events: Vec<TicketEvent>,
-}
+/// How often an island on which nothing is decided says in its journal that it is there.
+const ALIVE_EVERY: Duration = Duration::from_secs(60);
 
 /// The journal, while somebody writes it.
 type Held = tokio::sync::OwnedMutexGuard<Option<Journal>>;
@@ -93,31 +67,17 @@ pub struct Island {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    shadows: BTreeMap<Key, Shadow>,
-    /// Shadows that are being merged: the index takes what the API says of them.
-    merging: BTreeSet<Key>,
-    /// Policies as they were when the API was given up.
-    policies: BTreeMap<Key, PolicyEntry>,
-    /// What an earlier process has left, until it is used.
-    left: Option<Kept>,
-    predecessor: Option<Predecessor>,
-    /// Whether some of what was decided is in memory only, because the disk refuses the journal.
-    unwritten: bool,
-}
-
 impl Island {
     /// Looks for what an earlier process has left below `data`.
     ///
     /// # Errors
     /// When there is a journal and it cannot be used.
-    pub fn open(data: &Path, namespace: &str) -> Result<Self, JournalError> {
+    pub fn open(data: &Path, namespace: &str, now: Timestamp) -> Result<Self, JournalError> {
         let path = data.join(FILE);
         let mut state = State::default();
         let found = Journal::read(&path)?;
         let journal = found.map(|(journal, records)| {
-            state.take(records, namespace);
+            state.take(records, namespace, now);
             journal
         });
         Ok(Self { path, journal: Arc::new(tokio::sync::Mutex::new(journal)), state: Mutex::new(state) })
@@ -126,7 +86,7 @@ impl Island {
     /// Whether there is something to merge.
     pub fn waits(&self) -> bool {
         let state = self.state.lock();
-        state.predecessor.is_some() || !state.shadows.is_empty()
+        state.predecessor.is_some() || state.superseded || !state.shadows.is_empty()
     }
 
     /// The process that has left a journal.
@@ -137,7 +97,7 @@ impl Island {
     /// Whether what is known of this ticket was decided without the API, and is not merged yet.
     pub fn holds(&self, key: &Key) -> bool {
         let state = self.state.lock();
-        state.shadows.contains_key(key) && !state.merging.contains(key)
+        state.shadows.contains_key(key) && !state.merging.contains(key) && !state.superseded
     }
 
     /// Puts a decision about a ticket into the journal, then into the index; into memory alone when the disk refuses it.
@@ -219,8 +179,13 @@ impl Island {
     /// Tries from time to time, while something that was decided is in memory only, whether the disk takes it by now: the
     /// next decision may be hours away, and a crash until then would forget it.
     async fn keep_whole(&self, ctx: &Context) {
+        let mut told = Instant::now();
         loop {
             tokio::time::sleep(DISK_AGAIN).await;
+            if told.elapsed() >= ALIVE_EVERY {
+                told = Instant::now();
+                self.say_alive(ctx).await;
+            }
             if !self.state.lock().unwritten {
                 continue;
             }
@@ -228,6 +193,20 @@ impl Island {
             if let Err(error) = self.write_anew(ctx, journal).await {
                 tracing::error!(%error, "the journal cannot be written anew");
             }
+        }
+    }
+
+    /// Whoever finds the journal after a crash must not take a quiet outage for an old one.
+    async fn say_alive(&self, ctx: &Context) {
+        let journal = self.journal.clone().lock_owned().await;
+        let record = Record::Alive { at: ctx.clock.now() };
+        let said = blocking(move || {
+            let mut journal = journal;
+            journal.as_mut().map_or(Ok(()), |journal| journal.append(&record))
+        });
+        if let Err(error) = said.await {
+            tracing::error!(%error, "the journal does not take that this process is there; it is written anew");
+            self.state.lock().unwritten = true;
         }
     }
 
@@ -289,55 +268,6 @@ impl Island {
     }
 }
 
-impl State {
-    fn take(&mut self, records: Vec<Record>, namespace: &str) {
-        let (mut left, mut world) = (Kept::default(), World::new(namespace));
-        for record in records {
-            match record {
-                Record::Began(began) => {
-                    self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch, at: began.at });
-                }
-                Record::Policy { object } => {
-                    world.apply_policy(object.as_ref().clone());
-                    left.policies.push(*object);
-                }
-                Record::Monitor { object } => left.monitors.push(*object),
-                Record::Silence { object } => left.silences.push(*object),
-                Record::Override { object } => left.overrides.push(*object),
-                Record::Ticket { object } => left.tickets.push(*object),
-                Record::Event { object } => left.events.push(*object),
-                Record::Decided { at, base, written, ticket } => {
-                    if let Some(predecessor) = &mut self.predecessor {
-                        predecessor.at = predecessor.at.max(at);
-                    }
-                    let (key, base, written) = (Key::of(ticket.as_ref()), base.map(|it| *it), written.map(|it| *it));
-                    self.shadows.insert(key, Shadow { base, written, ticket: Arc::from(ticket) });
-                }
-            }
-        }
-        self.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
-        self.left = Some(left);
-    }
-}
-
-/// Everything that decisions without the API rest on.
-fn snapshot(world: &World) -> Vec<Record> {
-    let policies = world.policies().filter_map(|(_, entry)| entry.compiled_from.as_ref());
-    let policies = policies.map(|object| Record::Policy { object: Box::new(object.as_ref().clone()) });
-    let monitors =
-        world.monitors().map(|(_, entry)| Record::Monitor { object: Box::new(entry.object.as_ref().clone()) });
-    let silences =
-        world.silences().map(|(_, entry)| Record::Silence { object: Box::new(entry.object.as_ref().clone()) });
-    let overrides = world.on_call_overrides();
-    let overrides = overrides.map(|(_, entry)| Record::Override { object: Box::new(entry.object.as_ref().clone()) });
-    let open: Vec<&Key> = world.open_tickets().collect();
-    let tickets = open.iter().filter_map(|key| world.ticket(key));
-    let tickets = tickets.map(|object| Record::Ticket { object: Box::new(object.as_ref().clone()) });
-    let events = open.iter().flat_map(|key| world.events_of(key));
-    let events = events.map(|object| Record::Event { object: Box::new(object.as_ref().clone()) });
-    policies.chain(monitors).chain(silences).chain(overrides).chain(tickets).chain(events).collect()
-}
-
 /// Writing to a disk may take its time.
 async fn blocking<T: Send + 'static>(
     write: impl FnOnce() -> Result<T, JournalError> + Send + 'static,
@@ -354,11 +284,12 @@ pub async fn run(ctx: Context, gates: Gates) {
     loop {
         let now = *role.borrow_and_update();
         let work = async {
+            ctx.island.supersede(&ctx).await;
             match now {
                 Role::CutOff => leave(&ctx, &gates).await,
                 Role::Merging => merge::run(&ctx, &gates).await,
                 Role::Islanded => ctx.island.keep_whole(&ctx).await,
-                Role::Follower | Role::Leader => std::future::pending().await,
+                Role::Follower | Role::Leader => ctx.leadership.superseded().await,
             }
         };
         tokio::select! {
@@ -371,6 +302,7 @@ pub async fn run(ctx: Context, gates: Gates) {
 }
 
 async fn leave(ctx: &Context, gates: &Gates) {
+    ctx.island.set_superseded_aside(ctx).await;
     if !gates.waiting().is_empty() {
         ctx.island.restore(ctx);
     }
@@ -378,7 +310,6 @@ async fn leave(ctx: &Context, gates: &Gates) {
         tracing::error!(%error, "the API is gone and the journal cannot be begun, so nobody can be told; trying again");
         return tokio::time::sleep(AGAIN).await;
     }
-    ctx.leadership.journal_waits();
     ctx.leadership.go_islanded();
     if ctx.leadership.is_islanded() {
         tracing::error!(journal = %ctx.island.path.display(), "the Kubernetes API is gone; going on from memory, and messages are marked as possible duplicates");

@@ -124,6 +124,8 @@ struct Shared {
     holder: Mutex<String>,
     /// Whether a journal waits to be merged.
     journal: AtomicBool,
+    /// Whether somebody else has led since what this process knows, or its journal.
+    superseded: watch::Sender<bool>,
     role: watch::Sender<Role>,
 }
 
@@ -135,6 +137,7 @@ impl Default for Leadership {
             epoch: AtomicI64::new(-1),
             holder: Mutex::default(),
             journal: AtomicBool::new(false),
+            superseded: watch::channel(false).0,
             role,
         }))
     }
@@ -190,9 +193,20 @@ impl Leadership {
         let _ = self.0.role.subscribe().wait_for(|now| *now == role).await;
     }
 
-    /// There is a journal: whoever takes the lease merges it first.
+    /// There is a journal, or may be one soon: whoever takes the lease merges it first.
     pub fn journal_waits(&self) {
         self.0.journal.store(true, Ordering::Release);
+    }
+
+    /// Waits until somebody else is seen to have led since the journal was written.
+    pub async fn superseded(&self) {
+        // The sender lives as long as self, so the wait cannot end otherwise.
+        let _ = self.0.superseded.subscribe().wait_for(|it| *it).await;
+    }
+
+    /// Whether that is so and the journal does not say it yet. Asked once: the answer is for the journal that is there now.
+    pub fn take_superseded(&self) -> bool {
+        self.0.superseded.send_replace(false)
     }
 
     /// Everything is ready to go on from memory. Nothing changes when the API has answered meanwhile.
@@ -215,8 +229,10 @@ impl Leadership {
         });
     }
 
-    /// The API has not answered the last holder for so long that it goes on by itself.
+    /// The API has not answered the last holder for so long that it goes on by itself. From now on a journal may appear at
+    /// any time, also when the API answers while the disk still writes it.
     fn cut_off(&self, epoch: i64, holder: &str) {
+        self.journal_waits();
         self.0.epoch.fetch_max(epoch, Ordering::AcqRel);
         holder.clone_into(&mut self.0.holder.lock());
         self.move_to(|role| (role != Role::Islanded).then_some(Role::CutOff));
@@ -228,14 +244,24 @@ impl Leadership {
         me.clone_into(&mut self.0.holder.lock());
         let journal = self.0.journal.load(Ordering::Acquire);
         self.move_to(|role| match role {
-            Role::Islanded => Some(Role::Merging),
-            Role::Follower | Role::CutOff => Some(if journal { Role::Merging } else { Role::Leader }),
+            Role::Follower | Role::CutOff | Role::Islanded => Some(if journal { Role::Merging } else { Role::Leader }),
             Role::Leader | Role::Merging => None,
         });
     }
 
     fn release(&self) {
         self.0.valid_until.store(0, Ordering::Release);
+    }
+
+    fn supersede(&self) {
+        self.0.superseded.send_replace(true);
+    }
+
+    /// Somebody else has it. Nothing is sent any more, from memory neither.
+    fn lose(&self) {
+        self.release();
+        self.supersede();
+        self.move_to(|_| Some(Role::Follower));
     }
 }
 
@@ -388,8 +414,10 @@ impl Elector {
             self.observed = Observed { version, since: boottime() };
         }
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        // Somebody has led since it died: that one is the last holder now, and goes on by itself when the API is gone.
-        self.predecessor.take_if(|dead| !["", &self.me, &dead.holder].contains(&holder));
+        // That one is the last holder now, and goes on by itself when the API is gone.
+        if self.predecessor.take_if(|dead| has_led_since(dead, &self.me, holder, transitions(&lease))).is_some() {
+            self.leadership.supersede();
+        }
         let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
         let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
         match decision {
@@ -410,7 +438,7 @@ impl Elector {
                 }
             }
             Decision::Lost => {
-                self.leadership.release();
+                self.leadership.lose();
                 tracing::error!(holder, "another replica has taken the lease; ending");
             }
             Decision::Wait => tracing::debug!(holder, "another replica leads"),
@@ -472,6 +500,11 @@ impl Elector {
             Err(error) => tracing::warn!(%error, "could not give the lease back; it runs out by itself"),
         }
     }
+}
+
+/// Whether the lease shows that somebody has led since a process died, even if the lease was given back.
+fn has_led_since(dead: &Predecessor, me: &str, holder: &str, transitions: i64) -> bool {
+    holder != me && (!["", &*dead.holder].contains(&holder) || transitions != dead.epoch)
 }
 
 /// A call, given up after [`CALL_TIMEOUT`].
@@ -549,7 +582,6 @@ mod tests {
         leadership.cut_off(leadership.epoch(), &leadership.holder());
         assert_eq!((role(&leadership), leadership.may_send()), (Role::CutOff, false));
         leadership.go_islanded();
-        leadership.journal_waits();
         assert_eq!((leadership.ground(), leadership.epoch()), (Some(Ground::Memory), 3));
         leadership.hold(3, boottime(), "me");
         assert_eq!((role(&leadership), leadership.ground()), (Role::Merging, None));
@@ -558,13 +590,40 @@ mod tests {
     }
 
     #[test]
-    fn an_api_that_answers_before_anything_was_decided_without_it_changes_nothing() {
+    fn an_api_that_answers_while_the_journal_is_begun_makes_no_island_and_has_what_there_may_be_of_it_merged() {
         let leadership = Leadership::default();
         leadership.hold(3, boottime(), "me");
         leadership.cut_off(leadership.epoch(), &leadership.holder());
         leadership.hold(3, boottime(), "me");
         leadership.go_islanded();
-        assert_eq!(leadership.ground(), Some(Ground::Api));
+        assert_eq!((role(&leadership), leadership.ground()), (Role::Merging, None));
+    }
+
+    #[test]
+    fn an_island_that_has_lost_the_lease_sends_nothing_more_and_says_once_that_its_journal_makes_no_heir() {
+        let leadership = Leadership::default();
+        leadership.hold(3, boottime(), "me");
+        leadership.cut_off(3, "me");
+        leadership.go_islanded();
+        leadership.lose();
+        assert_eq!((role(&leadership), leadership.may_send()), (Role::Follower, false));
+        assert_eq!((leadership.take_superseded(), leadership.take_superseded()), (true, false));
+    }
+
+    #[rstest]
+    #[case::nobody_took_it("dead", 7, false)]
+    #[case::nobody_took_what_was_given_back("", 7, false)]
+    #[case::we_have_taken_it("me", 8, false)]
+    #[case::another_holds_it("other", 8, true)]
+    #[case::another_held_it_and_has_given_it_back("", 8, true)]
+    #[case::it_was_made_anew("other", 1, true)]
+    fn who_has_led_since_a_process_died_is_seen_on_the_lease_also_when_it_was_given_back(
+        #[case] holder: &str,
+        #[case] transitions: i64,
+        #[case] expected: bool,
+    ) {
+        let dead = Predecessor { holder: "dead".to_owned(), epoch: 7, at: Timestamp::UNIX_EPOCH };
+        assert_eq!(has_led_since(&dead, "me", holder, transitions), expected);
     }
 
     #[test]

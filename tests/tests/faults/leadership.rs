@@ -209,14 +209,11 @@ async fn one_that_goes_on_by_itself() -> Result<()> {
         Ok(())
     })
     .await?;
-    let parted = Instant::now();
-    all.proxy.swallow();
-    eventually(PATIENCE, "an outage that makes an island of the last holder", || async {
-        ensure!(parted.elapsed() > Duration::from_secs(9), "{:?}", parted.elapsed());
-        Ok(())
-    })
-    .await?;
-    metric(&again, "firstline_islanded", &[], |value| value == 0.0).await?;
+    stays_a_follower_without_the_api(&all.proxy, &again).await?;
+    // Whoever starts after it cannot see that, and finds it in the journal.
+    again.kill9();
+    let again = all.setup.start()?;
+    stays_a_follower_without_the_api(&all.proxy, &again).await?;
     all.proxy.heal();
 
     all.others.drain(..).for_each(|other| other.kill9());
@@ -225,6 +222,17 @@ async fn one_that_goes_on_by_itself() -> Result<()> {
     all.scene.ticket("its journal is merged", merged).await?;
     assert_eq!(all.counted().await?, (ada, bob), "{}", again.tail());
     Ok(())
+}
+
+async fn stays_a_follower_without_the_api(proxy: &Proxy, operator: &Operator) -> Result<()> {
+    let parted = Instant::now();
+    proxy.swallow();
+    eventually(PATIENCE, "an outage that makes an island of the last holder", || async {
+        ensure!(parted.elapsed() > Duration::from_secs(9), "{:?}", parted.elapsed());
+        Ok(())
+    })
+    .await?;
+    metric(operator, "firstline_islanded", &[], |value| value == 0.0).await.map(drop)
 }
 
 /// Nothing was heard of the API while the process stood still; that is no outage. The first calls after it fail, because

@@ -19,8 +19,9 @@ use tests::{
 };
 
 use crate::{
-    island::{ADA_ALONE, SERVICES, all_paged, data, every_receipt_kept, ids, running_as, tickets},
-    scene::{Scene, metric, page_to, pages},
+    island::{ADA_ALONE, SERVICES, all_paged, data, decisions, every_receipt_kept, ids, running_as, tickets},
+    replicas::wait_leads,
+    scene::{SECOND_STEP, Scene, TWO_STEPS, metric, page, page_to, pages},
 };
 
 /// An operator that has paged for six services while its network was parted from the API.
@@ -129,6 +130,57 @@ async fn a_merge_that_is_killed_twice_is_ended_by_the_next_start_and_takes_nothi
     let received = pages(&all.scene.ada);
     assert_eq!((received.len(), ids(&received).len()), (SERVICES.len() + 2, SERVICES.len() + 1), "{}", again.tail());
     Ok(())
+}
+
+/// Ada was paged without the API, and the operator died; the shop recovered, and another replica led and never knew. When the
+/// first one leads again Bob's step is long overdue.
+#[tokio::test]
+async fn a_ticket_that_is_merged_after_another_has_led_tells_nobody_more_of_a_trouble_that_is_over() -> Result<()> {
+    let (name, scene) = ("merge-late", Scene::build("merge-late", "ada-hook", TWO_STEPS).await?);
+    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
+    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
+    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let island = setup.start()?;
+    island.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    proxy.swallow();
+    metric(&island, "firstline_islanded", &[], |value| value == 1.0).await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    eventually(PATIENCE, "the receipt in the journal", || async {
+        let all = decisions(&data(&scene, name))?;
+        ensure!(all.iter().any(|ticket| page_to(ticket, "ada-hook")["state"] == "Accepted"), "{all:?}");
+        Ok(())
+    })
+    .await?;
+    island.kill9();
+    scene.stage.shop.repair().await?;
+    let (_, other) = scene.stage.start("merge-late-other").await?;
+    wait_leads(&other).await?;
+    let overdue = Instant::now() + SECOND_STEP;
+    eventually(PATIENCE, "Bob's step is overdue", || async {
+        ensure!(Instant::now() > overdue, "not yet");
+        Ok(())
+    })
+    .await?;
+    ensure!(other.terminate().await?.status.success(), "it did not end well");
+
+    proxy.heal();
+    let again = setup.start()?;
+    wait_leads(&again).await?;
+    let over = |ticket: &Value| ticket["status"]["alerts"]["firing"] == 0;
+    let ticket = scene.ticket("it has recovered", over).await?;
+    assert_eq!(said(&ticket), (1, 0), "{ticket}");
+    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (1, 0), "{ticket}; {}", again.tail());
+
+    // What fires anew pages as ever.
+    scene.break_shop();
+    eventually(PATIENCE, "one more page", || async {
+        let found = pages(&scene.ada).len();
+        ensure!(found == 2, "{found}; {}", again.tail());
+        Ok(())
+    })
+    .await
 }
 
 /// What an administrator has forbidden meanwhile keeps nobody else waiting for longer than half a minute.

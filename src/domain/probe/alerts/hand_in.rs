@@ -43,6 +43,12 @@ pub fn hand_in(monitor: &Monitor, decisions: &[Decision], firing: &[Labels], now
     alerts
 }
 
+/// Whether of some alert that fires nobody can say yet whether it is over.
+pub fn is_open(decisions: &[Decision], firing: &[Labels]) -> bool {
+    let kept = decisions.iter().filter(|decision| decision.wanted == Wanted::Keep);
+    kept.into_iter().any(|decision| firing.iter().any(|labels| is_about(&decision.id, labels)))
+}
+
 /// The labels under which it is known that this monitor is down.
 pub fn down_labels(monitor: &Monitor) -> Labels {
     labels(monitor, &Id { name: Name::MonitorDown, slo: None, severity: monitor.severity })

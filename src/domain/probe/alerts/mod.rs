@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use hand_in::{down_labels, hand_in};
+pub use hand_in::{down_labels, hand_in, is_open};
 pub use memory::{KeptMemory, Memory};
 pub use rules::decide;
 

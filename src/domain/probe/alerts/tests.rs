@@ -111,6 +111,10 @@ impl Watch {
         self.decide()
     }
 
+    fn is_open(&self) -> bool {
+        is_open(&decide(&self.facts(), self.now), &self.firing)
+    }
+
     fn fires(&self) -> String {
         let mut names: Vec<String> = self.firing.iter().map(word).collect();
         names.sort();
@@ -248,6 +252,17 @@ fn an_alert_of_states_ends_after_a_restart_when_the_target_was_seen_to_answer() 
     let watch = Watch::new(Vec::new()).see("..xxx").restart().see(".");
     assert_eq!(watch.fires(), "MonitorDown");
     assert_eq!(watch.see(".").fires(), "");
+}
+
+#[test]
+fn after_a_restart_an_alert_is_open_until_this_process_knows_whether_it_is_over() {
+    let watch = Watch::new(Vec::new()).see("..xxx").restart();
+    assert!(watch.is_open(), "nobody has looked");
+    assert!(!watch.see("x").is_open(), "it is down still");
+    let watch = Watch::new(Vec::new()).see("..xxx").restart().see(".");
+    assert!(watch.is_open(), "one answer is not enough");
+    assert!(!watch.see(".").is_open(), "it has recovered");
+    assert!(!Watch::new(Vec::new()).see("..").restart().is_open(), "nothing fires");
 }
 
 #[test]

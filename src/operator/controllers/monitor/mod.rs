@@ -37,7 +37,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let handed_in = match (&entry, &observed) {
         (Some(_), Some(observed)) => hand_in(ctx, &key, observed).await,
         (Some(_), None) => Ok(Vec::new()),
-        (None, _) => end(ctx, &key).await,
+        (None, _) => end(ctx, &key).await.inspect(|_| ctx.island.looked(&key)),
     };
     let held = match handed_in {
         Ok(held) => held,
@@ -68,10 +68,15 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<He
     for decision in &decisions {
         tracing::trace!(monitor = %key, alert = decision.id.name.as_str(), wanted = ?decision.wanted, why = decision.why);
     }
-    let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &firing(ctx, key), now);
+    let on_tickets = firing(ctx, key);
+    let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &on_tickets, now);
     let firing: Vec<Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned().collect();
     ctx.alerts.waiting.keep(key, &firing);
-    accept_all(ctx, key, alerts).await
+    let held = accept_all(ctx, key, alerts).await?;
+    if !probe::alerts::is_open(&decisions, &on_tickets) {
+        ctx.island.looked(key);
+    }
+    Ok(held)
 }
 
 /// Ends every alert that fires for a monitor that is gone.

@@ -48,10 +48,20 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     }
 }
 
+/// A ticket that came to the API long after it was decided may be over: a step that is overdue waits until its monitors have
+/// told. What comes in about it is decided on at once.
+fn waits_for_a_look(ctx: &Context, key: &Key) -> bool {
+    let ticket = ctx.world.read().ticket(key).cloned();
+    ticket.is_some_and(|ticket| ctx.island.awaits_a_look(&ticket)) && !ctx.inboxes.is_busy(key)
+}
+
 async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let Some(ground) = ctx.leadership.ground() else {
         return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
     };
+    if waits_for_a_look(ctx, key) {
+        return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+    }
     let Some((seen, inbox)) = gather::read(ctx, key, ground).await? else {
         return Ok(Looked { outcome: Outcome::Unchanged, again: None });
     };

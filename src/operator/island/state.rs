@@ -1,0 +1,202 @@
+//! What is known of an outage: what a journal has kept of the cluster, what was decided since, and whether anybody may go on by
+//! it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::journal::Record;
+use crate::{
+    index::{PolicyEntry, World},
+    kube::{lease::Predecessor, meta::Key},
+};
+
+/// A journal whose last record is older makes no heir: more than a restart has happened, and another may have led unseen
+/// between two outages. Long enough for a node that boots again.
+const HEIR_WITHIN: Duration = Duration::from_secs(600);
+
+/// A ticket as it was decided without the API.
+#[derive(Debug, Clone)]
+pub(super) struct Shadow {
+    /// The status that the API has, as far as is known; `None` for a ticket that it does not have.
+    pub(super) base: Option<TicketStatus>,
+    /// What a merge was about to write; the API may have it in the place of `base`.
+    pub(super) written: Option<TicketStatus>,
+    /// The whole ticket.
+    pub(super) ticket: Arc<Ticket>,
+}
+
+impl Shadow {
+    pub(super) fn record(&self, at: Timestamp) -> Record {
+        let boxed = |status: &Option<TicketStatus>| status.clone().map(Box::new);
+        let ticket = Box::new(self.ticket.as_ref().clone());
+        Record::Decided { at, base: boxed(&self.base), written: boxed(&self.written), ticket }
+    }
+}
+
+/// What a journal kept of the cluster.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The last valid version of each.
+    pub policies: Vec<SupportPolicy>,
+    /// All of them.
+    pub monitors: Vec<ServiceMonitor>,
+    /// All of them.
+    pub silences: Vec<Silence>,
+    /// All of them.
+    pub overrides: Vec<OnCallOverride>,
+    /// Those that are not over.
+    pub tickets: Vec<Ticket>,
+    /// Of those tickets.
+    pub events: Vec<TicketEvent>,
+}
+
+/// Everything that an [`Island`](super::Island) knows.
+#[derive(Default)]
+pub(super) struct State {
+    /// What was decided, by ticket.
+    pub(super) shadows: BTreeMap<Key, Shadow>,
+    /// Shadows that are being merged: the index takes what the API says of them.
+    pub(super) merging: BTreeSet<Key>,
+    /// Policies as they were when the API was given up.
+    pub(super) policies: BTreeMap<Key, PolicyEntry>,
+    /// What an earlier process has left, until it is used.
+    pub(super) left: Option<Kept>,
+    /// Whose heir this process is.
+    pub(super) predecessor: Option<Predecessor>,
+    /// Whether another may have led since what the shadows say was decided.
+    pub(super) superseded: bool,
+    /// Monitors that tickets which were merged late wait for, and until when.
+    pub(super) awaited: BTreeMap<Key, Instant>,
+    /// Whether some of what was decided is in memory only, because the disk refuses the journal.
+    pub(super) unwritten: bool,
+}
+
+impl State {
+    /// Nobody goes on by what was decided; it is only merged.
+    pub(super) fn supersede(&mut self) {
+        self.superseded = true;
+        (self.predecessor, self.left) = (None, None);
+    }
+
+    /// Goes on from what an earlier process has left.
+    pub(super) fn take(&mut self, records: Vec<Record>, namespace: &str, now: Timestamp) {
+        let mut superseded = false;
+        let (mut left, mut world) = (Kept::default(), World::new(namespace));
+        for record in records {
+            match record {
+                Record::Began(began) => {
+                    self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch, at: began.at });
+                }
+                Record::Alive { at } => self.decided(at),
+                Record::Superseded { .. } => superseded = true,
+                Record::Policy { object } => {
+                    world.apply_policy(object.as_ref().clone());
+                    left.policies.push(*object);
+                }
+                Record::Monitor { object } => left.monitors.push(*object),
+                Record::Silence { object } => left.silences.push(*object),
+                Record::Override { object } => left.overrides.push(*object),
+                Record::Ticket { object } => left.tickets.push(*object),
+                Record::Event { object } => left.events.push(*object),
+                Record::Decided { at, base, written, ticket } => {
+                    self.decided(at);
+                    let (key, base, written) = (Key::of(ticket.as_ref()), base.map(|it| *it), written.map(|it| *it));
+                    self.shadows.insert(key, Shadow { base, written, ticket: Arc::from(ticket) });
+                }
+            }
+        }
+        self.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
+        self.left = Some(left);
+        let old = self.predecessor.as_ref().is_some_and(|dead| domain::time::between(dead.at, now) > HEIR_WITHIN);
+        if old {
+            tracing::warn!(
+                "the journal of an outage is more than ten minutes old: another may have led since, so it is only merged"
+            );
+        }
+        if superseded || old {
+            self.supersede();
+        }
+    }
+
+    /// By this journal, at this time.
+    fn decided(&mut self, at: Timestamp) {
+        if let Some(predecessor) = &mut self.predecessor {
+            predecessor.at = predecessor.at.max(at);
+        }
+    }
+}
+
+/// Everything that decisions without the API rest on.
+pub(super) fn snapshot(world: &World) -> Vec<Record> {
+    let policies = world.policies().filter_map(|(_, entry)| entry.compiled_from.as_ref());
+    let policies = policies.map(|object| Record::Policy { object: Box::new(object.as_ref().clone()) });
+    let monitors =
+        world.monitors().map(|(_, entry)| Record::Monitor { object: Box::new(entry.object.as_ref().clone()) });
+    let silences =
+        world.silences().map(|(_, entry)| Record::Silence { object: Box::new(entry.object.as_ref().clone()) });
+    let overrides = world.on_call_overrides();
+    let overrides = overrides.map(|(_, entry)| Record::Override { object: Box::new(entry.object.as_ref().clone()) });
+    let open: Vec<&Key> = world.open_tickets().collect();
+    let tickets = open.iter().filter_map(|key| world.ticket(key));
+    let tickets = tickets.map(|object| Record::Ticket { object: Box::new(object.as_ref().clone()) });
+    let events = open.iter().flat_map(|key| world.events_of(key));
+    let events = events.map(|object| Record::Event { object: Box::new(object.as_ref().clone()) });
+    policies.chain(monitors).chain(silences).chain(overrides).chain(tickets).chain(events).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::island::journal::Began;
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(minute * 60).unwrap()
+    }
+
+    fn decided(minute: i64) -> Record {
+        let object = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+            "metadata": {"name": "inc-a", "namespace": "payments"}, "spec": {"title": "Checkout is down"},
+        });
+        let ticket = serde_json::from_value(object).unwrap();
+        Record::Decided { at: at(minute), base: None, written: None, ticket }
+    }
+
+    /// Whose heir a process is that finds this, and of how many tickets it knows what was decided.
+    fn found(records: Vec<Record>, minute: i64) -> (Option<Timestamp>, usize) {
+        let mut state = State::default();
+        state.take(records, "firstline-system", at(minute));
+        assert_eq!(state.superseded, state.predecessor.is_none());
+        assert_eq!(state.left.is_none(), state.superseded, "nothing is restored of a world that is long gone");
+        (state.predecessor.map(|dead| dead.at), state.shadows.len())
+    }
+
+    fn began() -> Record {
+        Record::Began(Began::new(at(0), "a".to_owned(), 7))
+    }
+
+    #[test]
+    fn a_journal_makes_an_heir_for_ten_minutes_after_its_last_record() {
+        assert_eq!(found(vec![began(), decided(1)], 11), (Some(at(1)), 1));
+        assert_eq!(found(vec![began(), decided(1)], 12), (None, 1));
+    }
+
+    #[test]
+    fn an_outage_without_a_decision_is_as_young_as_its_last_sign_of_life() {
+        assert_eq!(found(vec![began(), decided(1), Record::Alive { at: at(90) }], 99), (Some(at(90)), 1));
+    }
+
+    #[test]
+    fn a_journal_after_which_another_has_led_makes_no_heir_and_is_merged_all_the_same() {
+        assert_eq!(found(vec![began(), decided(1), Record::Superseded { at: at(2) }], 2), (None, 1));
+    }
+}
