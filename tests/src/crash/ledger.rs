@@ -31,8 +31,10 @@ pub struct Killed {
     pub at: SystemTime,
     /// At which point.
     pub point: String,
-    /// Whether it led.
+    /// Whether it led just then.
     pub led: bool,
+    /// Whether it has led at all, so that a message of it may have been on its way.
+    pub had_led: bool,
 }
 
 /// Everything that was seen.
@@ -52,12 +54,16 @@ pub struct Ledger {
     pub trouble: Vec<String>,
 }
 
+/// What the death of a leader may cost: its lease's four seconds, and on a busy machine a start beside many others.
+const TAKEOVER: Duration = Duration::from_secs(20);
+
 impl Ledger {
-    /// How much of a span nobody led: from the kill of a leader to the next one's lease.
+    /// How much of a span it is excused that nobody led: from the kill of a leader to the next one's lease, which must come
+    /// within [`TAKEOVER`].
     pub fn leaderless(&self, from: SystemTime, to: SystemTime) -> Duration {
         let gaps = self.kills.iter().filter(|kill| kill.led).map(|kill| {
             let next = self.leaders.iter().copied().filter(|at| *at > kill.at).min().unwrap_or(to);
-            (kill.at.max(from), next.min(to))
+            (kill.at.max(from), next.min(to).min(kill.at + TAKEOVER))
         });
         gaps.map(|(begin, end)| end.duration_since(begin).unwrap_or_default()).sum()
     }

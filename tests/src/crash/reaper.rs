@@ -31,6 +31,8 @@ pub(super) struct Reaper {
     operators: Mutex<Vec<Option<Operator>>>,
     /// The replica that wrote the lease last.
     leader: Mutex<Option<usize>>,
+    /// The replicas whose running operator has ever written the lease.
+    have_led: Mutex<BTreeSet<usize>>,
     restart: mpsc::UnboundedSender<usize>,
     refusals: Mutex<u32>,
     broken: Mutex<BTreeSet<String>>,
@@ -54,6 +56,7 @@ impl Reaper {
             setups: OnceLock::new(),
             operators,
             leader: Mutex::default(),
+            have_led: Mutex::default(),
             restart,
             refusals,
             broken: Mutex::default(),
@@ -103,7 +106,8 @@ impl Reaper {
 
     fn note_end(&self, replica: usize, point: &str) {
         let led = self.leader.lock().take_if(|leader| *leader == replica).is_some();
-        self.ledger.lock().kills.push(Killed { at: SystemTime::now(), point: point.to_owned(), led });
+        let had_led = self.have_led.lock().remove(&replica);
+        self.ledger.lock().kills.push(Killed { at: SystemTime::now(), point: point.to_owned(), led, had_led });
     }
 
     /// Kills when it is this point's turn; says whether it did.
@@ -238,6 +242,7 @@ impl Eye {
         let now = SystemTime::now();
         match name {
             "leases" => {
+                self.reaper.have_led.lock().insert(self.replica);
                 let before = self.reaper.leader.lock().replace(self.replica);
                 if before != Some(self.replica) {
                     self.reaper.ledger.lock().leaders.push(now);
