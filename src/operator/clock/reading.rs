@@ -1,10 +1,13 @@
 //! What the clock shows: pure, from the last reading, the wall clock and the time since boot.
 //!
-//! The rule in one line: the wall clock, or the last reading and half of the time that has passed since, whichever is
-//! later. So it never goes back, follows a step forward at once (a machine that was suspended has pages to send), and after a
-//! step back runs at half speed until the wall clock has caught up: whatever waits for a span then takes at most twice that
-//! span, where following the step would make it an hour late, and what goes by the calendar (who is on call, office
-//! hours) is wrong for twice the step and right again.
+//! The rule in one line: the wall clock, but since the last reading no less than half and no more than twice the time that
+//! has passed. So it never goes back. After a step back it runs at half speed until the wall clock has caught up: whatever
+//! waits for a span then takes at most twice that span, where following the step would make it an hour late. After a step
+//! forward it runs at double speed until it has caught up: an acknowledgement holds half of its time at least, where
+//! following the step would withdraw it and page somebody anew. What goes by the calendar (who is on call, office hours)
+//! is wrong for twice the step back, as long as the step forward, and right again.
+//!
+//! Time for which the machine was suspended has passed, and is no step: it has pages to send.
 
 use std::time::Duration;
 
@@ -13,8 +16,13 @@ use jiff::{SignedDuration, Timestamp};
 
 /// How many times slower than real time it runs while the wall clock catches up.
 const SLOWED: u32 = 2;
+/// How many times faster than real time it runs while it catches up with the wall clock.
+pub(super) const HASTENED: u32 = 2;
 /// How far it may be ahead of the wall clock. A step back by more corrects a clock that was plainly wrong: it is followed.
 const MOST_AHEAD: Duration = Duration::from_secs(24 * 3_600);
+/// How far it may be behind the wall clock. A step forward by more is followed: who is on call must not be wrong for hours, and
+/// a virtual machine that was paused for so long has pages to send, whatever its time since boot says.
+const MOST_BEHIND: Duration = Duration::from_secs(2 * 3_600);
 /// What differs by less is no step: time services slew by that much, and the two clocks are not read at one instant.
 const STEP: SignedDuration = SignedDuration::from_secs(1);
 
@@ -36,8 +44,10 @@ impl Reading {
     #[must_use]
     pub fn next(self, wall: Timestamp, boottime: Duration) -> (Self, Option<SignedDuration>) {
         let passed = boottime.saturating_sub(self.boottime);
-        let slowed = after(self.shows, slowed(passed));
-        let shows = if wall >= slowed || between(wall, slowed) > MOST_AHEAD { wall } else { slowed };
+        let slowest = after(self.shows, divided(passed, SLOWED));
+        let fastest = after(self.shows, passed.saturating_mul(HASTENED));
+        let is_followed = between(wall, slowest) > MOST_AHEAD || between(fastest, wall) > MOST_BEHIND;
+        let shows = if is_followed { wall } else { wall.clamp(slowest, fastest) };
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::MAX);
         let step = wall.duration_since(self.wall).saturating_sub(passed);
         (Self { shows, wall, boottime }, Some(step).filter(|step| step.abs() >= STEP))
@@ -59,9 +69,9 @@ impl Reading {
         self.shows
     }
 
-    /// How far that is ahead of the wall clock.
-    pub fn ahead(&self) -> Duration {
-        between(self.wall, self.shows)
+    /// How far that is ahead of the wall clock; negative when it is behind.
+    pub fn ahead(&self) -> SignedDuration {
+        self.shows.duration_since(self.wall)
     }
 
     /// The reading after so long, should nobody step the wall clock meanwhile.
@@ -72,14 +82,18 @@ impl Reading {
 
     /// How long until it shows `at`, should nobody step the wall clock meanwhile.
     pub fn until(&self, at: Timestamp) -> Duration {
-        between(self.wall, at).min(between(self.shows, at).saturating_mul(SLOWED))
+        let (by_wall, by_ours) = (between(self.wall, at), between(self.shows, at));
+        if self.shows > self.wall {
+            return by_wall.min(by_ours.saturating_mul(SLOWED));
+        }
+        by_wall.max(divided(by_ours, HASTENED))
     }
 }
 
-/// Rounded up, so that many readings do not add up to less than half.
-fn slowed(passed: Duration) -> Duration {
-    let nanoseconds = passed.as_nanos().div_ceil(u128::from(SLOWED));
-    u64::try_from(nanoseconds).map_or(passed / SLOWED, Duration::from_nanos)
+/// Rounded up, so that many readings do not add up to less, and no wait ends too early.
+fn divided(span: Duration, by: u32) -> Duration {
+    let nanoseconds = span.as_nanos().div_ceil(u128::from(by));
+    u64::try_from(nanoseconds).map_or(span / by, Duration::from_nanos)
 }
 
 #[cfg(test)]
@@ -113,8 +127,19 @@ mod tests {
     }
 
     #[test]
-    fn it_follows_a_step_forward_at_once() {
-        assert_eq!(read(3_600, &[1, 2]), [3_601, 3_602]);
+    fn after_a_step_forward_it_runs_at_double_speed_until_it_has_caught_up() {
+        assert_eq!(read(3_600, &[1, 600, 3_600, 3_700]), [2, 1_200, 7_200, 7_300]);
+    }
+
+    #[test]
+    fn it_follows_a_step_forward_by_more_than_two_hours() {
+        assert_eq!(read(7_300, &[1, 2]), [7_301, 7_302]);
+    }
+
+    #[test]
+    fn time_for_which_the_machine_was_suspended_has_passed() {
+        let (woken, step) = Reading::first(at(0), seconds(0)).next(at(30_000), seconds(30_000));
+        assert_eq!((woken.shows(), step), (at(30_000), None));
     }
 
     #[test]
@@ -154,7 +179,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_never_goes_back_never_stands_still_and_is_never_behind_the_wall_clock(readings in readings()) {
+        fn it_goes_at_half_to_double_speed_and_is_the_wall_clock_where_that_does(readings in readings()) {
             let mut last = Reading::first(at(0), seconds(0));
             let (mut wall, mut boottime) = (at(0), Duration::ZERO);
             for (passed, step) in readings {
@@ -162,16 +187,14 @@ mod tests {
                 boottime += passed;
                 wall = after(wall, passed) + SignedDuration::from_millis(step);
                 let (next, _) = last.next(wall, boottime);
-                // Steps of two hours at most add up to less than a day here, or the sum is what is followed.
-                if next.ahead() > Duration::ZERO {
-                    prop_assert!(next.shows() >= last.shows());
+                let (slowest, fastest) = (after(last.shows(), passed / 2), after(last.shows(), passed * 2));
+                let nearest = wall.clamp(slowest, fastest);
+                if next.shows() != nearest {
+                    prop_assert!(between(wall, slowest) > MOST_AHEAD || between(fastest, wall) > MOST_BEHIND);
+                    prop_assert_eq!(next.shows(), wall);
                 }
-                if between(wall, after(last.shows(), passed / 2)) <= MOST_AHEAD {
-                    prop_assert!(next.shows() >= last.shows());
-                    prop_assert!(between(last.shows(), next.shows()) >= passed / 2);
-                }
-                prop_assert!(next.shows() >= wall);
-                prop_assert!(next.ahead() <= MOST_AHEAD);
+                prop_assert!(between(wall, next.shows()) <= MOST_AHEAD);
+                prop_assert!(between(next.shows(), wall) <= MOST_BEHIND);
                 last = next;
             }
         }

@@ -1,7 +1,7 @@
 //! Says that the wall clock was stepped, and has everything looked at whose time has come by that.
 //!
-//! Timers count real time, so a deadline comes with no step later than it would without, but what goes by the calendar may
-//! be due now; and they stand still while the machine is suspended, which the clock does not.
+//! Timers count real time and were set by the speed of before the step; and they stand still while the machine is
+//! suspended, which the clock does not.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use domain::time::between;
 use jiff::SignedDuration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::Clock;
+use super::{Clock, reading::HASTENED};
 use crate::{
     context::Context,
     telemetry::metrics::{Metrics, StepLabel},
@@ -30,13 +30,15 @@ pub async fn watch(ctx: Context) {
             () = ctx.stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Some(step) = ctx.clock.take_step() {
+        let step = ctx.clock.take_step();
+        if let Some(step) = step {
             tell(&ctx.clock, &ctx.metrics, step);
         }
         ctx.metrics.clock_ahead.set(ctx.clock.ahead().as_secs_f64());
         let (now, at) = (ctx.clock.now(), Instant::now());
-        if between(shown, now) > at.saturating_duration_since(timers) + TOLERANCE {
-            tracing::info!("the clock went on faster than timers; looking at everything that waits");
+        let was_suspended = between(shown, now) > at.saturating_duration_since(timers) * HASTENED + TOLERANCE;
+        if step.is_some() || was_suspended {
+            tracing::info!("the clock and timers have parted; looking at everything that waits");
             ctx.queues.hurry();
         }
         (shown, timers) = (now, at);
@@ -47,13 +49,10 @@ fn tell(clock: &Clock, metrics: &Metrics, step: SignedDuration) {
     let (seconds, ahead) = (step.as_secs(), clock.ahead().as_secs());
     let direction = if step.is_negative() { "back" } else { "forward" };
     metrics.clock_steps.get_or_create(&StepLabel { direction }).inc();
-    if step.is_negative() && ahead > 0 {
-        tracing::warn!(
-            seconds,
-            ahead,
-            "the wall clock was stepped back; deadlines go on at half speed until it has caught up"
-        );
-    } else {
-        tracing::warn!(seconds, ahead, "the wall clock was stepped; deadlines follow it");
-    }
+    let follows = match ahead {
+        1.. => "at half speed until it has caught up",
+        0 => "with it",
+        _ => "at double speed until they have caught up",
+    };
+    tracing::warn!(seconds, ahead, "the wall clock was stepped {direction}; deadlines go on {follows}");
 }

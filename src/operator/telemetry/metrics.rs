@@ -206,7 +206,7 @@ pub struct Metrics {
     pub status_queue: Gauge,
     /// Steps of the wall clock.
     pub clock_steps: Family<StepLabel, Counter>,
-    /// How far the operator's clock is ahead of the wall clock.
+    /// How far the operator's clock is ahead of the wall clock, or behind.
     pub clock_ahead: Fraction,
 }
 
@@ -374,7 +374,7 @@ impl Metrics {
         registry.register("firstline_clock_steps", "Steps of the wall clock by a second or more", m.clock_steps);
         registry.register_with_unit(
             "firstline_clock_ahead",
-            "How far the time that deadlines go by is ahead of the wall clock, because that was stepped back",
+            "How far the time that deadlines go by is ahead of the wall clock (negative: behind), because that was stepped",
             Unit::Seconds,
             m.clock_ahead,
         );
