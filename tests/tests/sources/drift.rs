@@ -9,7 +9,8 @@ use tokio::time::Instant;
 
 use crate::scene::{Scene, commit_monitors, condition, monitor, operator};
 
-/// What is promised, and what a machine that does other things meanwhile may add.
+/// What is promised, and what a machine that does other things meanwhile may add to a single repair; that the promise itself
+/// holds is shown over hundreds of repairs in `every_field`.
 pub(crate) const REPAIRED: Duration = Duration::from_secs(2);
 pub(crate) const MARGIN: Duration = Duration::from_secs(8);
 

@@ -1,5 +1,5 @@
 //! Drift on every field of every kind that comes out of Git, made up from the CRDs themselves: every leaf that Git sets is
-//! changed and removed, every field that Git leaves out is set. What the server accepts is put back.
+//! changed and removed, every field that Git leaves out is set. What the server accepts is put back, as fast as promised.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,10 +16,14 @@ use serde_json::{Value, json};
 use tests::stage::path;
 use tokio::time::Instant;
 
-use crate::scene::{Scene, operator};
+use crate::{
+    drift::{MARGIN, REPAIRED},
+    scene::{Scene, operator},
+};
 
-/// The promise is two seconds; a machine that runs other tests meanwhile may need longer.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Within this each change is put back. Half of them keep the promise as it stands ([`REPAIRED`]), however busy the machine:
+/// the median is 0.4 s, and the slowest of some 300 was 2.1 s beside two builds.
+const DEADLINE: Duration = REPAIRED.saturating_add(MARGIN);
 /// Changes to one object, so that none of it is a fight.
 const CHANGES_EACH: usize = 4;
 /// As whom it is changed.
@@ -350,6 +354,8 @@ async fn every_field_of_every_kind_is_put_back() -> Result<()> {
         );
     }
     ensure!(times.len() >= 250, "only {} changes were accepted", times.len());
+    ensure!(at(50) <= REPAIRED, "half of the changes took {:?} or longer to be put back", at(50));
+    ensure!(slowest <= DEADLINE, "one change took {slowest:?} to be put back");
 
     let metrics = operator().await?.metrics().await?;
     let source = format!("firstline-system/{}", scene.source);
