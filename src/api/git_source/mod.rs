@@ -211,10 +211,15 @@ pub struct GitSourceStatus {
     #[schemars(range(min = 0, max = 2_147_483_647))]
     pub drift_count: u32,
     /// Objects (kind namespace/name) that the applied commit changes or removes and that are frozen: that is done when their
-    /// freeze ends, whatever spec.apply.drift says.
+    /// freeze ends, whatever spec.apply.drift says. The first 500.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::texts::<500, 600>")]
     pub owed: Vec<String>,
+    /// How many such objects there are. When they are more than are listed, the commit counts as owed to every object of the
+    /// source with a freeze, also one that is over, once the operator was restarted.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 2_147_483_647))]
+    pub owed_count: u32,
     /// The last 5 attempts, the latest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]

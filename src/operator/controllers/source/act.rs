@@ -87,7 +87,7 @@ async fn write_commit(ctx: &Context, job: &Job<'_>, known: &mut Known) -> (Ended
         Err(ended) => return untouched(ended),
     };
     let defaults = |kind: &str, value: &Value| write::wanted(&set, kind, value);
-    let hold = hold_of(&known.status, only_reports(ctx, job, known), ctx.clock.now());
+    let hold = Hold::of(&known.status, only_reports(ctx, job, known), &seen.live, ctx.clock.now());
     let holds = |key: &ObjectKey, live: Option<&Live>| hold.holds(key, live);
     let plan = plan_of(job.source, &job.report.commit, &set, &seen, &defaults, &holds);
     if let Some(refusal) = objection::objection(&plan, |set| holder_of(ctx, set)) {
@@ -167,11 +167,6 @@ fn only_reports(ctx: &Context, job: &Job<'_>, known: &Known) -> bool {
         && !asked
 }
 
-/// What decides which objects an attempt leaves as they are.
-fn hold_of(status: &GitSourceStatus, report: bool, time: jiff::Timestamp) -> Hold {
-    Hold { report, owed: status.owed.iter().cloned().collect(), time }
-}
-
 /// What a commit leaves as it is for now.
 struct HeldBack {
     /// Objects that are not as Git has them.
@@ -246,7 +241,7 @@ pub(super) async fn resume(ctx: &Context, entry: &SourceEntry, known: &Known, mi
         Ok(seen) => {
             let defaults = |kind: &str, value: &Value| write::wanted(&set, kind, value);
             let plan = plan_of(source, commit, &set, &seen, &defaults, &|_, _| true);
-            let mut back = HeldBack::of(&plan, &hold_of(&known.status, true, ctx.clock.now()));
+            let mut back = HeldBack::of(&plan, &Hold::of(&known.status, true, &seen.live, ctx.clock.now()));
             // Whose it is now is found out by a look.
             back.differing.extend(plan.conflicts.iter().map(|conflict| conflict.object.key.clone()));
             tracing::info!(source = %key, revision, "the commit applied last is kept as it was");

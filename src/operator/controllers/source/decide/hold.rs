@@ -2,10 +2,12 @@
 //!
 //! In mode Report a commit that is there already is not written over what others did since. What that commit changes or
 //! removes and a freeze keeps back is another matter: it is owed, and the status lists it, so that a new process knows
-//! the one from the other.
+//! the one from the other. A status that has no room for all of them owes the commit to every object with a freeze: better
+//! that what others did there is undone than that a commit never comes.
 
 use std::collections::HashSet;
 
+use api::git_source::GitSourceStatus;
 use gitops::{load::ObjectKey, plan::Live};
 use jiff::Timestamp;
 
@@ -17,12 +19,22 @@ pub(in super::super) struct Hold {
     /// Whether the commit is there already and differences are only reported.
     pub(in super::super) report: bool,
     /// The objects to which that commit is owed, as the status lists them.
-    pub(in super::super) owed: HashSet<String>,
+    owed: HashSet<String>,
     /// Now.
     pub(in super::super) time: Timestamp,
 }
 
 impl Hold {
+    /// By what the status says of the commit that was applied last, and by the objects that are there.
+    pub(in super::super) fn of(status: &GitSourceStatus, report: bool, live: &[Live], time: Timestamp) -> Self {
+        let mut owed: HashSet<String> = status.owed.iter().cloned().collect();
+        if usize::try_from(status.owed_count).is_ok_and(|all| all > status.owed.len()) {
+            // A freeze may have ended while no operator ran.
+            owed.extend(live.iter().filter(|live| freeze_of(live).0.is_some()).map(|live| live.key.to_string()));
+        }
+        Self { report, owed, time }
+    }
+
     /// Whether an object that differs from Git, or left it, stays as it is for now.
     pub(in super::super) fn holds(&self, key: &ObjectKey, live: Option<&Live>) -> bool {
         live.is_some_and(|live| is_frozen(live, self.time)) || !self.owes(key)
@@ -36,8 +48,11 @@ impl Hold {
 
 /// Whether a freeze keeps Git away from it.
 pub(in super::super) fn is_frozen(live: &Live, time: Timestamp) -> bool {
-    let written = Version::of_value(&live.value).unwrap_or_default().freeze;
-    matches!(freeze::in_force(&written, time), Ok(Some(_)))
+    matches!(freeze::in_force(&freeze_of(live), time), Ok(Some(_)))
+}
+
+fn freeze_of(live: &Live) -> freeze::Written {
+    Version::of_value(&live.value).unwrap_or_default().freeze
 }
 
 #[cfg(test)]
@@ -49,6 +64,11 @@ mod tests {
 
     fn key() -> ObjectKey {
         ObjectKey { kind: "ServiceMonitor".into(), namespace: "payments".into(), name: "m".into() }
+    }
+
+    fn owing(owed: &[ObjectKey]) -> GitSourceStatus {
+        let owed: Vec<String> = owed.iter().map(ToString::to_string).collect();
+        GitSourceStatus { owed_count: u32::try_from(owed.len()).unwrap(), owed, ..GitSourceStatus::default() }
     }
 
     fn live(until: &str) -> Live {
@@ -72,18 +92,34 @@ mod tests {
         #[case] until: &str,
         #[case] expected: (bool, bool),
     ) {
-        let owed = listed.then(|| key().to_string()).into_iter().collect();
-        let hold = Hold { report, owed, time: "2026-11-23T10:00:00Z".parse().unwrap() };
+        let status = owing(&listed.then(key).into_iter().collect::<Vec<_>>());
+        let hold = Hold::of(&status, report, &[live(until)], "2026-11-23T10:00:00Z".parse().unwrap());
         assert_eq!((hold.holds(&key(), Some(&live(until))), hold.owes(&key())), expected);
     }
 
     #[test]
     fn a_deleted_object_is_made_again_only_when_a_commit_is_owed_to_it() {
-        let hold = |owed: &[ObjectKey]| {
-            let owed = owed.iter().map(ToString::to_string).collect();
-            Hold { report: true, owed, time: Timestamp::UNIX_EPOCH }
-        };
+        let hold = |owed: &[ObjectKey]| Hold::of(&owing(owed), true, &[], Timestamp::UNIX_EPOCH);
         assert!(hold(&[]).holds(&key(), None));
         assert!(!hold(&[key()]).holds(&key(), None));
+    }
+
+    /// The status lists another object and counts two.
+    #[rstest]
+    #[case::frozen("2026-11-23T11:00:00Z", (true, true))]
+    #[case::thawed_while_no_operator_ran("2026-11-23T09:00:00Z", (false, true))]
+    fn a_list_that_was_cut_owes_the_commit_to_every_object_with_a_freeze(
+        #[case] until: &str,
+        #[case] expected: (bool, bool),
+    ) {
+        let named = |name: &str| ObjectKey { name: name.into(), ..key() };
+        let status = GitSourceStatus { owed_count: 2, ..owing(&[named("listed")]) };
+        let never_frozen = Live { key: named("free"), uid: "2".into(), value: json!({"metadata": {"uid": "2"}}) };
+        let there = [live(until), never_frozen.clone()];
+        let hold = Hold::of(&status, true, &there, "2026-11-23T10:00:00Z".parse().unwrap());
+        assert_eq!((hold.holds(&key(), Some(&there[0])), hold.owes(&key())), expected);
+        assert!(hold.owes(&named("listed")));
+        let changed_since = (hold.holds(&never_frozen.key, Some(&never_frozen)), hold.owes(&never_frozen.key));
+        assert_eq!(changed_since, (true, false), "what others did elsewhere is only reported");
     }
 }

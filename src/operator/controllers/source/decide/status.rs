@@ -19,7 +19,8 @@ const ERRORS: usize = 50;
 const DEVIATIONS: usize = 50;
 /// The condition that says that there are any.
 const DRIFTED: &str = "Drifted";
-/// Objects that are listed as waiting for the end of a freeze. After a restart of the operator no other counts as such.
+/// Objects that are listed as waiting for the end of a freeze; all are counted. What a new process makes of a list that was cut
+/// is in `hold`.
 const OWED: usize = 500;
 /// Attempts that are listed.
 const HISTORY: usize = 5;
@@ -141,6 +142,7 @@ fn say_what_differs(status: &mut GitSourceStatus, about: &About<'_>) {
     status.drift = drift;
     if let Some(owed) = &about.differing.owed {
         status.owed = owed.iter().take(OWED).cloned().collect();
+        status.owed_count = u32::try_from(owed.len()).unwrap_or(u32::MAX);
     }
     conditions::put(&mut status.conditions, &about.before.conditions, DRIFTED, said, about.generation, about.now);
 }

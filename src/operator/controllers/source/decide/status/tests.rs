@@ -89,6 +89,23 @@ fn what_a_commit_owes_is_durable_with_its_being_applied_and_stays_until_it_is_kn
     assert_eq!(thawed.owed, Vec::<String>::new());
 }
 
+#[test]
+fn of_more_owed_objects_than_fit_the_first_are_listed_and_all_are_counted() {
+    let owed: Vec<String> = (0..501).map(|n| format!("ServiceMonitor payments/m{n:03}")).collect();
+    let differing = Differing { deviations: Vec::new(), owed: Some(owed) };
+    let before = GitSourceStatus::default();
+    let about = About { before: &before, generation: Some(1), request: None, now: at(0), differing: &differing };
+    let status = refreshed(&about);
+    assert_eq!((status.owed.len(), status.owed_count), (500, 501));
+
+    let unknown = Differing::default();
+    let offline = refreshed(&About { before: &status, differing: &unknown, ..about.clone() });
+    assert_eq!((offline.owed.len(), offline.owed_count), (500, 501), "a new process knows nothing better yet");
+    let done = Differing { deviations: Vec::new(), owed: Some(Vec::new()) };
+    let done = refreshed(&About { before: &status, differing: &done, ..about });
+    assert_eq!((done.owed.len(), done.owed_count), (0, 0));
+}
+
 fn attempt(revision: &str, counts: ObjectCounts, end: End) -> Outcome {
     let commit = revision.rsplit(':').next().unwrap().to_owned();
     Outcome::Attempted(Attempt {
