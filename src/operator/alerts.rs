@@ -42,6 +42,9 @@ use crate::{
 /// How long a ticket may take to become durable before the sender is told to try again; also in the message of `NotDurable`.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The word in metrics for an alert that could not be made durable.
+const NOT_DURABLE: &str = "error";
+
 /// Lines for the fold after which a resolved ticket is not used again; the status holds 600 in all.
 const MOST_REMEMBERED: usize = 300;
 
@@ -72,6 +75,9 @@ pub struct HeldBack {
 }
 
 impl Accepted {
+    /// The words in metrics, and the one for what is not durable.
+    pub const WORDS: [&str; 6] = ["opened", "joined", "known", "held", "no_ticket", NOT_DURABLE];
+
     /// The ticket, when there is one.
     pub fn ticket(&self) -> Option<&Key> {
         match self {
@@ -152,7 +158,7 @@ pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError
         Err(_) if alert.state == AlertState::Firing => ctx.alerts.failing.failed(&alert, ctx.clock.now()),
         _ => ctx.alerts.failing.done(&alert),
     }
-    let word = result.as_ref().map_or("error", Accepted::word);
+    let word = result.as_ref().map_or(NOT_DURABLE, Accepted::word);
     ctx.metrics.alerts.get_or_create(&ResultLabel { result: word }).inc();
     result
 }

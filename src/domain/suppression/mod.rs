@@ -50,6 +50,9 @@ pub enum HoldKind {
 }
 
 impl HoldKind {
+    /// Every kind.
+    pub const ALL: [Self; 4] = [Self::Silence, Self::Inhibition, Self::Dependency, Self::Calendar];
+
     /// How long after the end of the suppression what was held still waits: a silence or a calendar that ends lets go at
     /// once, a cause that has gone gives the rest [`SETTLE`] to recover. If the suppression begins again meanwhile, the
     /// wait starts over.

@@ -294,6 +294,7 @@ impl Outbox {
         };
         let outcome = match delivery {
             Delivery::Accepted { .. } => "accepted",
+            Delivery::Partly { refused, .. } if refused.iter().any(|refused| refused.for_good) => "partly_failed",
             Delivery::Partly { .. } => "partly",
             Delivery::Uncertain { .. } => "uncertain",
             Delivery::Retry { .. } => "retry",
@@ -301,7 +302,8 @@ impl Outbox {
         };
         self.0.metrics.notifications.get_or_create(&NotificationLabels { channel, outcome }).inc();
         // Of several recipients the first ones count.
-        let arrived = matches!(outcome, "accepted" | "partly") && item.message.settled.is_empty();
+        let arrived = matches!(delivery, Delivery::Accepted { .. } | Delivery::Partly { .. });
+        let arrived = arrived && item.message.settled.is_empty();
         if arrived && item.message.kind == MessageKind::Page {
             self.0.metrics.page_lateness.observe(age.as_secs_f64());
         }

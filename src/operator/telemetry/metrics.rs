@@ -15,6 +15,8 @@ use prometheus_client::{
 };
 use std::sync::atomic::AtomicU64;
 
+use super::from_zero;
+
 /// Labels of `controller_runtime_reconcile_total`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReconcileLabels {
@@ -45,10 +47,18 @@ pub struct NameLabel {
 /// Labels of `firstline_notifications_total`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct NotificationLabels {
-    /// email or webhook.
+    /// One of [`Self::CHANNELS`].
     pub channel: &'static str,
-    /// accepted, uncertain, retry or failed.
+    /// One of [`Self::OUTCOMES`].
     pub outcome: &'static str,
+}
+
+impl NotificationLabels {
+    /// Every kind of channel.
+    pub const CHANNELS: [&'static str; 2] = ["email", "webhook"];
+    /// What an attempt may come to. `partly`: some of its recipients have it, the others are told later; `partly_failed`: at
+    /// least one of the others never gets it this way.
+    pub const OUTCOMES: [&'static str; 6] = ["accepted", "partly", "partly_failed", "uncertain", "retry", "failed"];
 }
 
 /// A label `severity`.
@@ -249,6 +259,7 @@ impl Metrics {
             clock_steps: Family::default(),
             clock_ahead: Fraction::default(),
         };
+        from_zero::create(&metrics);
         let m = metrics.clone();
         registry.register("controller_runtime_reconcile", "Looks at objects, by controller and result", m.reconciles);
         registry.register("rest_client_requests", "Calls to the Kubernetes API by status code and method", m.requests);

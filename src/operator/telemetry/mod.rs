@@ -1,6 +1,7 @@
 //! Logs and metrics.
 
 pub mod exposition;
+mod from_zero;
 pub mod metrics;
 pub mod probe_metrics;
 

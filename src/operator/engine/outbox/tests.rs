@@ -55,6 +55,7 @@ impl Post for Receivers {
 
 struct Stage {
     outbox: Outbox,
+    metrics: Metrics,
     allowed: Arc<AtomicBool>,
     seen: Arc<Mutex<Vec<(u64, String, u128)>>>,
     reports: Arc<Mutex<Vec<Report>>>,
@@ -77,8 +78,8 @@ fn stage(scripts: &[(&str, Vec<Delivery>)], hang: Option<&str>) -> Stage {
     };
     let clock = Clock::simulated(Timestamp::UNIX_EPOCH);
     let metrics = Metrics::declare(&mut Registry::default());
-    let outbox = Outbox::new(receivers, clock, metrics, TaskTracker::new(), CancellationToken::new());
-    Stage { outbox, allowed, seen, reports, settled }
+    let outbox = Outbox::new(receivers, clock, metrics.clone(), TaskTracker::new(), CancellationToken::new());
+    Stage { outbox, metrics, allowed, seen, reports, settled }
 }
 
 fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
@@ -186,6 +187,24 @@ async fn of_several_recipients_only_those_are_told_again_who_have_not_got_it_and
     assert_eq!(seconds(&stage), [0, 1, 3]);
     let told: Vec<Vec<String>> = stage.settled.lock().clone();
     assert_eq!(told, [vec![], vec!["a".to_owned(), "c".into()], vec!["a".to_owned(), "c".into()]]);
+}
+
+/// Who is never told by this mail may be the only one who would have come.
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_counted_by_what_it_came_to_and_one_recipient_refused_for_good_is_a_failure() {
+    let uncertain = Delivery::Uncertain { error: "cut".into() };
+    let failed = Delivery::Failed { error: "550".into() };
+    let both = partly("a", &[refused("b", false), refused("c", true)]);
+    let script = vec![both, retry(None), uncertain, partly("b", &[refused("d", false)]), failed];
+    let stage = stage(&[("mail", script), ("chat", vec![accepted()])], None);
+    stage.outbox.send(item(1, MessageKind::Page, "mail"));
+    stage.outbox.send(item(2, MessageKind::Page, "chat"));
+    pass(600).await;
+    let counted = NotificationLabels::OUTCOMES.map(|outcome| {
+        let labels = NotificationLabels { channel: "webhook", outcome };
+        (outcome, stage.metrics.notifications.get_or_create(&labels).get())
+    });
+    assert_eq!(counted, NotificationLabels::OUTCOMES.map(|outcome| (outcome, 1)));
 }
 
 #[tokio::test(start_paused = true)]
