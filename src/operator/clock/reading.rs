@@ -19,7 +19,7 @@ const SLOWED: u32 = 2;
 /// How many times faster than real time it runs while it catches up with the wall clock.
 pub(super) const HASTENED: u32 = 2;
 /// How far it may be ahead of the wall clock. A step back by more corrects a clock that was plainly wrong: it is followed.
-const MOST_AHEAD: Duration = Duration::from_secs(24 * 3_600);
+pub(super) const MOST_AHEAD: Duration = Duration::from_secs(24 * 3_600);
 /// How far it may be behind the wall clock. A step forward by more is followed: who is on call must not be wrong for hours, and
 /// a virtual machine that was paused for so long has pages to send, whatever its time since boot says.
 const MOST_BEHIND: Duration = Duration::from_secs(2 * 3_600);

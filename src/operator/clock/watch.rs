@@ -9,7 +9,10 @@ use domain::time::between;
 use jiff::SignedDuration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::{Clock, reading::HASTENED};
+use super::{
+    Clock,
+    reading::{HASTENED, MOST_AHEAD},
+};
 use crate::{
     context::Context,
     telemetry::metrics::{Metrics, StepLabel},
@@ -49,6 +52,14 @@ fn tell(clock: &Clock, metrics: &Metrics, step: SignedDuration) {
     let (seconds, ahead) = (step.as_secs(), clock.ahead().as_secs());
     let direction = if step.is_negative() { "back" } else { "forward" };
     metrics.clock_steps.get_or_create(&StepLabel { direction }).inc();
+    if step.is_negative() && step.unsigned_abs() > MOST_AHEAD {
+        tracing::error!(
+            seconds,
+            ahead,
+            "the wall clock was stepped back by more than a day, and deadlines follow it; what was planned before may be late by that much, so look at every open ticket"
+        );
+        return;
+    }
     let follows = match ahead {
         1.. => "at half speed until it has caught up",
         0 => "with it",
