@@ -50,7 +50,8 @@ use crate::{
         metrics::{ChannelLabel, Metrics, NameLabel, ReconcileLabels, ScheduleLabels, SeverityLabel},
         probe_metrics::ProbeMetrics,
     },
-    watchdog, watches,
+    watchdog::{self, Watch},
+    watches,
 };
 
 /// The Lease's name.
@@ -73,6 +74,9 @@ pub enum RunError {
     /// No cluster.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// `--watchdog-url` is no address that may be asked.
+    #[error("--watchdog-url: {0}")]
+    WatchdogUrl(String),
     /// The address is taken or not ours.
     #[error("--http {0}: {1}")]
     Listen(std::net::SocketAddr, #[source] std::io::Error),
@@ -110,6 +114,10 @@ pub enum RunError {
 /// When it cannot start, or lost the lease.
 pub async fn run(config: RunConfig) -> Result<(), RunError> {
     telemetry::start_logging(&config.log, config.log_format)?;
+    let watchdog = match &config.watchdog_url {
+        Some(url) => url.read().map_err(RunError::WatchdogUrl)?,
+        None => None,
+    };
     std::fs::create_dir_all(&config.data).map_err(|source| RunError::Data { path: config.data.clone(), source })?;
     let listener = TcpListener::bind(config.http).await.map_err(|error| RunError::Listen(config.http, error))?;
     let mut registry = Registry::default();
@@ -163,7 +171,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 
-    let start = start_when_ready(ctx.clone(), gates, probes, notify);
+    let start = start_when_ready(ctx.clone(), gates, probes, Watch { url: watchdog, notify });
     tasks.spawn(start);
     let mut signals = Signals::catch()?;
     let lost = tokio::select! {
@@ -274,7 +282,7 @@ fn assemble(
 
 /// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing. Without the
 /// API they begin when an earlier process's journal has filled it.
-async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, notify: Arc<notify::Context>) {
+async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, watch: Watch) {
     let ready = async {
         gates.opened().await;
         tracing::info!("every kind is listed: ready");
@@ -295,7 +303,7 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, n
         async move { ctx.statuses.run(ctx.stop.clone()).await }
     });
     tasks.spawn(prober::run(ctx.clone(), probes));
-    tasks.spawn(watchdog::run(ctx.clone(), notify));
+    tasks.spawn(watchdog::run(ctx.clone(), watch));
     control(
         &ctx,
         TICKET,

@@ -83,12 +83,19 @@ struct State<K> {
     running: HashSet<K>,
     /// Failures in a row.
     failures: HashMap<K, u32>,
+    /// Since when looks are taken: what waited before that waited for its turn to lead.
+    began: Option<Instant>,
 }
 
 impl<K: Clone + Eq + Ord + Hash> Default for Queue<K> {
     fn default() -> Self {
-        let state =
-            State { due: HashMap::new(), order: BTreeSet::new(), running: HashSet::new(), failures: HashMap::new() };
+        let state = State {
+            due: HashMap::new(),
+            order: BTreeSet::new(),
+            running: HashSet::new(),
+            failures: HashMap::new(),
+            began: None,
+        };
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 }
@@ -153,11 +160,12 @@ impl<K: Clone + Eq + Ord + Hash + Send + Sync + 'static> Queue<K> {
         due.map_or(Standing::Never, |at| Standing::In(at.saturating_duration_since(Instant::now())))
     }
 
-    /// How long the key that is due longest has waited for its look; zero without one.
+    /// How long the key that is due longest has waited for its look, since looks are taken; zero without one.
     pub fn lag(&self) -> Duration {
         let state = self.state.lock();
         let first = state.order.iter().find(|(_, key)| !state.running.contains(key));
-        first.map_or(Duration::ZERO, |(at, _)| Instant::now().saturating_duration_since(*at))
+        let since = first.zip(state.began).map(|((at, _), began)| (*at).max(began));
+        since.map_or(Duration::ZERO, |since| Instant::now().saturating_duration_since(since))
     }
 
     /// Takes the next key that is due and free, or says how long until one may be.
@@ -208,6 +216,7 @@ impl<K: Clone + Eq + Ord + Hash + Send + Sync + 'static> Queue<K> {
         F: Fn(K) -> Fut,
         Fut: Future<Output = Option<Looked>> + Send + 'static,
     {
+        self.state.lock().began = Some(Instant::now());
         let mut running: JoinSet<(K, Option<Looked>)> = JoinSet::new();
         loop {
             let wait = if running.len() >= concurrency.max(1) {
@@ -365,7 +374,10 @@ mod tests {
         queue.add_after("a", Duration::from_secs(9));
         assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::In(Duration::from_secs(9)), Duration::ZERO));
         tokio::time::advance(Duration::from_secs(12)).await;
-        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::In(Duration::ZERO), Duration::from_secs(3)));
+        assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::In(Duration::ZERO), Duration::ZERO), "nobody leads");
+        queue.state.lock().began = Some(Instant::now());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(queue.lag(), Duration::from_secs(3));
         assert_eq!(queue.take(), Ok("a"));
         assert_eq!((queue.standing(&"a"), queue.lag()), (Standing::Running, Duration::ZERO));
     }

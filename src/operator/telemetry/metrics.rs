@@ -85,7 +85,7 @@ pub struct ByLabel {
 /// A label `invariant`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct InvariantLabel {
-    /// deadlines, intents or alerts.
+    /// deadlines, intents, alerts or told.
     pub invariant: &'static str,
 }
 

@@ -1,8 +1,9 @@
 //! What must hold of every ticket at every moment, as one pure function over what was seen of them.
 //!
-//! Three invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
+//! Four invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
 //! message that a ticket lists as planned and due is on its way, or what became of it waits to be written down; **alerts**,
-//! whatever fires has a ticket, or is held from its start.
+//! whatever fires has a ticket, or is held from its start; **told**, where somebody is paged a receiver has accepted some page
+//! within five minutes.
 //! What is found is not mended here: whoever asked has the ticket looked at again, and counts what is found twice running.
 
 use std::{
@@ -24,6 +25,9 @@ const LATE: Duration = Duration::from_secs(5);
 /// A page that is due may wait so long for its first attempt, and an alert for its ticket.
 const UNTRIED: Duration = Duration::from_secs(60);
 
+/// So soon after its first page somebody should have heard of a ticket.
+const TOLD_WITHIN: Duration = Duration::from_secs(300);
+
 /// An invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Invariant {
@@ -33,10 +37,12 @@ pub(super) enum Invariant {
     Intents,
     /// What fires has a ticket, unless something holds it.
     Alerts,
+    /// Of each ticket that pages, some page has been accepted.
+    Told,
 }
 
 impl Invariant {
-    pub(super) const ALL: [Self; 3] = [Self::Deadlines, Self::Intents, Self::Alerts];
+    pub(super) const ALL: [Self; 4] = [Self::Deadlines, Self::Intents, Self::Alerts, Self::Told];
 
     /// The word in metrics and in the log.
     pub(super) fn as_str(self) -> &'static str {
@@ -44,6 +50,7 @@ impl Invariant {
             Self::Deadlines => "deadlines",
             Self::Intents => "intents",
             Self::Alerts => "alerts",
+            Self::Told => "told",
         }
     }
 }
@@ -64,10 +71,8 @@ pub(super) enum Deadline {
 /// Where a message is that is planned and due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// It waits for its first attempt.
-    Waiting,
-    /// An attempt has begun, or has ended and waits to be written down.
-    Tried,
+    /// On its way to its receiver, or what became of it on its way to the ticket.
+    Going,
     /// Nowhere.
     Lost,
 }
@@ -81,6 +86,8 @@ pub(super) struct Intent {
     pub(super) due: Timestamp,
     /// Where it is.
     pub(super) way: Way,
+    /// Whether an attempt has begun, by whichever leader.
+    pub(super) tried: bool,
 }
 
 /// One ticket as it was seen.
@@ -91,6 +98,17 @@ pub(super) struct Case {
     pub(super) look: Standing,
     pub(super) deadline: Deadline,
     pub(super) intents: Vec<Intent>,
+    /// The first page of a ticket that waits for a person, where no page of it was accepted.
+    pub(super) untold: Option<Untold>,
+}
+
+/// A ticket that pages and of which nobody has heard yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Untold {
+    /// Since when it pages.
+    pub(super) since: Timestamp,
+    /// Whether some page is tried still.
+    pub(super) hopes: bool,
 }
 
 /// What was found.
@@ -114,7 +132,7 @@ pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, 
         if let Deadline::At(at) = case.deadline {
             found.overdue = found.overdue.max(between(at, now));
         }
-        let untried = case.intents.iter().filter(|intent| intent.is_page && intent.way != Way::Tried);
+        let untried = case.intents.iter().filter(|intent| intent.is_page && !intent.tried);
         let oldest = untried.map(|intent| between(intent.due, now)).max();
         found.untried = found.untried.max(oldest.unwrap_or_default());
         // What is looked at right now, or next, is about to be another. That it is late shows all the same.
@@ -129,6 +147,13 @@ pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, 
         if lost > 0 {
             let words = format!("{lost} planned message(s) are due and on their way to nobody");
             found.broken.insert((case.ticket.clone(), Invariant::Intents), words);
+        }
+    }
+    for Case { ticket, untold, .. } in cases {
+        let Some(Untold { since, hopes }) = untold else { continue };
+        if between(*since, now) > if *hopes { TOLD_WITHIN } else { UNTRIED } {
+            let words = format!("it pages since {since}, and no receiver has accepted any page");
+            found.broken.insert((ticket.clone(), Invariant::Told), words);
         }
     }
     for failure in failing {

@@ -18,11 +18,17 @@ fn within(seconds: u64) -> Standing {
 }
 
 fn ticket(look: Standing, deadline: Deadline, intents: &[Intent]) -> Case {
-    Case { ticket: Key::new("payments", "inc-a"), look, deadline, intents: intents.to_vec() }
+    Case { ticket: Key::new("payments", "inc-a"), look, deadline, intents: intents.to_vec(), untold: None }
 }
 
-fn page(since: i64, way: Way) -> Intent {
-    Intent { is_page: true, due: at(-since), way }
+/// A page that is due since so many seconds and on its way.
+fn page(since: i64, tried: bool) -> Intent {
+    Intent { is_page: true, due: at(-since), way: Way::Going, tried }
+}
+
+/// One that is nowhere.
+fn lost(since: i64) -> Intent {
+    Intent { way: Way::Lost, ..page(since, false) }
 }
 
 fn examined(case: Case) -> Findings {
@@ -58,9 +64,9 @@ fn these_nobody_would_be_told_of_in_time(#[case] look: Standing, #[case] deadlin
 
 #[test]
 fn a_message_on_its_way_is_well_and_one_that_is_nowhere_is_not() {
-    let intents = [page(5, Way::Tried), page(5, Way::Waiting)];
+    let intents = [page(5, true), page(5, false)];
     assert_eq!(broken(ticket(within(9), Deadline::At(at(9)), &intents)), []);
-    let found = broken(ticket(within(9), Deadline::At(at(9)), &[page(5, Way::Tried), page(5, Way::Lost)]));
+    let found = broken(ticket(within(9), Deadline::At(at(9)), &[page(5, true), lost(5)]));
     assert_eq!(found, [("intents", "1 planned message(s) are due and on their way to nobody".to_owned())]);
 }
 
@@ -74,9 +80,10 @@ fn lateness_is_that_of_the_most_overdue_deadline_and_of_the_queue() {
 #[test]
 fn a_page_waits_for_its_first_attempt_only() {
     let untried = |intents: &[Intent]| examined(ticket(within(9), Deadline::At(at(9)), intents)).untried.as_secs();
-    assert_eq!(untried(&[page(90, Way::Tried), page(40, Way::Waiting)]), 40);
-    assert_eq!(untried(&[page(70, Way::Lost)]), 70);
-    assert_eq!(untried(&[Intent { is_page: false, ..page(90, Way::Waiting) }]), 0, "updates may wait");
+    assert_eq!(untried(&[page(90, true), page(40, false)]), 40);
+    assert_eq!(untried(&[lost(70)]), 70);
+    assert_eq!(untried(&[Intent { tried: true, ..lost(70) }]), 0, "the last leader has tried it");
+    assert_eq!(untried(&[Intent { is_page: false, ..page(90, false) }]), 0, "updates may wait");
 }
 
 #[rstest]
@@ -115,16 +122,16 @@ fn what_heals_by_the_next_check_is_no_violation() {
 
 #[test]
 fn a_look_that_hangs_or_waits_for_its_turn_hides_nothing_that_was_found_before() {
-    let lost = |look| examined(ticket(look, Deadline::At(at(300)), &[page(20, Way::Lost)]));
+    let seen_at = |look| examined(ticket(look, Deadline::At(at(300)), &[lost(20)]));
     let mut suspects = Suspects::default();
     let mut confirmed = |look| {
-        suspects.take(&lost(look));
+        suspects.take(&seen_at(look));
         suspects.violations(Invariant::Intents)
     };
     let seen =
         [Standing::Running, within(9), Standing::Running, within(0), within(9), Standing::Running].map(&mut confirmed);
     assert_eq!(seen, [0, 0, 0, 0, 1, 1]);
-    assert_eq!(lost(Standing::Running).untried.as_secs(), 20, "and the page is not tried for all that");
+    assert_eq!(seen_at(Standing::Running).untried.as_secs(), 20, "and the page is not tried for all that");
 }
 
 #[test]
@@ -145,4 +152,15 @@ fn an_alert_that_fires_without_a_ticket_for_a_minute_is_found() {
     let (of, words) = found(61).broken.into_iter().next().unwrap();
     assert_eq!((of.0.to_string().as_str(), of.1), ("payments/MonitorDown", Invariant::Alerts));
     assert!(words.starts_with("it fires, and no ticket of it could be written since 2026-11-23T03:00:00Z"), "{words}");
+}
+
+#[rstest]
+#[case::tried_for_a_while(300, true, false)]
+#[case::tried_for_long(301, true, true)]
+#[case::given_up_just_now(60, false, false)]
+#[case::given_up(61, false, true)]
+fn a_ticket_that_pages_and_reaches_nobody_is_found(#[case] since: i64, #[case] hopes: bool, #[case] expected: bool) {
+    let untold = Some(Untold { since: at(-since), hopes });
+    let found = broken(Case { untold, ..ticket(within(9), Deadline::At(at(9)), &[]) });
+    assert_eq!(found.iter().any(|(which, _)| *which == "told"), expected, "{found:?}");
 }

@@ -7,15 +7,15 @@ use std::{collections::HashMap, sync::Arc};
 
 use api::{
     Ticket,
-    ticket::{EscalationStatus, NotificationKind, Severity, TicketState},
+    ticket::{EscalationStatus, Notification, NotificationKind, NotificationState, Severity, TicketState},
 };
 use domain::{message::NotificationId, time::between};
 use jiff::Timestamp;
 
-use super::check::{Case, Deadline, Intent, Way};
+use super::check::{Case, Deadline, Intent, Untold, Way};
 use crate::{
     context::Context,
-    controllers::ticket::was_not_paged,
+    controllers::ticket::{waits, was_not_paged},
     index::is_over,
     kube::meta::{self, Key},
     queue::Standing,
@@ -36,7 +36,7 @@ pub(super) fn cases(ctx: &Context, now: Timestamp) -> Vec<Case> {
             Standing::In(wait) => Standing::In(between(now, ctx.clock.after(wait))),
             look => look,
         };
-        Case { look, deadline: deadline(&ticket), intents, ticket: key }
+        Case { look, deadline: deadline(&ticket), intents, untold: untold(&ticket), ticket: key }
     };
     tickets.into_iter().map(case).collect()
 }
@@ -58,6 +58,25 @@ fn deadline(ticket: &Ticket) -> Deadline {
         None => Deadline::Nothing,
         Some(escalation) => of_escalation(escalation),
     }
+}
+
+/// Whether it waits for a person, pages, and no page was accepted yet. One that may have arrived counts as accepted.
+fn untold(ticket: &Ticket) -> Option<Untold> {
+    let status = ticket.status.as_ref()?;
+    if is_over(ticket) || !waits(status) || status.notification_counts.is_some_and(|counts| counts.accepted > 0) {
+        return None;
+    }
+    if status.escalation.as_ref().is_some_and(|escalation| escalation.held.is_some()) || status.cause.is_some() {
+        return None;
+    }
+    let counts = |n: &&Notification| n.kind == NotificationKind::Page && n.state != NotificationState::Superseded;
+    let pages: Vec<_> = status.notifications.iter().filter(counts).collect();
+    let told = |n: &&Notification| matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain);
+    if pages.iter().any(told) {
+        return None;
+    }
+    let since = pages.iter().map(|n| n.planned_at).min()?;
+    Some(Untold { since, hopes: pages.iter().any(|n| !n.state.is_finished()) })
 }
 
 /// A page that no policy serves, that nobody was told of and that nobody has taken.
@@ -88,23 +107,20 @@ fn intents(
 ) -> Vec<Intent> {
     let planned = ticket.status.iter().flat_map(|status| &status.notifications);
     let due = planned.filter(|n| !n.state.is_finished() && n.planned_at <= now);
-    let intent = |n: &api::ticket::Notification| {
+    let intent = |n: &Notification| {
         let id = NotificationId::parse(&n.id);
-        let way = match id.and_then(|id| on_their_way.get(&id)) {
-            Some(true) => Way::Tried,
-            Some(false) if n.attempts > 0 => Way::Tried,
-            Some(false) => Way::Waiting,
-            None if id.is_some_and(|id| reported.contains(&id)) => Way::Tried,
-            None => Way::Lost,
-        };
-        Intent { is_page: n.kind == NotificationKind::Page, due: n.planned_at, way }
+        let waits = id.and_then(|id| on_their_way.get(&id));
+        let reported = id.is_some_and(|id| reported.contains(&id));
+        let tried = n.attempts > 0 || reported || waits.copied().unwrap_or_default();
+        let way = if waits.is_some() || reported { Way::Going } else { Way::Lost };
+        Intent { is_page: n.kind == NotificationKind::Page, due: n.planned_at, way, tried }
     };
     due.map(intent).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use api::ticket::{Notification, NotificationState, TicketStatus};
+    use api::ticket::TicketStatus;
     use domain::escalation::Chain;
     use serde_json::json;
     use uuid::Uuid;
@@ -165,13 +181,35 @@ mod tests {
         let later = Notification { planned_at: now() + jiff::SignedDuration::from_secs(9), ..notification.clone() };
         let ended = Notification { state: NotificationState::Accepted, ..notification.clone() };
         let ticket = ticket(|status| status.notifications = vec![notification, later, ended]);
-        let ways = |waiting: &[(NotificationId, bool)], reported: &[NotificationId]| -> Vec<Way> {
+        let ways = |waiting: &[(NotificationId, bool)], reported: &[NotificationId]| -> Vec<(Way, bool)> {
             let waiting = waiting.iter().copied().collect();
-            intents(&ticket, &waiting, reported, now()).into_iter().map(|intent| intent.way).collect()
+            let intents = intents(&ticket, &waiting, reported, now());
+            intents.into_iter().map(|intent| (intent.way, intent.tried)).collect()
         };
-        assert_eq!(ways(&[], &[]), [Way::Lost]);
-        assert_eq!(ways(&[(id, false)], &[]), [Way::Waiting]);
-        assert_eq!(ways(&[(id, true)], &[]), [Way::Tried]);
-        assert_eq!(ways(&[], &[id]), [Way::Tried]);
+        assert_eq!(ways(&[], &[]), [(Way::Lost, false)]);
+        assert_eq!(ways(&[(id, false)], &[]), [(Way::Going, false)]);
+        assert_eq!(ways(&[(id, true)], &[]), [(Way::Going, true)]);
+        assert_eq!(ways(&[], &[id]), [(Way::Going, true)]);
+    }
+
+    #[test]
+    fn a_ticket_is_untold_until_some_page_of_it_is_accepted() {
+        let page = |state: &str, second: i64| -> Notification {
+            let planned = now() + jiff::SignedDuration::from_secs(second);
+            let id = NotificationId(Uuid::from_u128(7)).to_string();
+            let page = json!({"id": id, "kind": "page", "cycle": 1, "step": 1, "channel": "chat", "state": state, "plannedAt": planned});
+            serde_json::from_value(page).unwrap()
+        };
+        let seen = |pages: &[Notification]| untold(&ticket(|status| status.notifications = pages.to_vec()));
+        assert_eq!(seen(&[page("Superseded", 9)]), None, "nobody is paged yet");
+        assert_eq!(seen(&[page("Failed", 9), page("Planned", 20)]).map(|it| it.hopes), Some(true));
+        let gone = Untold { since: now() + jiff::SignedDuration::from_secs(9), hopes: false };
+        assert_eq!(seen(&[page("Failed", 9), page("Failed", 20)]), Some(gone));
+        assert_eq!(seen(&[page("Failed", 9), page("Accepted", 20)]), None);
+        let taken = |status: &mut TicketStatus| {
+            status.notifications = vec![page("Failed", 9)];
+            escalation(status).acknowledged_by = Some("ada".into());
+        };
+        assert_eq!(untold(&ticket(taken)), None);
     }
 }

@@ -12,10 +12,10 @@ use std::{mem::Discriminant, sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use url::Url;
 
 use self::check::{Findings, Invariant, Suspects, Withheld};
 use crate::{
-    config::WatchdogUrl,
     context::Context,
     telemetry::metrics::{InvariantLabel, ResultLabel},
 };
@@ -30,12 +30,22 @@ const FRESH: Duration = Duration::from_secs(15);
 /// What the last check came to: all is well, or why not.
 type Verdict = Result<(), Withheld>;
 
+/// Where signs of life go.
+pub(crate) struct Watch {
+    /// `--watchdog-url`.
+    pub(crate) url: Option<Url>,
+    /// Connections.
+    pub(crate) notify: Arc<notify::Context>,
+}
+
 /// Watches until the process stops.
-pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
+pub(crate) async fn run(ctx: Context, watch: Watch) {
     let last: Mutex<Option<(Instant, Verdict)>> = Mutex::new(None);
     let checks = async {
         let mut suspects = Suspects::default();
+        let mut last_resort = Ok(());
         loop {
+            say_of_the_last_resort(&ctx, &mut last_resort);
             let verdict = check(&ctx, &mut suspects);
             *last.lock() = Some((Instant::now(), verdict));
             tokio::time::sleep(CHECK_EVERY).await;
@@ -46,8 +56,8 @@ pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
         Some(_) | None => Err(Withheld::NotExamined),
     };
     let pings = async {
-        match &ctx.config.watchdog_url {
-            Some(url) => ping(&ctx, url, &notify, fresh).await,
+        match &watch.url {
+            Some(url) => ping(&ctx, url, &watch.notify, fresh).await,
             None => std::future::pending().await,
         }
     };
@@ -58,6 +68,20 @@ pub(crate) async fn run(ctx: Context, notify: Arc<notify::Context>) {
         () = checks => {}
         () = pings => {}
     }
+}
+
+/// Says in the log when the channel that `--last-resort` names is not there, and when it is again.
+fn say_of_the_last_resort(ctx: &Context, known: &mut Result<(), String>) {
+    let Some(name) = &ctx.config.last_resort else { return };
+    let now = ctx.world.read().last_resort(name).map(drop);
+    if now == *known {
+        return;
+    }
+    match &now {
+        Ok(()) => tracing::info!("--last-resort {name}: the channel is there"),
+        Err(why) => tracing::warn!("--last-resort {name}: {why}; what no policy can tell is told to nobody"),
+    }
+    *known = now;
 }
 
 /// Examines everything once.
@@ -102,12 +126,12 @@ fn lag(ctx: &Context) -> Duration {
 }
 
 /// Gives signs of life as long as all is well. Says in the log when that changes.
-async fn ping(ctx: &Context, url: &WatchdogUrl, notify: &notify::Context, verdict: impl Fn() -> Verdict) {
+async fn ping(ctx: &Context, url: &Url, notify: &notify::Context, verdict: impl Fn() -> Verdict) {
     let mut said = None;
     loop {
         let (result, why) = match verdict() {
             Err(why) => (Sign::Withheld(std::mem::discriminant(&why)), why.to_string()),
-            Ok(()) => match notify::ping(&url.0, notify).await {
+            Ok(()) => match notify::ping(url, notify).await {
                 Ok(()) => (Sign::Accepted, String::new()),
                 Err(error) => (Sign::Failed, error),
             },

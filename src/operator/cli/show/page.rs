@@ -197,10 +197,13 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     }
     match coming(seen) {
         Some(next) if next.what.is_empty() => {
-            body.push(format!(
-                "next at {}; who that is cannot be said, as the policy cannot be read",
-                clock_and_age(next.at, now)
-            ));
+            let unserved = seen.ticket.spec.origin.as_ref().is_some_and(|origin| origin.policy.is_empty());
+            let whom = if unserved {
+                "that is the operator's last resort, as no policy serves it"
+            } else {
+                "who that is cannot be said, as the policy cannot be read"
+            };
+            body.push(format!("next at {}; {whom}", clock_and_age(next.at, now)));
         }
         Some(next) => {
             body.push(format!("next at {}:", clock_and_age(next.at, now)));

@@ -54,6 +54,7 @@ fn is_consequence(what: &str) -> bool {
 fn opened(seen: &Seen) -> Line {
     let spec = &seen.ticket.spec;
     let detail = match (&spec.origin, &spec.requester) {
+        (Some(origin), _) if origin.policy.is_empty() => "by an alert that no policy serves".to_owned(),
         (Some(origin), _) => {
             let route = if origin.route.is_empty() {
                 "its own default".to_owned()

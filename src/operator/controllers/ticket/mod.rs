@@ -28,7 +28,7 @@ pub(crate) fn was_not_paged(ticket: &Ticket) -> bool {
 
 /// Whether somebody still has to act. Such a ticket is looked at every ten minutes even when nothing is due, so that a wake
 /// that was lost costs ten minutes and not the night.
-fn waits(status: &TicketStatus) -> bool {
+pub(crate) fn waits(status: &TicketStatus) -> bool {
     let escalation = status.escalation.as_ref();
     escalation.is_some_and(|escalation| escalation.acknowledged_by.is_none() && escalation.stopped_at.is_none())
 }

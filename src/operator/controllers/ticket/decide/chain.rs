@@ -4,7 +4,7 @@ use domain::{
     alert::Severity,
     escalation::{self, Chain, Effect, Event, Page, Situation, Withdrawn},
     message::MessageKind,
-    policy::{EscalationPolicy, NotifyTarget},
+    policy::{EscalationPolicy, LastResort, NotifyTarget},
     routing::timing,
     suppression::Hold,
     ticket::timeline::What,
@@ -171,8 +171,14 @@ impl Draft<'_> {
 
     fn plan_page(&mut self, page: &Page) {
         let chain = self.status.escalation.as_ref().map(|stored| stored.chain.clone()).unwrap_or_default();
-        let escalation = if chain.is_empty() { "the last resort".to_owned() } else { format!("escalation {chain}") };
+        let own_targets = self.route.as_ref().is_some_and(|route| !route.notify.is_empty());
+        let escalation = match chain.as_str() {
+            "" if own_targets => "the route's own targets".to_owned(),
+            "" => "the last resort".to_owned(),
+            name => format!("escalation {name}"),
+        };
         let why = match page.step {
+            _ if page.channel == LastResort::NAME => self.why_nobody_else_is_told(),
             0 => "last resort: everything else found nobody, or nobody answered".to_owned(),
             step => format!("step {step} of {escalation}, cycle {}", page.cycle),
         };

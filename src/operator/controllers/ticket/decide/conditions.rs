@@ -4,6 +4,7 @@ use api::conditions::Condition;
 use domain::{
     conditions::{Condition as Said, Standing},
     escalation::Chain,
+    policy::LastResort,
 };
 
 use super::Draft;
@@ -30,11 +31,12 @@ impl Draft<'_> {
         let deleted = has_policy && !self.seen.policy_exists;
         let invalid = has_policy && self.seen.policy_exists && self.seen.live.is_none();
         let reaches_nobody = self.nobody_found && self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
-        let no_policy = if self.seen.last_resort.usable().is_some() {
-            "no SupportPolicy serves this namespace, so only the operator's last resort is told; create one with an empty match"
-        } else {
-            "no SupportPolicy serves this namespace, so nobody was told; create one with an empty match"
-        };
+        let told = self.status.notifications.iter().any(|n| n.channel == LastResort::NAME);
+        let namespace = self.served_namespace();
+        let no_policy = format!(
+            "no SupportPolicy serves namespace {namespace}, so {} told; create one with an empty match in {namespace}",
+            if told { "only the operator's last resort is" } else { "nobody was" },
+        );
         let own = [
             (
                 reaches_nobody,
@@ -48,7 +50,7 @@ impl Draft<'_> {
                 POLICY_INVALID,
                 "no valid version of the policy is known; the ticket goes on by the revision it began with; mend the policy",
             ),
-            (born_from_alerts && !has_policy, NO_POLICY, no_policy),
+            (born_from_alerts && !has_policy, NO_POLICY, no_policy.as_str()),
             (
                 self.seen.ticket.spec.policy.is_some() && !has_policy,
                 NO_POLICY,

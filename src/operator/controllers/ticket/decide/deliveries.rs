@@ -56,6 +56,7 @@ impl Draft<'_> {
         let mut arrived_after_all = Vec::new();
         let mut unreached = Vec::new();
         let mut last_resorts = Vec::new();
+        let last_step = self.last_resort_begins_at();
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
@@ -67,7 +68,7 @@ impl Draft<'_> {
             }
             if drags_on(report) {
                 unreached.extend(Unreached::of(notification));
-                last_resorts.extend(last_resort::run_of(notification));
+                last_resorts.extend(last_resort::run_of(notification, last_step));
             }
             let told = outcome::note(notification, report);
             if let Some((reason, text)) = told {
@@ -77,7 +78,7 @@ impl Draft<'_> {
         self.tell_late_ones_of_the_end(arrived_after_all);
         for failed in self.fail_those_without_a_channel() {
             unreached.extend(Unreached::of(&failed));
-            last_resorts.extend(last_resort::run_of(&failed));
+            last_resorts.extend(last_resort::run_of(&failed, last_step));
         }
         self.call_the_operators_last_resort(last_resorts, "the policy's last resort cannot be reached");
         for Unreached { cycle, step, rule, person } in unreached {

@@ -37,15 +37,44 @@ impl OwnLastResort {
 /// Cycle and sequence: which run of the last resort a page belongs to.
 pub(super) type Run = (u32, u32);
 
-/// The run of the policy's last resort that a page belongs to; `None` for any other message.
-pub(super) fn run_of(notification: &Notification) -> Option<Run> {
-    let Notification { kind: NotificationKind::Page, step: 0, cycle, sequence, channel, .. } = notification else {
+/// The run of the policy's last resort that a page belongs to, which is told from step 0 up to `last`; `None` for any other
+/// message.
+pub(super) fn run_of(notification: &Notification, last: u32) -> Option<Run> {
+    let Notification { kind: NotificationKind::Page, step, cycle, sequence, channel, .. } = notification else {
         return None;
     };
-    (channel != LastResort::NAME).then_some((*cycle, *sequence))
+    (channel != LastResort::NAME && *step <= last).then_some((*cycle, *sequence))
 }
 
 impl Draft<'_> {
+    /// The step at which the policy's last resort is told: 1 where the route names neither an escalation nor targets.
+    pub(super) fn last_resort_begins_at(&self) -> u32 {
+        let by_itself = self.status.escalation.as_ref().is_some_and(|stored| stored.chain.is_empty());
+        let own_targets = self.route.as_ref().is_some_and(|route| !route.notify.is_empty());
+        u32::from(by_itself && !own_targets)
+    }
+
+    /// Why a page goes to the operator's last resort and to nobody else.
+    pub(super) fn why_nobody_else_is_told(&self) -> String {
+        match &self.status.policy {
+            None => format!("no SupportPolicy serves namespace {}, so nobody else is told", self.served_namespace()),
+            Some(policy) => {
+                let (namespace, name) = (&policy.namespace, &policy.name);
+                format!(
+                    "policy {namespace}/{name} is gone, with every version that was kept of it, so nobody else is told"
+                )
+            }
+        }
+    }
+
+    /// The namespace of what fires: a ticket without policy lives in the operator's.
+    pub(super) fn served_namespace(&self) -> &str {
+        let ticket = &self.seen.ticket;
+        let first = ticket.spec.origin.as_ref().and_then(|origin| origin.alerts.first());
+        let labelled = first.and_then(|alert| alert.labels.get("namespace")).map(String::as_str);
+        labelled.or(ticket.metadata.namespace.as_deref()).unwrap_or_default()
+    }
+
     /// Tells the operator's last resort, once for each run; nothing where there is none, or nobody waits any more.
     pub(super) fn call_the_operators_last_resort(&mut self, runs: Vec<Run>, why: &str) {
         let waits = self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
