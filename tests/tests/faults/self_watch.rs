@@ -239,8 +239,13 @@ async fn the_operators_last_resort_hears_of_what_no_policy_serves_and_of_a_last_
     .await?;
     assert_eq!(islanded.json()?["data"]["possibleDuplicate"], true);
     scene.stage.plane.start_apiserver().await?;
-    let ticket = ticket_without_policy(&scene, "cut-off").await?;
-    assert_eq!(ticket["status"]["notifications"][0]["id"].as_str(), islanded.id());
+    eventually(PATIENCE, "the ticket of the outage lists its page", || async {
+        let ticket = ticket_without_policy(&scene, "cut-off").await?;
+        let id = ticket["status"]["notifications"][0]["id"].as_str();
+        ensure!(id == islanded.id(), "{id:?} instead of {:?}", islanded.id());
+        Ok(())
+    })
+    .await?;
 
     // Who mends it: the end of the trouble is told where the beginning was.
     lost.repair().await?;
