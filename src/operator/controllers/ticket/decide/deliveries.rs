@@ -88,6 +88,20 @@ impl Draft<'_> {
         }
     }
 
+    /// What another leader had planned and was due may have been sent, and its outcome lost with that leader: who it is for
+    /// hears the end in any case.
+    pub(super) fn doubt_what_the_last_leader_planned(&mut self) {
+        if self.status.epoch.is_none_or(|epoch| epoch >= self.seen.epoch) {
+            return;
+        }
+        let now = self.now;
+        let open = |n: &&mut Notification| n.state == NotificationState::Planned && n.attempts == 0;
+        for notification in self.status.notifications.iter_mut().filter(open).filter(|n| n.planned_at <= now) {
+            notification.state = NotificationState::Uncertain;
+            notification.error = Some("the leader that planned it may have sent it".to_owned());
+        }
+    }
+
     /// Whom a page has reached that was withdrawn because it was over hears that too.
     fn tell_late_ones_of_the_end(&mut self, arrived: Vec<(Option<String>, String)>) {
         let Some(over) = self.status.recovered_at else { return };
@@ -180,6 +194,7 @@ impl Draft<'_> {
                     || (n.state == NotificationState::Planned && n.attempts > 0)
             })
             .map(|n| (n.person.clone(), n.channel.clone()))
+            .chain(std::mem::take(&mut self.withdrawn_in_doubt))
             .collect();
         self.supersede(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice));
         let sequence = self.planned_so_far();
@@ -203,6 +218,10 @@ impl Draft<'_> {
 
     fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
+            let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
+            if alarms && notification.state == NotificationState::Uncertain {
+                self.withdrawn_in_doubt.insert((notification.person.clone(), notification.channel.clone()));
+            }
             notification.end_as(NotificationState::Superseded);
             self.cancel.extend(NotificationId::parse(&notification.id));
         }

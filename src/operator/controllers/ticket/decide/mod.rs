@@ -22,7 +22,7 @@ mod test_page;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
@@ -161,6 +161,7 @@ pub(super) struct Counts {
 pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     let mut draft = Draft::open(seen, now);
     draft.take_reports();
+    draft.doubt_what_the_last_leader_planned();
     draft.be_born();
     draft.take_up_what_nobody_was_told_of();
     draft.take_alerts();
@@ -193,6 +194,8 @@ struct Draft<'a> {
     folded: Option<Folded>,
     clocks: Clocks,
     cancel: Vec<NotificationId>,
+    /// Person and channel of alarms that were withdrawn in this decision and may have arrived.
+    withdrawn_in_doubt: BTreeSet<(Option<String>, String)>,
     notes: Vec<Note>,
     held_by: Vec<(String, String)>,
     counts: Counts,
@@ -220,6 +223,7 @@ impl<'a> Draft<'a> {
             folded: None,
             clocks: Clocks::default(),
             cancel: Vec::new(),
+            withdrawn_in_doubt: BTreeSet::new(),
             notes: Vec::new(),
             held_by: Vec::new(),
             counts: Counts::default(),

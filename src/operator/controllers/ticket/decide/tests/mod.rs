@@ -381,7 +381,20 @@ fn a_new_leader_marks_a_ticket_with_unfinished_messages_before_they_are_sent_aga
     desk.epoch = 2;
     assert!(desk.look(2).changed);
     assert_eq!(desk.status().epoch, Some(2));
-    assert_eq!(desk.told(), ["page ada by chat: Planned"]);
+    assert_eq!(desk.told(), ["page ada by chat: Uncertain"], "the last leader may have sent it");
+    desk.deliver(3);
+    assert_eq!(desk.told(), ["page ada by chat: Accepted"]);
+    assert_eq!(desk.status().notifications[0].error, None);
+}
+
+#[test]
+fn who_may_have_been_paged_by_a_leader_that_died_hears_that_it_is_over() {
+    let mut desk = Desk::open("page");
+    desk.look(1);
+    desk.epoch = 2;
+    desk.alert("page", AlertState::Recovered, 20);
+    desk.run(20, 20);
+    assert_eq!(desk.told(), ["page ada by chat: Superseded", "resolved ada by chat: Accepted"]);
 }
 
 #[test]
