@@ -1,4 +1,4 @@
-//! Kubernetes Events on transitions a person cares about: best effort, one worker, never in anybody's way.
+//! Kubernetes Events on transitions a person cares about: best effort, few at a time, never in anybody's way.
 
 use futures::{FutureExt, future::BoxFuture};
 use jiff::Timestamp;
@@ -11,13 +11,15 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{clock::Clock, telemetry::metrics::Metrics};
 
 /// Events that may wait; more are dropped and counted.
 const QUEUE: usize = 1_000;
+/// Events that are written at once: where hundreds of objects change together, the last is not half a minute late.
+const AT_ONCE: usize = 8;
 /// The server refuses longer notes (bytes).
 const LONGEST_NOTE: usize = 1_000;
 
@@ -83,22 +85,29 @@ async fn write(
     metrics: Metrics,
     stop: CancellationToken,
 ) {
+    let mut running = JoinSet::new();
     loop {
         let next = tokio::select! {
-            () = stop.cancelled() => return,
-            next = receiver.recv() => next,
+            () = stop.cancelled() => break,
+            Some(_) = running.join_next(), if !running.is_empty() => continue,
+            next = receiver.recv(), if running.len() < AT_ONCE => next,
         };
-        let Some((object, note)) = next else { return };
+        let Some((object, note)) = next else { break };
         let namespace = object.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        match api.create(&PostParams::default(), &event(object, &note, &instance, clock.now())).await {
-            Ok(_) => {}
-            // The same was said of the same object within this minute.
-            Err(kube::Error::Api(status)) if status.is_already_exists() => {}
-            Err(error) => {
-                metrics.events_dropped.inc();
-                tracing::debug!(%error, "an Event could not be written");
-            }
+        running.spawn(create(api, event(object, &note, &instance, clock.now()), metrics.clone()));
+    }
+    while running.join_next().await.is_some() {}
+}
+
+async fn create(api: Api<Event>, event: Event, metrics: Metrics) {
+    match api.create(&PostParams::default(), &event).await {
+        Ok(_) => {}
+        // The same was said of the same object within this minute.
+        Err(kube::Error::Api(status)) if status.is_already_exists() => {}
+        Err(error) => {
+            metrics.events_dropped.inc();
+            tracing::debug!(%error, "an Event could not be written");
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What a person reads when a commit cannot be applied, and that nothing was written then.
 
-use anyhow::{Context, Result};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::scene::{Scene, commit_monitors, condition, monitor};
@@ -47,11 +49,13 @@ async fn an_invalid_commit_writes_nothing_and_names_every_error() -> Result<()> 
         (&before["spec"], &before["metadata"]["generation"])
     );
     assert_eq!(scene.monitors().await?, ["m00", "m01"]);
-    let events = scene.events().await?;
-    assert!(
-        events.iter().any(|event| event.starts_with("BuildFailed:") && event.contains("monitors/m00.yaml:7:3")),
-        "{events:?}"
-    );
+    tests::eventually(Duration::from_secs(20), "the Event", || async {
+        let events = scene.events().await?;
+        let named = |event: &String| event.starts_with("BuildFailed:") && event.contains("monitors/m00.yaml:7:3");
+        ensure!(events.iter().any(named), "{events:?}");
+        Ok(())
+    })
+    .await?;
 
     scene.git.remove(&["broken.yaml", "elsewhere.yaml", "odd.yaml"], "mended")?;
     let mended = scene.git.commit(&[("monitors/m00.yaml", &monitor("m00", "shop"))], "mended")?;
