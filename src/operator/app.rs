@@ -438,8 +438,8 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
                 metrics.next_gap.get_or_create(&labels).set(gap.from.as_second() as f64);
             }
         }
+        let waiting: Vec<_> = world.unacknowledged().collect();
         drop(world);
-        let waiting: Vec<_> = ctx.world.read().unacknowledged().collect();
         for severity in [api::ticket::Severity::Page, api::ticket::Severity::Ticket, api::ticket::Severity::Info] {
             let count = waiting.iter().filter(|one| **one == severity).count();
             let label = SeverityLabel { severity: domain::alert::Severity::from(severity).as_str() };

@@ -123,17 +123,20 @@ impl Clock {
         let mut system = system.lock();
         let read = system.read();
         match read.not_before(other) {
-            Ok(read) if read.ahead() >= SignedDuration::from_secs(1) => tracing::warn!(
-                seconds = read.ahead().as_secs(),
-                "the last leader's clock is ahead of our wall clock; going on from there at half speed until ours has caught up"
-            ),
-            Ok(_) => {}
+            Ok(floored) => {
+                system.last = floored;
+                if floored.ahead() >= SignedDuration::from_secs(1) {
+                    tracing::warn!(
+                        seconds = floored.ahead().as_secs(),
+                        "the last leader's clock is ahead of our wall clock; going on from there at half speed until ours has caught up"
+                    );
+                }
+            }
             Err(ahead) => tracing::error!(
                 seconds = ahead.as_secs(),
                 "the last leader's clock is more than a day ahead of our wall clock and is not believed; what it has planned may be late by that much"
             ),
         }
-        system.last = read.not_before(other).unwrap_or(read);
     }
 
     /// The API server has said what time it is there, in an answer to what was asked at `asked` by this clock and has just

@@ -90,6 +90,13 @@ pub struct EscalationStatus {
     pub covering: Vec<CoveringStatus>,
 }
 
+impl EscalationStatus {
+    /// Whether somebody still has to act: not acknowledged and not over.
+    pub fn waits_for_a_person(&self) -> bool {
+        self.acknowledged_by.is_none() && self.stopped_at.is_none()
+    }
+}
+
 /// Why due steps wait.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]

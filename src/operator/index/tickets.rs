@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{
     Ticket, TicketEvent,
-    ticket::{AlertLineState, TicketState},
+    ticket::{AlertLineState, EscalationStatus, TicketState},
 };
 use domain::{labels::Labels, policy::Policy};
 use kube::ResourceExt;
@@ -219,8 +219,7 @@ impl World {
     pub fn unacknowledged(&self) -> impl Iterator<Item = api::ticket::Severity> {
         self.tickets.values().filter(|ticket| !is_over(ticket)).filter_map(|ticket| {
             let status = ticket.status.as_ref()?;
-            let waits =
-                status.escalation.as_ref().is_some_and(|e| e.acknowledged_by.is_none() && e.stopped_at.is_none());
+            let waits = status.escalation.as_ref().is_some_and(EscalationStatus::waits_for_a_person);
             if waits { status.severity } else { None }
         })
     }

@@ -135,6 +135,12 @@ pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, 
         let untried = case.intents.iter().filter(|intent| intent.is_page && !intent.tried);
         let oldest = untried.map(|intent| between(intent.due, now)).max();
         found.untried = found.untried.max(oldest.unwrap_or_default());
+        if let Some(Untold { since, hopes }) = case.untold
+            && between(since, now) > if hopes { TOLD_WITHIN } else { UNTRIED }
+        {
+            let words = format!("it pages since {since}, and no receiver has accepted any page");
+            found.broken.insert((case.ticket.clone(), Invariant::Told), words);
+        }
         // What is looked at right now, or next, is about to be another. That it is late shows all the same.
         if matches!(case.look, Standing::Running | Standing::In(Duration::ZERO)) {
             found.in_hand.insert(case.ticket.clone());
@@ -147,13 +153,6 @@ pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, 
         if lost > 0 {
             let words = format!("{lost} planned message(s) are due and on their way to nobody");
             found.broken.insert((case.ticket.clone(), Invariant::Intents), words);
-        }
-    }
-    for Case { ticket, untold, .. } in cases {
-        let Some(Untold { since, hopes }) = untold else { continue };
-        if between(*since, now) > if *hopes { TOLD_WITHIN } else { UNTRIED } {
-            let words = format!("it pages since {since}, and no receiver has accepted any page");
-            found.broken.insert((ticket.clone(), Invariant::Told), words);
         }
     }
     for failure in failing {

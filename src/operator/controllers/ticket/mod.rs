@@ -8,7 +8,10 @@ pub(crate) mod rehearse;
 
 use std::time::Duration;
 
-use api::{Ticket, conditions, ticket::TicketStatus};
+use api::{
+    Ticket, conditions,
+    ticket::{EscalationStatus, TicketStatus},
+};
 
 use crate::{
     context::Context,
@@ -29,8 +32,7 @@ pub(crate) fn was_not_paged(ticket: &Ticket) -> bool {
 /// Whether somebody still has to act. Such a ticket is looked at every ten minutes even when nothing is due, so that a wake
 /// that was lost costs ten minutes and not the night.
 pub(crate) fn waits(status: &TicketStatus) -> bool {
-    let escalation = status.escalation.as_ref();
-    escalation.is_some_and(|escalation| escalation.acknowledged_by.is_none() && escalation.stopped_at.is_none())
+    status.escalation.as_ref().is_some_and(EscalationStatus::waits_for_a_person)
 }
 
 /// Looks at one ticket. `None` when it failed.

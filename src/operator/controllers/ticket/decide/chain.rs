@@ -171,9 +171,8 @@ impl Draft<'_> {
 
     fn plan_page(&mut self, page: &Page) {
         let chain = self.status.escalation.as_ref().map(|stored| stored.chain.clone()).unwrap_or_default();
-        let own_targets = self.route.as_ref().is_some_and(|route| !route.notify.is_empty());
         let escalation = match chain.as_str() {
-            "" if own_targets => "the route's own targets".to_owned(),
+            "" if self.route_has_targets() => "the route's own targets".to_owned(),
             "" => "the last resort".to_owned(),
             name => format!("escalation {name}"),
         };

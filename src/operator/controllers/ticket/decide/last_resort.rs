@@ -50,8 +50,12 @@ impl Draft<'_> {
     /// The step at which the policy's last resort is told: 1 where the route names neither an escalation nor targets.
     pub(super) fn last_resort_begins_at(&self) -> u32 {
         let by_itself = self.status.escalation.as_ref().is_some_and(|stored| stored.chain.is_empty());
-        let own_targets = self.route.as_ref().is_some_and(|route| !route.notify.is_empty());
-        u32::from(by_itself && !own_targets)
+        u32::from(by_itself && !self.route_has_targets())
+    }
+
+    /// Whether the route tells anybody by itself: a page without an escalation goes to them, else to the last resort.
+    pub(super) fn route_has_targets(&self) -> bool {
+        self.route.as_ref().is_some_and(|route| !route.notify.is_empty())
     }
 
     /// Why a page goes to the operator's last resort and to nobody else.
