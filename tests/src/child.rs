@@ -165,6 +165,11 @@ pub fn is_alive(pid: u32) -> bool {
         .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z')))
 }
 
+/// Process ids of the children that were started and have not ended, as far as it is known.
+pub(crate) fn living() -> Vec<u32> {
+    LIVING.lock().iter().copied().filter(|pid| is_alive(*pid)).collect()
+}
+
 /// Kills every child that still lives and waits for it. For the end of the
 /// program: whoever still holds a [`Running`] finds it ended.
 pub(crate) fn end_all() {

@@ -22,8 +22,8 @@
 //! ([`child`]), and the scratch folder goes when the run was good and stays,
 //! with its logs, when it was not ([`scratch`]). Linux with glibc only.
 //!
-//! Only [`stage`] knows Firstline’s kinds: it sets the scene that scenarios and the demo
-//! share.
+//! Only [`lent`] and [`stage`] know Firstline’s kinds: the one lends control planes that have them to one scenario after
+//! the other, the other sets the scene that scenarios and the demo share.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -40,6 +40,7 @@ pub mod control_plane;
 pub mod crash;
 pub mod faketime;
 pub mod git_server;
+pub mod lent;
 pub mod mail;
 pub mod metrics;
 pub mod operator;

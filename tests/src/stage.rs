@@ -1,22 +1,24 @@
 //! Acme on a stage: everything that a scenario or the demo needs around one operator.
 //!
-//! A control plane of its own with our CRDs, admission policies and roles; a mail server; a shop that is
+//! A control plane for itself with our CRDs, admission policies and roles; a mail server; a shop that is
 //! probed; a Git repository made from `examples/acme/demo` with the addresses of this run filled in; and
 //! the Secrets beside it. Scenarios differ by what they commit and by what they break.
 
 use std::{
-    ops::Deref,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use axum::http::Request;
+use kube::Client;
 use serde_json::{Value, json};
 
 use crate::{
-    control_plane::{Cluster, ControlPlane},
+    control_plane::Cluster,
     eventually,
     git_server::GitServer,
+    lent::{Lent, furnish},
     mail::MailServer,
     operator::{Operator, Setup},
     web::WebService,
@@ -32,7 +34,7 @@ pub const TEAM: &str = "payments";
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything around one operator.
-pub struct Stage<P = ControlPlane> {
+pub struct Stage<P = Lent> {
     /// The cluster.
     pub plane: P,
     /// Where pages arrive.
@@ -43,12 +45,14 @@ pub struct Stage<P = ControlPlane> {
     pub git: GitServer,
     /// Where the demo's files are, with this run's addresses.
     pub files: Vec<(String, String)>,
+    /// What waits for an object looks at it twenty times a second, for which a kubectl each would cost more than all else.
+    admin: Client,
 }
 
 impl Stage {
     /// Starts the parts and installs what an administrator would; no operator runs yet.
     pub async fn build(name: &str) -> Result<Self> {
-        Self::on(ControlPlane::start(), name).await
+        Self::furnished(Lent::take(), name).await
     }
 
     /// The whole stage with a ready operator and Acme applied, both monitors Up.
@@ -62,44 +66,34 @@ impl Stage {
     }
 }
 
-impl<P: Deref<Target = Cluster>> Stage<P> {
-    /// The same on any cluster.
-    pub async fn on(plane: impl Future<Output = Result<P>>, name: &str) -> Result<Self> {
+impl<P: AsRef<Cluster>> Stage<P> {
+    /// The same on any cluster, to which our kinds are made known first.
+    pub async fn on(plane: P, name: &str) -> Result<Self> {
+        furnish(plane.as_ref()).await.context("installing CRDs and admission policies")?;
+        Self::furnished(async { Ok(plane) }, name).await
+    }
+
+    async fn furnished(plane: impl Future<Output = Result<P>>, name: &str) -> Result<Self> {
         let (plane, mail, shop) = tokio::try_join!(plane, MailServer::start(), WebService::start())?;
-        let git = GitServer::new(name)?;
-        let mut stage = Self { plane, mail, shop, git, files: Vec::new() };
+        let (git, admin) = (GitServer::new(name)?, plane.as_ref().client().await?);
+        let mut stage = Self { plane, mail, shop, git, files: Vec::new(), admin };
         stage.files = stage.demo_files()?;
-        stage.install().await.context("installing CRDs, roles and Secrets")?;
+        stage.install().await.context("installing roles and Secrets")?;
         Ok(stage)
     }
 
-    /// CRDs and admission policies, roles, namespaces, Secrets: what `kubectl apply -f crds/` and the chart do.
+    /// Namespaces, accounts and their roles, Secrets: what a team's administrator applies.
     async fn install(&self) -> Result<()> {
-        self.plane.kubectl(&["apply", "--server-side", "-f", &path("crds").to_string_lossy()]).await?.ok()?;
-        self.plane.kubectl(&["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]).await?.ok()?;
-        self.plane.apply(&std::fs::read_to_string(path("charts/firstline/files/rbac.yaml"))?).await?;
-        self.plane.kubectl(&["create", "namespace", TEAM]).await?.ok()?;
-        self.plane.apply(&self.secrets()).await?;
-        self.plane.apply(SYNC_ROLE).await?;
-        self.wait_for_authors().await
+        let cluster = self.cluster();
+        cluster.apply(&std::fs::read_to_string(path("charts/firstline/files/rbac.yaml"))?).await?;
+        cluster.kubectl(&["create", "namespace", TEAM]).await?.ok()?;
+        cluster.apply(&self.secrets()).await?;
+        cluster.apply(SYNC_ROLE).await.map(drop)
     }
 
-    /// Waits until the server fills in who wrote a TicketEvent. Until its admission has fetched the schema of kinds
-    /// that are new, which it looks for every five seconds, such a create is answered with 503.
-    async fn wait_for_authors(&self) -> Result<()> {
-        let event = json!({
-            "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
-            "metadata": {"name": "is-the-author-filled-in", "namespace": TEAM},
-            "spec": {"ticket": "none", "acknowledge": true},
-        });
-        let kubectl = self.plane.kubectl_with(&self.plane.admin_kubeconfig());
-        let create = ["create", "--dry-run=server", "-o", "jsonpath={.spec.author}", "-f", "-"];
-        eventually(PATIENCE, "the author of an event filled in by the server", || async {
-            let author = kubectl.run_with_input(&create, &event.to_string()).await?.ok()?;
-            ensure!(!author.is_empty(), "it is empty");
-            Ok(())
-        })
-        .await
+    /// The cluster, whoever started it.
+    pub fn cluster(&self) -> &Cluster {
+        self.plane.as_ref()
     }
 
     fn secrets(&self) -> String {
@@ -133,14 +127,14 @@ impl<P: Deref<Target = Cluster>> Stage<P> {
     pub async fn commit_acme(&self) -> Result<String> {
         let files: Vec<(&str, &str)> = self.files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let commit = self.git.commit(&files, "Acme's support as code")?;
-        self.plane.apply(&source(&self.git.file_url())).await?;
+        self.cluster().apply(&source(&self.git.file_url())).await?;
         Ok(commit)
     }
 
     /// How an operator is started here: under its own ServiceAccount, on this stage's cluster.
     pub async fn setup(&self, name: &str) -> Result<Setup> {
-        let kubeconfig = self.plane.kubeconfig_for_service_account(SYSTEM, ACCOUNT).await?;
-        let data = self.plane.folder().join(format!("data-{name}"));
+        let kubeconfig = self.cluster().kubeconfig_for_service_account(SYSTEM, ACCOUNT).await?;
+        let data = self.cluster().folder().join(format!("data-{name}"));
         let setup = Setup::new(name, &kubeconfig)?;
         Ok(setup.arguments(&[
             "--data",
@@ -167,18 +161,19 @@ impl<P: Deref<Target = Cluster>> Stage<P> {
 
     /// One object of a namespace as JSON.
     pub async fn get_in(&self, namespace: &str, resource: &str, name: &str) -> Result<Value> {
-        let text = self.plane.kubectl(&["-n", namespace, "get", resource, name, "-o", "json"]).await?.ok()?;
-        Ok(serde_json::from_str(&text)?)
+        self.read(&format!("{}/{name}", collection(namespace, resource))).await
     }
 
     /// All objects of a kind in the team's namespace.
     pub async fn list(&self, resource: &str) -> Result<Vec<Value>> {
-        let text = self.plane.kubectl(&["-n", TEAM, "get", resource, "-o", "json"]).await?.ok()?;
-        let mut list: Value = serde_json::from_str(&text)?;
-        match list["items"].take() {
+        match self.read(&collection(TEAM, resource)).await?["items"].take() {
             Value::Array(items) => Ok(items),
             other => bail!("expected a list of {resource}, found {other}"),
         }
+    }
+
+    async fn read(&self, path: &str) -> Result<Value> {
+        self.admin.request(Request::get(path).body(Vec::new())?).await.with_context(|| format!("GET {path}"))
     }
 
     /// Waits until a monitor's state is this word.
@@ -206,6 +201,13 @@ impl<P: Deref<Target = Cluster>> Stage<P> {
         })
         .await
     }
+}
+
+/// Where the API server keeps a resource, named as for kubectl: `leases.coordination.k8s.io`; ours also by its plural alone.
+fn collection(namespace: &str, resource: &str) -> String {
+    let (plural, group) = resource.split_once('.').unwrap_or((resource, "firstline.dev"));
+    let version = if group == "firstline.dev" { "v1alpha1" } else { "v1" };
+    format!("/apis/{group}/{version}/namespaces/{namespace}/{plural}")
 }
 
 /// A file of the repository this was built from.

@@ -10,7 +10,7 @@
     reason = "a demo speaks to a person, reads JSON whose absent fields are null, and measures the real clock"
 )]
 
-use std::{ops::Deref, os::unix::fs::symlink, path::PathBuf, sync::Arc, time::Instant};
+use std::{os::unix::fs::symlink, path::PathBuf, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
             let cluster = Arc::new(Cluster::existing(&context).await?);
             refuse_a_cluster_in_use(&cluster, &context).await?;
             let borrowed = cluster.clone();
-            let told = until_interrupted(Stage::on(async move { Ok(borrowed) }, "demo")).await;
+            let told = until_interrupted(Stage::on(borrowed, "demo")).await;
             title(&format!("Removing what was installed in {context}"));
             clean_up(&cluster).await.and(told)
         }
@@ -37,7 +37,7 @@ async fn main() -> Result<()> {
 }
 
 /// Tells the story, then waits for Ctrl-C. The parts end with their handles.
-async fn until_interrupted<P: Deref<Target = Cluster>>(stage: impl Future<Output = Result<Stage<P>>>) -> Result<()> {
+async fn until_interrupted<P: AsRef<Cluster>>(stage: impl Future<Output = Result<Stage<P>>>) -> Result<()> {
     let began = Instant::now();
     let story = async {
         title("Starting a cluster, a mail server, a shop and the operator");
@@ -90,20 +90,20 @@ struct Acme<P> {
     plugins: PathBuf,
 }
 
-impl<P: Deref<Target = Cluster>> Acme<P> {
+impl<P: AsRef<Cluster>> Acme<P> {
     async fn open(stage: Stage<P>) -> Result<Self> {
-        let version = stage.plane.kubectl(&["version", "-o", "json"]).await?.ok()?;
+        let version = stage.cluster().kubectl(&["version", "-o", "json"]).await?.ok()?;
         let version: Value = serde_json::from_str(&version)?;
         said("kube-apiserver", version["serverVersion"]["gitVersion"].as_str().unwrap_or_default());
         let (_, operator) = stage.start("demo").await?;
         let (_, ready) = operator.get("/readyz").await?;
         said("firstline /readyz", ready.trim());
-        let plugins = stage.plane.folder().join("plugins");
+        let plugins = stage.cluster().folder().join("plugins");
         std::fs::create_dir_all(&plugins)?;
         symlink(operator::binary()?, plugins.join("kubectl-firstline"))?;
-        stage.plane.apply(RESPONDERS).await?;
-        let ada_config = stage.plane.kubeconfig_as("ada@acme.example", &["acme:payments"])?;
-        let ada = stage.plane.kubectl_with(&ada_config);
+        stage.cluster().apply(RESPONDERS).await?;
+        let ada_config = stage.cluster().kubeconfig_as("ada@acme.example", &["acme:payments"])?;
+        let ada = stage.cluster().kubectl_with(&ada_config);
         Ok(Self { stage, operator, ada, ada_config, plugins })
     }
 
@@ -178,7 +178,7 @@ impl<P: Deref<Target = Cluster>> Acme<P> {
     /// Runs kubectl as the administrator and shows what it says.
     async fn show(&self, arguments: &[&str]) -> Result<()> {
         println!("  $ kubectl {}", arguments.join(" "));
-        let text = self.stage.plane.kubectl(arguments).await?.ok()?;
+        let text = self.stage.cluster().kubectl(arguments).await?.ok()?;
         print_indented(&text);
         Ok(())
     }
@@ -195,9 +195,9 @@ impl<P: Deref<Target = Cluster>> Acme<P> {
 
     fn invite(&self) {
         title("Everything stays up. In another terminal:");
-        let tools = self.stage.plane.kubectl_with(&self.ada_config);
+        let tools = self.stage.cluster().kubectl_with(&self.ada_config);
         let tools = tools.program().parent().map(|folder| folder.display().to_string()).unwrap_or_default();
-        let admin = self.stage.plane.admin_kubeconfig();
+        let admin = self.stage.cluster().admin_kubeconfig();
         println!("  export PATH={}:{tools}:$PATH", self.plugins.display());
         println!("  export KUBECONFIG={}     # the administrator", admin.display());
         println!("  # to be ada instead: export KUBECONFIG={}", self.ada_config.display());

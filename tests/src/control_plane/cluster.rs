@@ -27,6 +27,12 @@ pub struct Cluster {
     kubectl: PathBuf,
 }
 
+impl AsRef<Self> for Cluster {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl Cluster {
     pub(super) fn new(folder: PathBuf, kubectl: &Path) -> Self {
         Self { folder, kubectl: kubectl.to_owned() }

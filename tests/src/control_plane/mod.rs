@@ -164,6 +164,11 @@ impl ControlPlane {
         Ok(())
     }
 
+    /// Whether nobody has stopped the API server, or not for good.
+    pub(crate) fn is_up(&self) -> bool {
+        self.apiserver.lock().is_some()
+    }
+
     /// Process ids of etcd and, when it runs, the API server.
     pub fn pids(&self) -> Vec<u32> {
         std::iter::once(self.etcd.lock().pid()).chain(self.apiserver.lock().as_ref().map(Running::pid)).collect()
@@ -215,6 +220,12 @@ impl Deref for ControlPlane {
     type Target = Cluster;
 
     fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+impl AsRef<Cluster> for ControlPlane {
+    fn as_ref(&self) -> &Cluster {
         &self.cluster
     }
 }
