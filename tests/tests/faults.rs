@@ -1,7 +1,7 @@
 //! What must hold when something breaks: nothing is lost, no message goes out twice but with the same id,
 //! escalation comes in time, and whoever is affected says why.
 //!
-//! Each test has a stage of its own, because most of them kill what others would share. Messages are counted
+//! Each test has a stage for itself, because most of them kill what others would share. Messages are counted
 //! where they arrive, by `webhook-id` and `Message-ID`, never by what the operator says of itself.
 #![allow(
     clippy::indexing_slicing,

@@ -2,7 +2,7 @@
 //! people act with kubectl, a repair ends it. And what people see when something in Git, a monitor, a silence or
 //! a Secret is not as it should be.
 //!
-//! Each test has a stage of its own. What breaks underneath (crashes, outages, hanging receivers) is in `faults`.
+//! Each test has a stage for itself. What breaks underneath (crashes, outages, hanging receivers) is in `faults`.
 #![allow(
     clippy::indexing_slicing,
     clippy::disallowed_methods,
