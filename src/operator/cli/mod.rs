@@ -40,9 +40,9 @@ pub mod validate;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use kube::Resource;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -147,6 +147,13 @@ fn verb_first(mut arguments: Vec<OsString>) -> Vec<OsString> {
     arguments
 }
 
+/// A variable that is empty counts as unset, as a template leaves one whose value was not given.
+fn without_blanks(command: Command, value: impl Fn(&OsStr) -> Option<OsString>) -> Command {
+    let is_blank = |arg: &Arg| arg.get_env().and_then(&value).is_some_and(|value| value.is_empty());
+    let reset = |arg: Arg| if is_blank(&arg) { arg.env(None::<&'static str>) } else { arg };
+    command.mut_subcommands(|verb| verb.mut_args(reset))
+}
+
 fn some_text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("expected some text, found nothing".to_owned()) } else { Ok(text.to_owned()) }
 }
@@ -160,7 +167,7 @@ impl Cli {
         let arguments = verb_first(arguments.into_iter().collect());
         let program = arguments.first().map(std::path::Path::new).and_then(|path| path.file_stem()).unwrap_or_default();
         let program = if program == "kubectl-firstline" || program == "kubectl_firstline" { PLUGIN } else { FIRSTLINE };
-        let mut command = Self::command().bin_name(program);
+        let mut command = without_blanks(Self::command().bin_name(program), |name| std::env::var_os(name));
         let matches = command.try_get_matches_from_mut(arguments)?;
         let mut cli = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
         cli.program = program;

@@ -53,6 +53,17 @@ fn a_ticket_is_done_because_the_work_is_unless_said_otherwise() {
 }
 
 #[test]
+fn a_variable_that_is_empty_counts_as_unset() {
+    let with_variable = |value: &'static str| {
+        let command = without_blanks(Cli::command(), |_| Some(OsString::from(value)));
+        let run = command.find_subcommand("run").unwrap();
+        run.get_arguments().filter(|flag| flag.get_env().is_some()).count()
+    };
+    assert_eq!(with_variable(""), 0, "none is read");
+    assert!(with_variable("x") >= 10, "all are");
+}
+
+#[test]
 fn the_operator_keeps_flags_of_its_own() {
     let Verb::Run(config) = verb("firstline run --namespace ops --http 127.0.0.1:0 --allow-file-sources") else {
         panic!("expected run");
