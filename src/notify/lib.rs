@@ -31,6 +31,8 @@ mod receivers;
 use domain::message::{Channel, Delivery, Message};
 use jiff::Timestamp;
 
+use crate::outcome::NotAccepted;
+
 pub use crate::{
     context::{Context, ContextError},
     ping::ping,
@@ -53,6 +55,18 @@ pub async fn send(
         Channel::Email(channel) => email::send(channel, message, secrets, now, context).await,
         Channel::Webhook(channel) => webhook::send(channel, message, secrets, now, context).await,
     }
+}
+
+/// Whether `secrets` hold what `channel` needs, as far as that shows before anything is sent.
+///
+/// # Errors
+/// A sentence without any value.
+pub fn check(channel: &Channel, secrets: &Secrets) -> Result<(), String> {
+    let checked = match channel {
+        Channel::Email(channel) => email::check(channel, secrets),
+        Channel::Webhook(channel) => webhook::check(channel, secrets),
+    };
+    checked.map_err(NotAccepted::into_words)
 }
 
 #[cfg(test)]

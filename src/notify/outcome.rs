@@ -29,6 +29,13 @@ impl NotAccepted {
     pub(crate) fn retry(error: impl Into<String>) -> Self {
         Self::Retry { after: None, error: error.into() }
     }
+
+    /// What happened.
+    pub(crate) fn into_words(self) -> String {
+        match self {
+            Self::Uncertain(error) | Self::Retry { error, .. } | Self::Failed(error) => error,
+        }
+    }
 }
 
 impl From<NotAccepted> for Delivery {

@@ -11,7 +11,7 @@ use std::{
 
 use api::{
     Ticket,
-    ticket::{Island, Origin, OriginAlert, TicketSpec, TicketState, TicketType},
+    ticket::{Island, Link, Origin, OriginAlert, Relation, TicketSpec, TicketState, TicketType},
 };
 use domain::{
     alert::{Alert, AlertState, Severity},
@@ -31,7 +31,7 @@ use crate::{
     context::Context,
     failing::Failing,
     inbox::Handed,
-    index::{GroupKey, PolicyEntry},
+    index::{GroupKey, NO_POLICY, PolicyEntry},
     island::JournalError,
     kube::{events::Note, lease::Ground, meta::Key},
     revisions::RevisionError,
@@ -171,28 +171,38 @@ async fn within_time(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptErro
 }
 
 async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
-    let fingerprint = alert.fingerprint().to_string();
-    if let Some((holder, has_policy)) = holder_of(ctx, &alert.namespace, &fingerprint) {
-        if alert.state != AlertState::Firing {
-            return hand_in(ctx, holder, alert).await;
-        }
-        if has_policy || Case::of(ctx, alert.clone()).is_none_or(|case| case.policy.is_none()) {
-            // It stays with its open ticket, even if the match changes.
-            return if ctx.inboxes.is_busy(&holder) {
-                hand_in(ctx, holder, alert).await
-            } else {
-                Ok(Accepted::Known(holder))
-            };
-        }
-        // Nobody was told, since no policy served it; now one does, and the alert gets a ticket of its own.
-        let left = Alert { state: AlertState::SourceRemoved, ..alert.clone() };
-        hand_in(ctx, holder, left).await?;
-    }
+    let Holders { own, orphan } = Holders::of(ctx, &alert);
     if alert.state != AlertState::Firing {
         ctx.alerts.waiting.forget(&alert);
-        return Ok(Accepted::NoTicket);
+        let mut placed = Accepted::NoTicket;
+        for holder in own.into_iter().chain(orphan) {
+            placed = hand_in(ctx, holder, alert.clone()).await?;
+        }
+        return Ok(placed);
     }
-    let Some(mut case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
+    match (own, orphan) {
+        // Nobody of its own was told, since no policy served it; now one does, and the alert gets a ticket of its own,
+        // which the other one names. Cut short in between, the second half is done the next time.
+        (own, Some(orphan)) if Case::of(ctx, alert.clone()).is_some_and(|case| case.policy.is_some()) => {
+            let placed = match own {
+                Some(own) => Accepted::Known(own),
+                None => place_anew(ctx, alert.clone(), Some(&orphan)).await?,
+            };
+            let at = domain::time::whole_seconds(ctx.clock.now());
+            hand_in(ctx, orphan, Alert { state: AlertState::SourceRemoved, at, ..alert }).await?;
+            Ok(placed)
+        }
+        // It stays with its open ticket, even if the match changes.
+        (Some(holder), _) | (None, Some(holder)) if ctx.inboxes.is_busy(&holder) => hand_in(ctx, holder, alert).await,
+        (Some(holder), _) | (None, Some(holder)) => Ok(Accepted::Known(holder)),
+        (None, None) => place_anew(ctx, alert, None).await,
+    }
+}
+
+/// Finds or opens the ticket of an alert that fires on none, but on an `orphan` that no policy served.
+async fn place_anew(ctx: &Context, alert: Alert, orphan: Option<&Key>) -> Result<Accepted, AcceptError> {
+    let Some(case) = Case::of(ctx, alert) else { return Ok(Accepted::NoTicket) };
+    let mut case = Case { orphan: orphan.cloned(), ..case };
     let lock = ctx.alerts.lock_of(&case.group);
     let placed = {
         let _one_at_a_time = lock.lock().await;
@@ -202,14 +212,25 @@ async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
     placed
 }
 
-/// The open ticket on which an alert fires, and whether it has a policy. One without lives in the operator's namespace.
-fn holder_of(ctx: &Context, namespace: &str, fingerprint: &str) -> Option<(Key, bool)> {
-    let world = ctx.world.read();
-    let ticket = world
-        .ticket_of_alert(namespace, fingerprint)
-        .or_else(|| world.ticket_of_alert(&ctx.config.namespace, fingerprint))?;
-    let has_policy = ticket.spec.origin.as_ref().is_some_and(|origin| !origin.policy.is_empty());
-    Some((Key::of(ticket.as_ref()), has_policy))
+/// The open tickets on which an alert fires.
+struct Holders {
+    /// By a policy.
+    own: Option<Key>,
+    /// The one in the operator's namespace that no policy serves.
+    orphan: Option<Key>,
+}
+
+impl Holders {
+    fn of(ctx: &Context, alert: &Alert) -> Self {
+        let fingerprint = alert.fingerprint().to_string();
+        let world = ctx.world.read();
+        let places = [alert.namespace.as_str(), ctx.config.namespace.as_str()];
+        let tickets = places.map(|namespace| world.ticket_of_alert(namespace, &fingerprint));
+        let is_served = |ticket: &Ticket| ticket.spec.origin.as_ref().is_some_and(|origin| !origin.policy.is_empty());
+        let find = |served| tickets.into_iter().flatten().find(|ticket| is_served(ticket) == served);
+        let key = |ticket: &Arc<Ticket>| Key::of(ticket.as_ref());
+        Self { own: find(true).map(key), orphan: find(false).map(key) }
+    }
 }
 
 /// A firing alert with what was chosen for it.
@@ -224,6 +245,8 @@ pub(crate) struct Case {
     entry: Option<PolicyEntry>,
     pub(crate) route: Option<routing::RouteDecision>,
     pub(crate) group: GroupKey,
+    /// The ticket that no policy served, on which it fires until it has one of its own.
+    orphan: Option<Key>,
 }
 
 impl Case {
@@ -247,7 +270,7 @@ impl Case {
             let severity = Severity::parse(alert.label("severity")).unwrap_or_default();
             let group = GroupKey {
                 namespace: operator_namespace.to_owned(),
-                policy: "/".to_owned(),
+                policy: NO_POLICY.to_owned(),
                 group: format!("{}/{}", alert.namespace, alert.label("service")),
             };
             return (severity > Severity::Info).then_some(Self {
@@ -258,6 +281,7 @@ impl Case {
                 entry: None,
                 route: None,
                 group,
+                orphan: None,
             });
         };
         let (labels, severity) = routing::normalise(&policy, &alert.labels);
@@ -271,7 +295,8 @@ impl Case {
             group: routing::group_key(&policy, &route, &labels),
         };
         let counts_from = alert.starts_at;
-        Some(Self { alert, counts_from, severity, policy: Some(policy), entry: None, route: Some(route), group })
+        let route = Some(route);
+        Some(Self { alert, counts_from, severity, policy: Some(policy), entry: None, route, group, orphan: None })
     }
 
     /// The name of the ticket, when it follows that one.
@@ -477,7 +502,7 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
             description: alert.annotations.get("description").cloned(),
             type_: TicketType::Incident,
             affects: affects.collect(),
-            links: previous_link(&previous),
+            links: previous_link(&previous).into_iter().chain(case.orphan.as_ref().map(orphan_link)).collect(),
             origin: Some(Origin {
                 policy: policy.map(|policy| policy.name.clone()).unwrap_or_default(),
                 policy_namespace: policy.map(|policy| policy.namespace.clone()).unwrap_or_default(),
@@ -499,12 +524,15 @@ pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous:
     ticket
 }
 
-fn previous_link(previous: &str) -> Vec<api::ticket::Link> {
-    if previous.is_empty() {
-        return Vec::new();
-    }
-    let relation = api::ticket::Relation::RecurrenceOf;
-    vec![api::ticket::Link { relation, ticket: Some(previous.to_owned()), url: None, title: None }]
+fn previous_link(previous: &str) -> Option<Link> {
+    let relation = Relation::RecurrenceOf;
+    (!previous.is_empty()).then(|| Link { relation, ticket: Some(previous.to_owned()), url: None, title: None })
+}
+
+/// The ticket that it had before a policy served it.
+fn orphan_link(orphan: &Key) -> Link {
+    let title = format!("in namespace {}, from before a policy served it", orphan.namespace);
+    Link { relation: Relation::RelatesTo, ticket: Some(orphan.name.clone()), url: None, title: Some(title) }
 }
 
 /// Those alert labels that are valid Kubernetes labels, so that `kubectl get tickets -l service=checkout` works.

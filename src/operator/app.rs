@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     alerts::Alerts,
+    channels::{self, Channels},
     clock::{self, Clock},
     config::{RunConfig, WhenApiIsDown},
     context::{Context, Inner, Queues},
@@ -262,6 +263,7 @@ fn assemble(
         sources: Sources::default(),
         members: Members::default(),
         alerts: Alerts::default(),
+        channels: Channels::default(),
         tasks: tasks.clone(),
         stop: stop.clone(),
         stop_tickets: CancellationToken::new(),
@@ -427,7 +429,8 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
         metrics.without_policy.set(i64::try_from(world.without_policy()).unwrap_or(i64::MAX));
         if let Some(name) = &ctx.config.last_resort {
             let label = ChannelLabel { channel: name.to_string() };
-            metrics.last_resort_usable.get_or_create(&label).set(i64::from(world.last_resort(name).is_ok()));
+            let usable = channels::last_resort(&world, &ctx.channels, name).is_ok();
+            metrics.last_resort_usable.get_or_create(&label).set(i64::from(usable));
         }
         metrics.next_gap.clear();
         for (key, entry) in world.policies() {

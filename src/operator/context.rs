@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     alerts::Alerts,
+    channels::Channels,
     clock::Clock,
     config::RunConfig,
     engine::{
@@ -100,6 +101,8 @@ pub struct Inner {
     pub outbox: Outbox,
     /// Secrets by name.
     pub secrets: SecretReader,
+    /// Whether the channels of policies could send.
+    pub channels: Channels,
     /// Numbers for tickets.
     pub numbers: Numbers,
     /// Policies as they stood when tickets began.

@@ -6,6 +6,7 @@
 //! | [`kube`] | the Kubernetes API: client, lease, watches, status writer, Events |
 //! | [`index`] | what the watches have seen |
 //! | [`alerts`], [`waiting`] | the one way in for everything that goes wrong, and what waits there |
+//! | [`channels`] | whether each channel could send, and since when |
 //! | [`controllers`] | one module per kind: gather, decide, act |
 //! | [`engine`] | long-running: prober, outbox, Git |
 //! | [`island`] | what goes on while the Kubernetes API is gone |
@@ -15,6 +16,7 @@
 
 pub mod alerts;
 pub mod app;
+pub mod channels;
 pub mod cli;
 pub mod clock;
 pub mod config;

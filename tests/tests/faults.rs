@@ -26,6 +26,8 @@ mod disk;
 mod island;
 #[path = "faults/leadership.rs"]
 mod leadership;
+#[path = "faults/mended.rs"]
+mod mended;
 #[path = "faults/merge.rs"]
 mod merge;
 #[path = "faults/objects.rs"]

@@ -243,7 +243,7 @@ pub struct Affected {
 pub struct Link {
     /// What it has to do with this one.
     pub relation: Relation,
-    /// A ticket of the same namespace.
+    /// A ticket of the same namespace, where `title` does not name another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::object_name")]
     pub ticket: Option<String>,
@@ -251,7 +251,7 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::http_url")]
     pub url: Option<String>,
-    /// What the page is called.
+    /// What the page is called; of a ticket, where it is and why it is linked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<200>")]
     pub title: Option<String>,

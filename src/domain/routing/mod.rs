@@ -26,7 +26,7 @@ pub use choice::{PolicyChoice, are_ambiguous, choose_policy};
 pub use decision::{Branch, RouteDecision};
 pub use group::group_key;
 pub use tree::{Tree, check_tree};
-pub use walk::{decision_of, route};
+pub use walk::{decision_of, default_priority, route};
 
 use std::time::Duration;
 

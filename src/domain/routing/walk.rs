@@ -195,7 +195,8 @@ impl<'a> Settings<'a> {
     }
 }
 
-fn default_priority(severity: Severity) -> &'static str {
+/// The priority of what no route gives one.
+pub fn default_priority(severity: Severity) -> &'static str {
     match severity {
         Severity::Page => "P1",
         Severity::Ticket => "P3",

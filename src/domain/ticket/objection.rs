@@ -9,7 +9,7 @@ use crate::{policy::Policy, problem::Problem};
 /// What was found around a ticket when an event was judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Surroundings<'a> {
-    /// The policy as it is now; `None`: the ticket has none, and every name is taken as it is.
+    /// The policy as it is now; `None`: none serves the ticket, and every name is taken as it is.
     pub policy: Option<&'a Policy>,
     /// How many steps its escalation has; `None`: it has no escalation.
     pub steps: Option<usize>,
@@ -46,7 +46,7 @@ pub fn objection(act: &Act, around: &Surroundings<'_>) -> Option<String> {
     match act {
         Act::Assign { to } => stranger(to, around.policy?),
         Act::Queue { to } => unknown_queue(to, around.policy?),
-        Act::Escalate { step } => no_such_step(*step, around.steps),
+        Act::Escalate { step } => no_such_step(*step, around),
         Act::Merge { into } => cannot_merge(into, around),
         Act::Link(Link { target: LinkTarget::Ticket(name), .. }) if around.other == Other::Missing => Some(format!(
             "there is no ticket `{name}` in this namespace; for one that was archived, link its page by `url`"
@@ -71,13 +71,27 @@ fn unknown_queue(to: &str, policy: &Policy) -> Option<String> {
     Some(Problem::error("", what).suggest_from(to, policy.queues.keys().map(String::as_str)).to_string())
 }
 
-fn no_such_step(step: u32, steps: Option<usize>) -> Option<String> {
-    match steps {
-        None => Some("the ticket has no escalation, so no step can run; assign it to somebody instead".to_owned()),
-        Some(most) if step == 0 || step as usize > most => {
+fn no_such_step(step: u32, around: &Surroundings<'_>) -> Option<String> {
+    let exists = |most: usize| step > 0 && step as usize <= most;
+    match (around.steps, around.policy) {
+        (Some(most), _) if exists(most) => None,
+        (None, None) => Some(
+            "no SupportPolicy serves the ticket, so it has no escalation whose step could run; take it with `ack`, or \
+             create a policy for it, by which what fires goes on"
+                .to_owned(),
+        ),
+        (Some(_), None) => Some(
+            "no SupportPolicy serves the ticket, so its only step is the operator's last resort, which step 1 tells \
+             again; take it with `ack`, or create a policy for it, by which what fires goes on"
+                .to_owned(),
+        ),
+        (None, Some(_)) => {
+            Some("the ticket has no escalation, so no step can run; assign it to somebody instead".to_owned())
+        }
+        (Some(1), Some(_)) => Some(format!("the escalation has one step, which step 1 runs again; found {step}")),
+        (Some(most), Some(_)) => {
             Some(format!("the escalation has {most} steps; expected a step from 1 to {most}, found {step}"))
         }
-        Some(_) => None,
     }
 }
 
@@ -126,8 +140,18 @@ mod tests {
 
     #[test]
     fn a_ticket_without_escalation_has_no_steps_to_run() {
-        let around = Surroundings { policy: None, steps: None, has_requester: false, other: Other::Missing };
-        assert!(objection(&Act::Escalate { step: 1 }, &around).unwrap().contains("no escalation"));
-        assert_eq!(objection(&Act::Assign { to: "anybody".into() }, &around), None);
+        let policy = example::policy();
+        let around = Surroundings { policy: Some(&policy), steps: None, has_requester: false, other: Other::Missing };
+        assert!(objection(&Act::Escalate { step: 1 }, &around).unwrap().starts_with("the ticket has no escalation"));
+    }
+
+    #[test]
+    fn a_ticket_that_no_policy_serves_says_so_and_what_to_do() {
+        let around = |steps| Surroundings { policy: None, steps, has_requester: false, other: Other::Missing };
+        let said = |step, steps| objection(&Act::Escalate { step }, &around(steps));
+        assert!(said(1, None).unwrap().contains("take it with `ack`, or create a policy"));
+        assert!(said(2, Some(1)).unwrap().contains("its only step is the operator's last resort"));
+        assert_eq!(said(1, Some(1)), None);
+        assert_eq!(objection(&Act::Assign { to: "anybody".into() }, &around(None)), None);
     }
 }

@@ -14,15 +14,24 @@ mod session;
 
 use std::time::Duration;
 
-use domain::message::{Delivery, EmailChannel, Message, SmtpTls};
+use domain::{
+    message::{Delivery, EmailChannel, Message, SmtpTls},
+    secret::SecretRef,
+};
 use jiff::Timestamp;
 use tokio::time::timeout;
 
 use self::session::{Account, Server, Stage};
-use crate::{context::Context, outcome::NotAccepted, secrets::Secrets};
+use crate::{
+    context::{Context, check_ca},
+    outcome::NotAccepted,
+    secrets::Secrets,
+};
 
 /// A server that has answered gets so long to hear goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
+/// What `ca` is called in errors.
+const CA: &str = "the mail server's CA";
 
 pub(crate) async fn send(
     channel: &EmailChannel,
@@ -66,23 +75,10 @@ fn prepare(
     now: Timestamp,
     context: &Context,
 ) -> Result<(Server, compose::Mail), NotAccepted> {
-    let account = match &channel.auth {
-        None => None,
-        Some(_) if channel.tls == SmtpTls::None => {
-            return Err(NotAccepted::Failed(
-                "credentials are not sent over plain text: set `tls` to Required or Implicit, or remove `auth`"
-                    .to_owned(),
-            ));
-        }
-        Some(auth) => Some(Account {
-            username: secrets.value(&auth.username, "the SMTP user name")?.to_owned(),
-            password: secrets.value(&auth.password, "the SMTP password")?.to_owned().into(),
-            password_in: auth.password.to_string(),
-        }),
-    };
-    let ca = channel.ca.as_ref().map(|ca| Ok((ca, secrets.value(ca, "the mail server's CA")?))).transpose()?;
+    let account = account(channel, secrets)?;
+    let ca = channel.ca.as_ref().map(|ca| Ok((ca, secrets.value(ca, CA)?))).transpose()?;
     let trust = context.trust(ca.map(|(_, pem)| pem)).map_err(|error| match ca {
-        Some((reference, _)) => NotAccepted::Failed(format!("the mail server's CA in {reference}: {error}")),
+        Some((reference, _)) => wrong_ca(reference, &error),
         None => NotAccepted::Failed(error),
     })?;
     let mail = compose::compose(channel, message, now)?;
@@ -95,6 +91,31 @@ fn prepare(
         patience: channel.timeout,
     };
     Ok((server, mail))
+}
+
+/// Whether the Secrets hold an account and a certificate; no connection is made.
+pub(crate) fn check(channel: &EmailChannel, secrets: &Secrets) -> Result<(), NotAccepted> {
+    account(channel, secrets)?;
+    let Some(reference) = &channel.ca else { return Ok(()) };
+    check_ca(secrets.value(reference, CA)?).map_err(|error| wrong_ca(reference, &error))
+}
+
+fn account(channel: &EmailChannel, secrets: &Secrets) -> Result<Option<Account>, NotAccepted> {
+    let Some(auth) = &channel.auth else { return Ok(None) };
+    if channel.tls == SmtpTls::None {
+        return Err(NotAccepted::Failed(
+            "credentials are not sent over plain text: set `tls` to Required or Implicit, or remove `auth`".to_owned(),
+        ));
+    }
+    Ok(Some(Account {
+        username: secrets.value(&auth.username, "the SMTP user name")?.to_owned(),
+        password: secrets.value(&auth.password, "the SMTP password")?.to_owned().into(),
+        password_in: auth.password.to_string(),
+    }))
+}
+
+fn wrong_ca(reference: &SecretRef, error: &str) -> NotAccepted {
+    NotAccepted::Failed(format!("{CA} in {reference}: {error}"))
 }
 
 #[cfg(test)]

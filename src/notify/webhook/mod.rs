@@ -9,7 +9,10 @@ mod body;
 
 use std::{sync::Arc, time::Duration};
 
-use domain::message::{Delivery, Message, WebhookChannel, WebhookUrl};
+use domain::{
+    message::{Delivery, Message, WebhookChannel, WebhookUrl},
+    secret::SecretRef,
+};
 use jiff::Timestamp;
 use reqwest::Response;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -20,7 +23,7 @@ use self::{
     body::{SentMark, Watched},
 };
 use crate::{
-    context::{Context, Trust},
+    context::{Context, Trust, check_ca},
     outcome::{NotAccepted, plain, root_cause},
     render,
     secrets::Secrets,
@@ -31,6 +34,8 @@ use crate::{
 const ANSWER_CAP: usize = 4 * 1024;
 /// The status has decided already; its body may take so long.
 const ANSWER_PATIENCE: Duration = Duration::from_millis(500);
+/// What `ca` is called in errors.
+const CA: &str = "the webhook's CA";
 
 pub(crate) async fn send(
     channel: &WebhookChannel,
@@ -65,6 +70,34 @@ pub(crate) async fn send(
     answer.judge(&place, &words, now.checked_add(begin.elapsed()).unwrap_or(now))
 }
 
+/// Whether the Secrets hold an address, a certificate and keys; nothing is sent.
+pub(crate) fn check(channel: &WebhookChannel, secrets: &Secrets) -> Result<(), NotAccepted> {
+    address(channel, secrets)?;
+    if let Some(reference) = &channel.ca {
+        check_ca(secrets.value(reference, CA)?).map_err(|error| wrong_ca(reference, &error))?;
+    }
+    signing_keys(channel, secrets).map(drop)
+}
+
+fn address(channel: &WebhookChannel, secrets: &Secrets) -> Result<Url, NotAccepted> {
+    match &channel.url {
+        WebhookUrl::Plain(url) => Ok(url.clone()),
+        WebhookUrl::Secret(reference) => WebhookUrl::parse(secrets.value(reference, "the webhook's address")?)
+            .map_err(|error| NotAccepted::Failed(format!("the webhook's address in {reference}: {error}"))),
+    }
+}
+
+fn wrong_ca(reference: &SecretRef, error: &str) -> NotAccepted {
+    NotAccepted::Failed(format!("{CA} in {reference}: {error}"))
+}
+
+fn signing_keys(channel: &WebhookChannel, secrets: &Secrets) -> Result<Option<SigningKeys>, NotAccepted> {
+    let Some(reference) = &channel.signing_secret else { return Ok(None) };
+    SigningKeys::parse(secrets.value(reference, "the signing secret")?)
+        .map(Some)
+        .map_err(|error| NotAccepted::Failed(format!("the signing secret in {reference}: {error}")))
+}
+
 /// No answer came: what that means depends on whether everything may have been sent.
 fn lost(place: &str, error: &str, sent: &SentMark) -> NotAccepted {
     if sent.is_set() {
@@ -93,14 +126,10 @@ impl Request {
         now: Timestamp,
         context: &Context,
     ) -> Result<Self, NotAccepted> {
-        let url = match &channel.url {
-            WebhookUrl::Plain(url) => url.clone(),
-            WebhookUrl::Secret(reference) => WebhookUrl::parse(secrets.value(reference, "the webhook's address")?)
-                .map_err(|error| NotAccepted::Failed(format!("the webhook's address in {reference}: {error}")))?,
-        };
-        let ca = channel.ca.as_ref().map(|ca| Ok((ca, secrets.value(ca, "the webhook's CA")?))).transpose()?;
+        let url = address(channel, secrets)?;
+        let ca = channel.ca.as_ref().map(|ca| Ok((ca, secrets.value(ca, CA)?))).transpose()?;
         let trust = context.trust(ca.map(|(_, pem)| pem)).map_err(|error| match ca {
-            Some((reference, _)) => NotAccepted::Failed(format!("the webhook's CA in {reference}: {error}")),
+            Some((reference, _)) => wrong_ca(reference, &error),
             None => NotAccepted::Failed(error),
         })?;
         let body = render::payload(message)
@@ -108,9 +137,7 @@ impl Request {
         let id = message.id.to_string();
         let mut headers =
             vec![("content-type", "application/json".to_owned()), ("webhook-timestamp", now.as_second().to_string())];
-        if let Some(reference) = &channel.signing_secret {
-            let keys = SigningKeys::parse(secrets.value(reference, "the signing secret")?)
-                .map_err(|error| NotAccepted::Failed(format!("the signing secret in {reference}: {error}")))?;
+        if let Some(keys) = signing_keys(channel, secrets)? {
             headers.push(("webhook-signature", keys.signature(&id, now, &body)));
         }
         headers.push(("webhook-id", id));

@@ -44,6 +44,45 @@ fn header<'a>(request: &'a Received, name: &str) -> &'a str {
     request.headers.get(name).unwrap_or_else(|| panic!("header {name}")).to_str().unwrap()
 }
 
+#[rstest]
+#[case::right("key", KEY, None)]
+#[case::too_short("key", "whsec_c2hvcnQ=", Some("the signing secret in secret chat, key key"))]
+#[case::empty("key", "\n", Some("is empty; put the value in"))]
+#[case::not_there("other", KEY, Some("was not found or may not be read"))]
+fn what_the_secrets_hold_is_known_before_anything_is_sent(
+    #[case] key: &str,
+    #[case] value: &str,
+    #[case] wrong: Option<&str>,
+) {
+    let channel = WebhookChannel { signing_secret: Some(secret("key")), ..channel_to("https://hooks.example/1") };
+    let secrets = Secrets::from_iter([(secret(key), value.into())]);
+    let said = crate::check(&Channel::Webhook(channel), &secrets).err();
+    match (&said, wrong) {
+        (None, None) => {}
+        (Some(said), Some(wrong)) => {
+            assert!(said.contains(wrong) && !said.contains(value.trim_end()) || value == "\n", "{said}")
+        }
+        _ => panic!("{said:?}"),
+    }
+}
+
+#[test]
+fn an_address_and_a_certificate_out_of_a_secret_are_checked_too() {
+    let channel = |url| WebhookChannel { url, ca: Some(secret("ca")), ..channel_to("https://hooks.example/1") };
+    let said = |url, values: &[(&str, &str)]| {
+        let secrets: Secrets = values.iter().map(|(key, value)| (secret(key), (*value).into())).collect();
+        crate::check(&Channel::Webhook(channel(url)), &secrets).unwrap_err()
+    };
+    let plain = WebhookUrl::Plain("https://hooks.example/1".parse().unwrap());
+    assert!(said(plain, &[("ca", "no PEM")]).starts_with("the webhook's CA in secret chat, key ca: "));
+    let hidden = WebhookUrl::Secret(secret("url"));
+    let words = said(hidden, &[("url", "http://hooks.example/t0ken"), ("ca", "no PEM")]);
+    assert!(
+        words.starts_with("the webhook's address in secret chat, key url: ") && !words.contains("t0ken"),
+        "{words}"
+    );
+}
+
 #[tokio::test]
 async fn a_receiver_with_the_key_believes_what_arrives() {
     let server = answering(ResponseTemplate::new(202)).await;

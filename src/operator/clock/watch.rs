@@ -50,8 +50,8 @@ pub async fn watch(ctx: Context) {
 
 fn tell(clock: &Clock, metrics: &Metrics, step: SignedDuration) {
     let (seconds, ahead) = (step.as_secs(), clock.ahead().as_secs());
-    let direction = if step.is_negative() { "back" } else { "forward" };
-    metrics.clock_steps.get_or_create(&StepLabel { direction }).inc();
+    let label = if step.is_negative() { StepLabel::BACK } else { StepLabel::FORWARD };
+    metrics.clock_steps.get_or_create(&label).inc();
     if step.is_negative() && step.unsigned_abs() > MOST_AHEAD {
         tracing::error!(
             seconds,
@@ -65,5 +65,5 @@ fn tell(clock: &Clock, metrics: &Metrics, step: SignedDuration) {
         0 => "with it",
         _ => "at double speed until they have caught up",
     };
-    tracing::warn!(seconds, ahead, "the wall clock was stepped {direction}; deadlines go on {follows}");
+    tracing::warn!(seconds, ahead, "the wall clock was stepped {}; deadlines go on {follows}", label.direction);
 }

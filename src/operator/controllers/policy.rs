@@ -16,8 +16,12 @@ use domain::{
 use jiff::Timestamp;
 
 use crate::{
+    channels::{Look, Looks, Seen},
     context::Context,
-    engine::secrets::{SecretReader, Use},
+    engine::{
+        post,
+        secrets::{SecretError, SecretReader, Use},
+    },
     index::PolicyEntry,
     kube::{events::Note, meta::Key},
     queue::{Looked, Outcome},
@@ -26,8 +30,8 @@ use crate::{
 
 /// How far ahead gaps are looked for.
 const HORIZON: Duration = Duration::from_secs(90 * 86_400);
-/// How soon Secrets that are missing are looked for again.
-const SECRETS_AGAIN: Duration = Duration::from_secs(30);
+/// How soon Secrets are looked at again that are missing, or through which a page has failed: nobody watches them.
+const SECRETS_AGAIN: Duration = Duration::from_secs(10);
 /// How old the Secrets may be that are kept for an outage of the API.
 const SECRETS_KEPT: Duration = Duration::from_secs(600);
 /// Gaps that are listed.
@@ -38,6 +42,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let entry = ctx.world.read().policy(&key).cloned();
     let Some(entry) = entry else {
         ctx.statuses.forget("supportpolicies", &key);
+        ctx.channels.forget(&key);
         return Some(Looked { outcome: Outcome::Unchanged, again: None });
     };
     let entry = match keep(ctx, &key, entry).await {
@@ -47,13 +52,21 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
             return None;
         }
     };
-    let missing = missing_secrets(ctx, &entry).await;
+    let looks = look_at_channels(ctx, &entry).await;
     let now = ctx.clock.now();
+    let missing: Vec<String> = looks.iter().filter_map(|(_, look)| look.wrong().map(str::to_owned)).collect();
+    let mended = ctx.channels.take(&key, looks, now);
+    if !mended.is_empty() {
+        ctx.outbox.hurry(&key, &mended);
+        let told = ctx.world.read().tickets_told_by(&key);
+        told.into_iter().for_each(|ticket| ctx.queues.tickets.add(ticket));
+    }
     let overrides = entry.compiled.as_deref().map(|policy| ctx.world.read().overrides_of(policy)).unwrap_or_default();
     let status = status(&entry, &missing, &overrides, now);
     let change = entry.compiled.as_deref().and_then(|policy| next_change(policy, &overrides, now));
     let again = change.map(|at| ctx.clock.until(at));
-    let look = if missing.is_empty() { SECRETS_KEPT } else { SECRETS_AGAIN };
+    let awaited = !missing.is_empty() || ctx.world.read().waits_for_a_channel_of(&key);
+    let look = if awaited { SECRETS_AGAIN } else { SECRETS_KEPT };
     let again = Some(again.unwrap_or(look).min(look));
     if entry.object.status.as_ref() == Some(&status) {
         return Some(Looked { outcome: Outcome::Unchanged, again });
@@ -77,20 +90,29 @@ async fn keep(ctx: &Context, key: &Key, entry: PolicyEntry) -> Result<PolicyEntr
     Ok(ctx.world.read().policy(key).cloned().unwrap_or(entry))
 }
 
-/// What keeps a channel from sending, before the first page is lost on it.
-async fn missing_secrets(ctx: &Context, entry: &PolicyEntry) -> Vec<String> {
-    let Some(policy) = entry.compiled.as_deref() else { return Vec::new() };
-    let mut missing = Vec::new();
+/// Looks at each channel: what keeps it from sending, before the first page is lost on it.
+async fn look_at_channels(ctx: &Context, entry: &PolicyEntry) -> Looks {
+    let Some(policy) = entry.compiled.as_deref() else { return Looks::new() };
+    let mut looks = Looks::new();
     // A reader of its own: what the outbox sends with is not prolonged by looking here.
     let fresh = SecretReader::new(ctx.client.clone());
     for (name, channel) in &policy.channels {
-        let read = fresh.values(&policy.namespace, &channel.secrets(), Use::Notify, None).await;
-        if let Err(error) = read {
-            missing.push(format!("channel {name} cannot send: {error}"));
-        }
+        let (namespace, references) = (&policy.namespace, channel.secrets());
+        let read = fresh.values(namespace, &references, Use::Notify, post::host(channel).as_deref()).await;
+        let unread = matches!(read, Err(SecretError::Unreachable { .. }));
+        let checked = match read {
+            Ok(values) => notify::check(channel, &values.into_iter().collect()),
+            Err(error) => Err(error.to_string()),
+        };
+        let wrong = checked.err().map(|error| format!("channel {name} cannot send: {error}"));
+        let (secrets, changed) = fresh.versions(namespace, &references);
+        let changed = changed.map(|at| at.saturating_add(ctx.clock.ahead_of_server()).unwrap_or(at));
+        let seen = Seen { channel: channel.clone(), secrets, changed, wrong };
+        looks
+            .insert(name.clone(), if unread { Look::Unread(seen.wrong.unwrap_or_default()) } else { Look::Seen(seen) });
     }
     ctx.secrets.remember(&fresh);
-    missing
+    looks
 }
 
 fn status(entry: &PolicyEntry, missing: &[String], overrides: &[Override], now: Timestamp) -> SupportPolicyStatus {

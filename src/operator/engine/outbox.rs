@@ -80,6 +80,13 @@ pub struct Report {
     pub delivery: Delivery,
 }
 
+impl Report {
+    /// Whether everybody it is for has it.
+    pub fn arrived(&self) -> bool {
+        matches!(self.delivery, Delivery::Accepted { .. })
+    }
+}
+
 /// What the outbox needs from the rest: sending, the lease, and somebody to report to.
 pub trait Post: Send + Sync + 'static {
     /// Makes one attempt. `wall` is what the receiver's clock is compared with.
@@ -117,6 +124,8 @@ struct Target {
 struct Waiting {
     item: Item,
     next: Instant,
+    /// Not before this, as its receiver has asked.
+    asked: Option<Instant>,
     /// Whether an attempt has begun, at any time.
     tried: bool,
 }
@@ -167,6 +176,21 @@ impl Outbox {
     pub fn cancel(&self, ids: &[NotificationId]) {
         for target in self.0.targets.lock().values() {
             target.withdraw(ids);
+        }
+    }
+
+    /// What has failed through these channels of a policy is tried now: they were mended. What a receiver has asked for is
+    /// kept to.
+    pub fn hurry(&self, policy: &Key, channels: &[String]) {
+        let is_meant = |key: &&TargetKey| key.policy == *policy && channels.contains(&key.channel);
+        let targets = self.0.targets.lock();
+        targets.iter().filter(|(key, _)| is_meant(key)).for_each(|(_, target)| target.hurry());
+    }
+
+    /// Takes messages again that have ended: their ticket has planned them anew.
+    pub fn begin_anew(&self, ids: &[NotificationId]) {
+        if !ids.is_empty() {
+            self.0.ended.lock().retain(|ended| !ids.contains(ended));
         }
     }
 
@@ -256,6 +280,7 @@ impl Outbox {
         };
         self.count(&item, &delivery, age);
         let settled = settled_by(&delivery);
+        let asked = if let Delivery::Retry { after, .. } = &delivery { *after } else { None };
         if wait.is_none() {
             self.remember(item.message.id);
         }
@@ -274,6 +299,7 @@ impl Outbox {
                     entry.item.attempts = item.attempts;
                     entry.item.message.settled.extend(settled);
                     entry.next = Instant::now() + wait;
+                    entry.asked = asked.map(|asked| Instant::now() + asked);
                 }
             }
         }
@@ -326,7 +352,14 @@ impl Target {
         *arrivals += 1;
         let asked = item.not_before.map_or(Duration::ZERO, |at| domain::time::between(now, at));
         let next = Instant::now() + asked;
-        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next, tried: false });
+        let asked = item.not_before.map(|_| next);
+        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next, asked, tried: false });
+        self.changed.notify_one();
+    }
+
+    fn hurry(&self) {
+        let now = Instant::now();
+        self.waiting.lock().values_mut().for_each(|one| one.next = one.asked.unwrap_or(now).max(now));
         self.changed.notify_one();
     }
 

@@ -70,7 +70,7 @@ impl Post for Courier {
 }
 
 /// The host that credentials would be sent to; `None` for an address that is itself in a Secret.
-fn host(channel: &Channel) -> Option<String> {
+pub(crate) fn host(channel: &Channel) -> Option<String> {
     match channel {
         Channel::Email(email) => Some(email.host.clone()),
         Channel::Webhook(webhook) => match &webhook.url {

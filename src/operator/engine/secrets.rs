@@ -10,6 +10,7 @@ use std::{
 };
 
 use domain::secret::SecretRef;
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Api, Client};
 use parking_lot::Mutex;
@@ -17,7 +18,10 @@ use secrecy::SecretString;
 use thiserror::Error;
 use tokio::time::Instant;
 
-use crate::kube::{lease::Leadership, meta::Key};
+use crate::kube::{
+    lease::Leadership,
+    meta::{self, Key},
+};
 
 /// Says what a Secret may be used for.
 const USE_LABEL: &str = "firstline.dev/use";
@@ -123,6 +127,9 @@ pub enum SecretError {
 /// A Secret, or that there was none, and when that was read; `None`: by somebody else, so it is read anew when it can be.
 type Read = (Option<Instant>, Option<Secret>);
 
+/// Uid and version of Secrets by name; `None` for one that is not there.
+pub type Versions = BTreeMap<String, Option<(String, u64)>>;
+
 /// Values by reference.
 pub type Values = BTreeMap<SecretRef, SecretString>;
 
@@ -168,9 +175,12 @@ impl SecretReader {
         host: Option<&str>,
     ) -> Result<Values, SecretError> {
         let names: BTreeSet<&str> = references.iter().map(|reference| reference.name.as_str()).collect();
-        let mut secrets = BTreeMap::new();
+        let mut read = BTreeMap::new();
         for name in names {
-            let secret = self.secret(namespace, name).await?;
+            read.insert(name, self.secret(namespace, name).await?);
+        }
+        let mut secrets = BTreeMap::new();
+        for (name, secret) in read {
             secrets.insert(name, admit(secret.as_ref(), namespace, name, use_, host)?);
         }
         references
@@ -200,6 +210,17 @@ impl SecretReader {
         Ok(text.collect())
     }
 
+    /// The versions of what was read of these Secrets, by name, and when the API changed the last of them. `None` for
+    /// one that was not there.
+    pub fn versions(&self, namespace: &str, references: &[&SecretRef]) -> (Versions, Option<Timestamp>) {
+        let read = self.0.read.lock();
+        let secret = |name: &str| read.get(&Key::new(namespace, name)).and_then(|(_, secret)| secret.as_ref());
+        let names: BTreeSet<&str> = references.iter().map(|reference| reference.name.as_str()).collect();
+        let changed = names.iter().filter_map(|name| changed(secret(name)?)).max();
+        let version = |secret: &Secret| (meta::uid(secret), meta::version(secret));
+        (names.into_iter().map(|name| (name.to_owned(), secret(name).map(version))).collect(), changed)
+    }
+
     fn is_islanded(&self) -> bool {
         self.0.leadership.as_ref().is_some_and(Leadership::is_islanded)
     }
@@ -227,6 +248,12 @@ impl SecretReader {
             _ => Err(SecretError::Unreachable { namespace: namespace.to_owned(), name: name.to_owned(), why }),
         }
     }
+}
+
+/// When somebody wrote it last, by the API server's clock.
+fn changed(secret: &Secret) -> Option<Timestamp> {
+    let writes = secret.metadata.managed_fields.iter().flatten().filter_map(|entry| entry.time.as_ref());
+    writes.chain(&secret.metadata.creation_timestamp).map(|time| time.0).max()
 }
 
 type Data = BTreeMap<String, Vec<u8>>;

@@ -12,7 +12,10 @@ use std::{
     sync::Arc,
 };
 
-use api::{OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent, ticket::TicketStatus};
+use api::{
+    OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent,
+    ticket::{Notification, NotificationKind, NotificationState, TicketStatus},
+};
 use domain::{
     policy::{LastResort, Policy},
     problem::Problem,
@@ -100,7 +103,7 @@ pub struct World {
 pub use monitors::{MonitorEntry, monitors_of, tells};
 pub use overrides::{OverrideEntry, of_policy as overrides_of_policy};
 pub use sources::SourceEntry;
-pub use tickets::{GroupKey, is_over};
+pub use tickets::{GroupKey, NO_POLICY, is_over};
 
 impl World {
     /// An empty world.
@@ -152,7 +155,7 @@ impl World {
     }
 
     fn affected_by_policy(&self, key: &Key) -> Affected {
-        let tickets = self.tickets_by(key);
+        let tickets = self.tickets_told_by(key);
         let serves = |namespace: &str| {
             self.policy(key).and_then(|entry| entry.compiled.as_ref()).is_some_and(|policy| policy.serves(namespace))
         };
@@ -164,16 +167,24 @@ impl World {
         Affected { tickets, monitors, overrides, policies: Vec::new() }
     }
 
-    /// Tickets that live by a policy.
-    fn tickets_by(&self, policy: &Key) -> Vec<Key> {
-        let lives_by = |ticket: &Ticket| {
+    /// Tickets whose messages go through channels of a policy.
+    pub fn tickets_told_by(&self, policy: &Key) -> Vec<Key> {
+        self.told_by(policy).map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Whether some open ticket has an alarm that was tried through a channel of a policy and has not arrived.
+    pub fn waits_for_a_channel_of(&self, policy: &Key) -> bool {
+        self.told_by(policy).any(|(_, ticket)| !is_over(ticket) && ticket.status.as_ref().is_some_and(has_untold_alarm))
+    }
+
+    fn told_by<'a>(&'a self, policy: &'a Key) -> impl Iterator<Item = (&'a Key, &'a Arc<Ticket>)> {
+        let lives_by = move |ticket: &Ticket| {
             let known = ticket.status.as_ref().and_then(|status| status.policy.as_ref());
             known.is_some_and(|known| known.namespace == policy.namespace && known.name == policy.name)
         };
         // Those whose messages may go to the operator's last resort, which is a channel of such a policy.
-        let last = |ticket: &Ticket| policy.namespace == self.operator_namespace && needs_last_resort(ticket);
-        let concerned = self.tickets.iter().filter(|(_, ticket)| lives_by(ticket) || last(ticket));
-        concerned.map(|(key, _)| key.clone()).collect()
+        let last = move |ticket: &Ticket| policy.namespace == self.operator_namespace && needs_last_resort(ticket);
+        self.tickets.iter().filter(move |(_, ticket)| lives_by(ticket) || last(ticket))
     }
 
     /// One policy.
@@ -247,12 +258,22 @@ impl World {
     }
 }
 
-/// Whether nobody else can be told, or the operator's last resort is being told.
+/// Whether nobody else can be told, or the operator's last resort is being told, or could not be.
 fn needs_last_resort(ticket: &Ticket) -> bool {
     let told = |status: &TicketStatus| {
-        status.notifications.iter().any(|n| !n.state.is_finished() && n.channel == LastResort::NAME)
+        let open = |n: &Notification| !n.state.is_finished() || n.state == NotificationState::Failed;
+        status.notifications.iter().any(|n| open(n) && n.channel == LastResort::NAME)
     };
     !is_over(ticket) && (tickets::has_no_policy(ticket) || ticket.status.as_ref().is_some_and(told))
+}
+
+/// Whether a page or notice of it was tried and has reached nobody.
+fn has_untold_alarm(status: &TicketStatus) -> bool {
+    let alarms = |n: &&Notification| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice);
+    let unheard = |n: &Notification| {
+        n.attempts > 0 && !matches!(n.state, NotificationState::Accepted | NotificationState::Superseded)
+    };
+    status.notifications.iter().filter(alarms).any(unheard)
 }
 
 /// Whether `seen` is an earlier version of the same object: a watch may lag behind a list.

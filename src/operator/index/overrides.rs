@@ -84,6 +84,6 @@ impl World {
 
     /// Who may be told somebody else, and where somebody else may be shown as on call.
     pub fn affected_by_override(&self, policy: &Key) -> Affected {
-        Affected { tickets: self.tickets_by(policy), policies: vec![policy.clone()], ..Affected::default() }
+        Affected { tickets: self.tickets_told_by(policy), policies: vec![policy.clone()], ..Affected::default() }
     }
 }

@@ -23,6 +23,9 @@ pub struct GroupKey {
     pub group: String,
 }
 
+/// What stands for the policy in the group of what none serves.
+pub const NO_POLICY: &str = "/";
+
 impl GroupKey {
     /// The key of a ticket that alerts opened.
     pub fn of(ticket: &Ticket) -> Option<Self> {
@@ -170,6 +173,14 @@ impl World {
     /// The ticket on which an alert fires that `is_meant` accepts.
     pub fn ticket_with_alert(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Option<Key> {
         let mut tickets = self.tickets.iter().filter(|(key, _)| key.namespace == namespace);
+        tickets.find(|(_, ticket)| firing_labels(ticket).iter().any(&is_meant)).map(|(key, _)| key.clone())
+    }
+
+    /// The ticket that no policy serves and on which an alert fires that `is_meant` accepts.
+    pub fn unserved_ticket_with_alert(&self, is_meant: impl Fn(&Labels) -> bool) -> Option<Key> {
+        // All of them are one group's policy, so that this looks at few.
+        let keys = self.by_policy.get(&(self.operator_namespace.clone(), NO_POLICY.to_owned())).into_iter().flatten();
+        let mut tickets = keys.filter_map(|key| Some((key, self.tickets.get(key)?)));
         tickets.find(|(_, ticket)| firing_labels(ticket).iter().any(&is_meant)).map(|(key, _)| key.clone())
     }
 

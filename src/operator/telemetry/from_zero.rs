@@ -5,8 +5,8 @@
 
 use domain::{sla::ClockName, suppression::HoldKind};
 
-use super::metrics::{ByLabel, ClockLabel, Metrics, NotificationLabels, ResultLabel};
-use crate::alerts::Accepted;
+use super::metrics::{ByLabel, ClockLabel, Metrics, NotificationLabels, ResultLabel, StepLabel};
+use crate::{alerts::Accepted, controllers::source, watchdog};
 
 /// Creates each of these series.
 pub(super) fn create(metrics: &Metrics) {
@@ -25,6 +25,15 @@ pub(super) fn create(metrics: &Metrics) {
     }
     for result in Accepted::WORDS {
         drop(metrics.alerts.get_or_create(&ResultLabel { result }));
+    }
+    for result in watchdog::SIGNS {
+        drop(metrics.pings.get_or_create(&ResultLabel { result }));
+    }
+    for result in source::RUNS {
+        drop(metrics.syncs.get_or_create(&ResultLabel { result }));
+    }
+    for direction in [StepLabel::BACK, StepLabel::FORWARD] {
+        drop(metrics.clock_steps.get_or_create(&direction));
     }
 }
 
@@ -57,7 +66,24 @@ mod tests {
             .collect()
     }
 
-    /// Signs of life are counted with `--watchdog-url` only, and one that is withheld is withheld again every few seconds.
+    #[test]
+    fn every_result_of_a_sign_of_life_a_run_and_a_step_is_there_before_the_first() {
+        let text = at_start();
+        for series in [
+            r#"firstline_watchdog_pings_total{result="accepted"} 0"#,
+            r#"firstline_watchdog_pings_total{result="failed"} 0"#,
+            r#"firstline_watchdog_pings_total{result="withheld"} 0"#,
+            r#"firstline_git_syncs_total{result="applied"} 0"#,
+            r#"firstline_git_syncs_total{result="unchanged"} 0"#,
+            r#"firstline_git_syncs_total{result="invalid"} 0"#,
+            r#"firstline_git_syncs_total{result="failed"} 0"#,
+            r#"firstline_clock_steps_total{direction="back"} 0"#,
+            r#"firstline_clock_steps_total{direction="forward"} 0"#,
+        ] {
+            assert!(text.lines().any(|line| line == series), "{series} is not exported at start");
+        }
+    }
+
     #[test]
     fn the_first_use_of_a_counter_that_an_alert_rule_reads_is_an_increase() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/prometheus/firstline-rules.yaml");
@@ -65,8 +91,9 @@ mod tests {
         let text = at_start();
         let asked = asked_for(&rules);
         assert!(asked.len() >= 5, "{asked:?}");
-        for (name, labels) in asked.into_iter().filter(|(name, _)| *name != "firstline_watchdog_pings_total") {
-            // `=~` names alternatives, each of which must be there.
+        for (name, labels) in asked {
+            // `=~` names alternatives, each of which must be there; of `!=` every series must.
+            let labels = if labels.contains("!=") { "" } else { labels };
             let (label, values) = labels.split_once('=').unwrap_or(("", "\"\""));
             for value in values.trim_start_matches('~').trim_matches('"').split('|') {
                 let wanted = if label.is_empty() { String::new() } else { format!("{label}=\"{value}\"") };

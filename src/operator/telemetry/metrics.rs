@@ -130,8 +130,15 @@ pub struct DriftLabels {
 /// Which way the wall clock was stepped.
 #[derive(Debug, Clone, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub struct StepLabel {
-    /// back or forward.
+    /// [`Self::BACK`] or [`Self::FORWARD`].
     pub direction: &'static str,
+}
+
+impl StepLabel {
+    /// To an earlier time.
+    pub const BACK: Self = Self { direction: "back" };
+    /// To a later one.
+    pub const FORWARD: Self = Self { direction: "forward" };
 }
 
 /// A histogram over the usual waits: 5 ms to 10 min.
@@ -188,7 +195,7 @@ pub struct Metrics {
     pub overdue: Fraction,
     /// How long the oldest page has waited for its first attempt.
     pub untried: Fraction,
-    /// Signs of life, by what became of them; none without `--watchdog-url`.
+    /// Signs of life, by what became of them; all 0 without `--watchdog-url`.
     pub pings: Family<ResultLabel, Counter>,
     /// When the last sign of life was accepted; 0 without `--watchdog-url`.
     pub last_ping: Fraction,
@@ -342,7 +349,7 @@ impl Metrics {
         );
         registry.register(
             "firstline_last_resort_usable",
-            "1 while the channel that --last-resort names is there",
+            "1 while the channel that --last-resort names is there and its Secrets hold what it needs",
             m.last_resort_usable,
         );
         registry.register_with_unit(

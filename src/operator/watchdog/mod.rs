@@ -16,6 +16,7 @@ use url::Url;
 
 use self::check::{Findings, Invariant, Suspects, Withheld};
 use crate::{
+    channels,
     context::Context,
     telemetry::metrics::{InvariantLabel, ResultLabel},
 };
@@ -70,15 +71,15 @@ pub(crate) async fn run(ctx: Context, watch: Watch) {
     }
 }
 
-/// Says in the log when the channel that `--last-resort` names is not there, and when it is again.
+/// Says in the log when the channel that `--last-resort` names cannot be told, and when it can again.
 fn say_of_the_last_resort(ctx: &Context, known: &mut Result<(), String>) {
     let Some(name) = &ctx.config.last_resort else { return };
-    let now = ctx.world.read().last_resort(name).map(drop);
+    let now = channels::last_resort(&ctx.world.read(), &ctx.channels, name);
     if now == *known {
         return;
     }
     match &now {
-        Ok(()) => tracing::info!("--last-resort {name}: the channel is there"),
+        Ok(()) => tracing::info!("--last-resort {name}: the channel can be told"),
         Err(why) => tracing::warn!("--last-resort {name}: {why}; what no policy can tell is told to nobody"),
     }
     *known = now;
@@ -151,6 +152,9 @@ async fn ping(ctx: &Context, url: &Url, notify: &notify::Context, verdict: impl 
         tokio::time::sleep(if result == Sign::Accepted { PING_EVERY } else { CHECK_EVERY }).await;
     }
 }
+
+/// What may become of a sign of life, in metrics.
+pub(crate) const SIGNS: [&str; 3] = ["accepted", "failed", "withheld"];
 
 /// What became of a sign of life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,7 @@ use crate::{
 use tests::proxy::Fault;
 
 /// What the operator is started with to have a last resort.
-const LAST_RESORT: [&str; 2] = ["--last-resort", "company/second-path"];
+pub(crate) const LAST_RESORT: [&str; 2] = ["--last-resort", "company/second-path"];
 
 /// The namespace of a team that no policy serves.
 const ORPHANS: &str = "orphans";
@@ -37,7 +37,7 @@ async fn sign_of_life(watcher: &Receiver, since: Instant, operator: &Operator) -
 }
 
 /// A company-wide policy whose channel `second-path` leads to a receiver. It serves nobody.
-async fn company(scene: &Scene, receiver: &Receiver) -> Result<()> {
+pub(crate) async fn company(scene: &Scene, receiver: &Receiver) -> Result<()> {
     let policy = json!({
         "apiVersion": "firstline.dev/v1alpha1", "kind": "SupportPolicy",
         "metadata": {"name": "company", "namespace": SYSTEM},
@@ -50,17 +50,22 @@ async fn company(scene: &Scene, receiver: &Receiver) -> Result<()> {
             }],
         },
     });
+    scene.apply(&policy.to_string()).await
+}
+
+/// The same with the Secret of that channel.
+async fn company_with_secret(scene: &Scene, receiver: &Receiver) -> Result<()> {
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret",
         "metadata": {"name": "last", "namespace": SYSTEM, "labels": {"firstline.dev/use": "notify"}},
         "stringData": {"key": receiver.secret()},
     });
     scene.apply(&secret.to_string()).await?;
-    scene.apply(&policy.to_string()).await
+    company(scene, receiver).await
 }
 
 /// A service in a namespace that no policy serves, watched every second.
-async fn orphan(scene: &Scene, service: &str) -> Result<WebService> {
+pub(crate) async fn orphan(scene: &Scene, service: &str) -> Result<WebService> {
     let web = WebService::start().await?;
     // Both may exist already.
     let _ = scene.stage.plane.kubectl(&["create", "namespace", ORPHANS]).await?;
@@ -76,7 +81,7 @@ async fn orphan(scene: &Scene, service: &str) -> Result<WebService> {
 }
 
 /// The ticket about an orphan, which lives with the operator.
-async fn ticket_without_policy(scene: &Scene, service: &str) -> Result<Value> {
+pub(crate) async fn ticket_without_policy(scene: &Scene, service: &str) -> Result<Value> {
     eventually(PATIENCE, "a ticket without policy", || async {
         let text = scene.stage.plane.kubectl(&["-n", SYSTEM, "get", "tickets", "-o", "json"]).await?.ok()?;
         let list: Value = serde_json::from_str(&text)?;
@@ -124,9 +129,13 @@ async fn a_ticket_that_nobody_would_be_told_of_any_more_is_found_and_goes_to_the
     let watcher = Receiver::start().await?;
     let scene = Scene::build("violation", "ada-hook", TWO_STEPS).await?;
     let last = Receiver::start().await?;
-    company(&scene, &last).await?;
+    company_with_secret(&scene, &last).await?;
     let flags = ["--watchdog-url", &watcher.url("/alive")];
     let setup = scene.stage.setup("violation").await?.arguments(&flags);
+    // Values that a template left empty count as not given.
+    let setup = ["FIRSTLINE_LAST_RESORT", "FIRSTLINE_MAX_PROBES", "FIRSTLINE_ALLOW_FILE_SOURCES"]
+        .into_iter()
+        .fold(setup, |setup, name| setup.environment(name, ""));
     let operator = setup.start()?;
     operator.wait_ready(PATIENCE).await?;
     scene.stage.wait_for_state("checkout", "Up").await?;
@@ -204,7 +213,7 @@ async fn the_operators_last_resort_hears_of_what_no_policy_serves_and_of_a_last_
     lost.break_with(Behaviour::Status(500));
     ticket_without_policy(&scene, "lost").await?;
     metric(&operator, "firstline_tickets_without_policy", &[], |count| count == 1.0).await?;
-    company(&scene, &last).await?;
+    company_with_secret(&scene, &last).await?;
     let told = page(&last).await?;
     assert_eq!(told.json()?["data"]["labels"]["service"], "lost");
     metric(&operator, "firstline_last_resort_usable", &[], |usable| usable == 1.0).await?;

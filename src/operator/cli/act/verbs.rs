@@ -257,7 +257,8 @@ fn unknown_person(user: &str, policy: Option<&str>) -> String {
         Some(policy) => format!(
             "no person of policy {policy} has the user {user}; add it to `people[].users`, or use `ack`, which needs no person"
         ),
-        None => "the ticket has no policy, so nobody can be assigned; use `ack`".to_owned(),
+        None => "no SupportPolicy serves the ticket, so it knows nobody whom it could be assigned to; `ack` takes it without"
+            .to_owned(),
     }
 }
 
@@ -508,7 +509,11 @@ mod tests {
     }
 
     #[rstest]
-    #[case::no_policy("take 8", Exit::No, "the ticket has no policy, so nobody can be assigned; use `ack`")]
+    #[case::no_policy(
+        "take 8",
+        Exit::No,
+        "no SupportPolicy serves the ticket, so it knows nobody whom it could be assigned to; `ack` takes it without"
+    )]
     #[case::no_page(
         "link 7 url inc-bbbb",
         Exit::Usage,

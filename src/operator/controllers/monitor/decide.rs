@@ -26,12 +26,18 @@ use crate::{
     alerts::HeldBack,
     engine::prober::{Kept, Observed},
     index::MonitorEntry,
+    kube::meta::Key,
 };
+
+/// The condition, and the Event, of a monitor whose alerts no policy serves.
+pub(super) const NO_POLICY: &str = "NoPolicy";
 
 /// What others know of the monitor.
 pub(super) struct Around<'a> {
     /// The ticket on which an alert of it fires.
     pub(super) ticket: Option<String>,
+    /// The ticket of the operator's namespace on which an alert of it fires that no policy serves.
+    pub(super) unserved: Option<Key>,
     /// The circle its dependencies are in, and those that are not there.
     pub(super) dependencies: (Option<Problem>, Vec<Problem>),
     /// Its alerts that fire and have no ticket.
@@ -45,13 +51,14 @@ pub(super) fn status(
     around: Around<'_>,
     now: Timestamp,
 ) -> ServiceMonitorStatus {
-    let Around { ticket, dependencies, held } = around;
+    let Around { ticket, unserved, dependencies, held } = around;
     let before = entry.object.status.clone().unwrap_or_default();
     let generation = entry.object.metadata.generation;
     let standing = with_dependencies(standing(&entry.problems, entry.compiled.is_some(), observed), &dependencies);
     let state = observed.map(|observed| observed.verdict.state().into());
     let slo = observed.map(|observed| slo(observed, now)).unwrap_or_default();
-    let own = observed.and_then(healthy).into_iter().chain(held_back(held)).collect::<Vec<_>>();
+    let unserved = unserved.map(|ticket| no_policy(entry, &ticket));
+    let own = observed.and_then(healthy).into_iter().chain(held_back(held)).chain(unserved).collect::<Vec<_>>();
     let decisive = observed.and_then(|observed| observed.decisive.as_ref());
     let latest_tls = observed.and_then(|observed| observed.latest.as_ref()).and_then(|sample| sample.tls.as_ref());
     let certificate = latest_tls.and_then(|tls| {
@@ -157,6 +164,25 @@ fn held_back(held: &[HeldBack]) -> Option<Said> {
     Some(Said { type_: "Held", status: true, reason: reason.to_owned(), message: held.by.clone() })
 }
 
+/// What it fires has a ticket, and nobody of its own namespace is told.
+fn no_policy(entry: &MonitorEntry, ticket: &Key) -> Said {
+    let namespace = entry.object.metadata.namespace.as_deref().unwrap_or_default();
+    let message = format!(
+        "no SupportPolicy serves what it fires, which is on ticket {ticket}: create one in namespace {namespace}, with an \
+         empty match or one that its labels fulfil"
+    );
+    Said { type_: NO_POLICY, status: true, reason: NO_POLICY.to_owned(), message }
+}
+
+/// That no policy serves it, when that was not said before.
+pub(super) fn newly_unserved(before: &ServiceMonitorStatus, after: &ServiceMonitorStatus) -> Option<String> {
+    let said = |status: &ServiceMonitorStatus| {
+        let mut all = status.conditions.iter();
+        all.find(|condition| condition.type_ == NO_POLICY).map(|condition| condition.message.clone())
+    };
+    said(after).filter(|_| said(before).is_none())
+}
+
 /// We cannot look, for a reason that only a person can mend: a Secret that is missing, an address that is not allowed.
 fn blind(observed: &Observed) -> Option<Standing> {
     let reason = observed.verdict.reason().filter(|reason| reason.is_blind())?;
@@ -259,7 +285,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::{engine::prober::Probed, kube::meta::Key};
+    use crate::engine::prober::Probed;
 
     /// A monitor that an earlier process has left in this state, and that this one has not looked at.
     fn restored(state: State) -> Observed {
@@ -298,6 +324,30 @@ mod tests {
             panic!("it is ready")
         };
         assert_eq!((reason, message.as_str()), ("ConfigError", "Secret payments/nowhere does not exist"));
+    }
+
+    #[test]
+    fn a_monitor_whose_alert_no_policy_serves_says_so_and_what_to_do() {
+        let object: api::ServiceMonitor = serde_json::from_value(serde_json::json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor",
+            "metadata": {"name": "checkout", "namespace": "orphans"},
+            "spec": {"service": "checkout", "probe": {"tcp": {"address": "shop.example:443"}}},
+        }))
+        .unwrap();
+        let entry = MonitorEntry { object: Arc::new(object), compiled: None, problems: Vec::new() };
+        let status = |unserved: Option<Key>| {
+            let around = Around { ticket: None, unserved, dependencies: (None, Vec::new()), held: &[] };
+            status(&entry, None, around, Timestamp::UNIX_EPOCH)
+        };
+        let (served, unserved) = (status(None), status(Some(Key::new("firstline-system", "inc-a"))));
+        let said = newly_unserved(&served, &unserved).unwrap();
+        assert_eq!(
+            said,
+            "no SupportPolicy serves what it fires, which is on ticket firstline-system/inc-a: create one in namespace \
+             orphans, with an empty match or one that its labels fulfil"
+        );
+        assert!(is_worth_writing(&served, &unserved, false) && is_worth_writing(&unserved, &served, false));
+        assert_eq!(newly_unserved(&unserved, &unserved), None, "said once");
     }
 
     #[tokio::test]

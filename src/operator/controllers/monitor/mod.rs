@@ -133,10 +133,11 @@ fn write_status(
     let world = ctx.world.read();
     let is_meant = |labels: &Labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels);
     let ticket = world.ticket_with_alert(&key.namespace, is_meant).map(|ticket| ticket.name);
+    let unserved = world.unserved_ticket_with_alert(is_meant);
     let dependencies = world.wrong_dependencies(key);
     drop(world);
     let before = entry.object.status.clone().unwrap_or_default();
-    let around = decide::Around { ticket, dependencies, held };
+    let around = decide::Around { ticket, unserved, dependencies, held };
     let after = decide::status(entry, observed, around, ctx.clock.now());
     note_transition(ctx, entry, &before, &after);
     let checkpoint = observed.is_some_and(Observed::needs_checkpoint);
@@ -154,6 +155,10 @@ fn note_transition(ctx: &Context, entry: &MonitorEntry, before: &ServiceMonitorS
     // A spec that cannot be used leaves no state to speak of: this is all that is seen of it.
     if let Some(text) = decide::newly_invalid(before, after) {
         ctx.events.note(entry.object.as_ref(), Note { warning: true, reason: "InvalidSpec", action: "Validate", text });
+    }
+    if let Some(text) = decide::newly_unserved(before, after) {
+        let reason = decide::NO_POLICY;
+        ctx.events.note(entry.object.as_ref(), Note { warning: true, reason, action: "Route", text });
     }
     // Unknown without a reason is a new monitor at which nobody has looked yet.
     let blind = after.state == Some(Word::Unknown) && after.reason.is_some() && after.reason != before.reason;

@@ -92,8 +92,11 @@ pub(super) struct Refusal {
     pub(super) mend: Mend,
 }
 
+/// What a run may come to, in metrics.
+pub(crate) const RUNS: [&str; 4] = ["applied", "unchanged", "invalid", "failed"];
+
 impl Outcome {
-    /// The word in metrics; `None` for what is no run.
+    /// The word in metrics, one of [`RUNS`]; `None` for what is no run.
     pub(super) fn word(&self) -> Option<&'static str> {
         match self {
             Self::NotServed(_) => None,

@@ -8,6 +8,7 @@ mod decide;
 mod gather;
 
 pub use act::holder_of;
+pub(crate) use decide::RUNS;
 
 use std::time::Duration;
 

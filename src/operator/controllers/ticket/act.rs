@@ -72,11 +72,16 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
         caused.into_iter().for_each(|key| ctx.queues.tickets.add(key));
     }
     ctx.outbox.cancel(&plan.cancel);
+    ctx.outbox.begin_anew(&plan.anew);
     let now = ctx.clock.now();
     let ways = Ways { policy: seen.live.as_deref().or(seen.frozen.as_deref()), last_resort: seen.last_resort.usable() };
     for item in letter::due(&ticket, ways, now) {
         ctx.outbox.send(item);
     }
+    // What keeps a channel from sending is known to whoever looks at its policy.
+    let ids: Vec<String> = seen.reports.iter().filter(|report| !report.arrived()).map(|it| it.id.to_string()).collect();
+    let failing = ticket.status.iter().flat_map(|status| &status.notifications).filter(|n| ids.contains(&n.id));
+    failing.filter_map(|n| ways.policy_of(&n.channel)).for_each(|policy| ctx.queues.policies.add(policy));
     // The API cannot take Events while it is gone, and does not know the uid of a ticket that was opened meanwhile.
     for note in plan.notes.into_iter().filter(|_| ground == Ground::Api) {
         ctx.events.note(ticket.as_ref(), note);

@@ -7,11 +7,13 @@ use std::{
 
 use api::{Ticket, TicketEvent, ticket::PolicyInForce};
 use domain::{
+    alert::{Alert, AlertState},
     labels::Labels,
-    policy::{ApplyTo, Policy},
+    policy::{ApplyTo, LastResort, Policy},
     routing,
     ticket::timeline::What,
 };
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::{
@@ -64,6 +66,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         Some(Err(_)) => OwnLastResort::Missing,
         Some(Ok(last)) => OwnLastResort::There(Box::new(last)),
     };
+    let mended = mended(ctx, live.as_deref().or(frozen.as_deref()), last_resort.usable());
     let nobody = live.is_none() && frozen.is_none() && ticket.spec.origin.is_some();
     let alerts = inbox.alerts();
     let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
@@ -83,6 +86,8 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         policy_exists,
         substitute: last_resort.usable().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
         last_resort,
+        mended,
+        goes_on: goes_on(&world, key, &alerts),
         silences: world.silences_for(&key.namespace),
         firing: live.as_deref().map(|policy| world.inhibiting(policy, &key.namespace, Some(key))).unwrap_or_default(),
         live,
@@ -95,6 +100,31 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         ticket,
     };
     Ok(Some((seen, inbox)))
+}
+
+/// The other tickets on which alerts fire that end on this one, in words.
+fn goes_on(world: &World, key: &Key, alerts: &[Alert]) -> BTreeMap<String, String> {
+    let ended = alerts.iter().filter(|alert| alert.state != AlertState::Firing);
+    let of = |alert: &Alert| {
+        let fingerprint = alert.fingerprint().to_string();
+        let other =
+            world.ticket_of_alert(&alert.namespace, &fingerprint).filter(|other| Key::of(other.as_ref()) != *key)?;
+        let origin = other.spec.origin.as_ref()?;
+        let words = format!("{} under policy {}/{}", Key::of(other.as_ref()), origin.policy_namespace, origin.policy);
+        Some((fingerprint, words))
+    };
+    ended.filter_map(of).collect()
+}
+
+/// Since when the channels are as they are through which its messages go, by their names on tickets.
+fn mended(ctx: &Context, policy: Option<&Policy>, last_resort: Option<&LastResort>) -> BTreeMap<String, Timestamp> {
+    let own = policy.map(|policy| ctx.channels.since(&Key::new(&*policy.namespace, &*policy.name)));
+    let mut since = own.unwrap_or_default();
+    if let Some(last) = last_resort {
+        let of_its_policy = ctx.channels.since(&Key::new(&*last.namespace, &*last.policy));
+        since.extend(of_its_policy.get(&last.channel).map(|at| (LastResort::NAME.to_owned(), *at)));
+    }
+    since
 }
 
 /// The policy a ticket lives by: its origin's, or what was chosen for it.

@@ -34,6 +34,11 @@ pub(super) struct Ways<'a> {
 }
 
 impl Ways<'_> {
+    /// Whose the channel is that is meant by a name on a ticket.
+    pub(super) fn policy_of(&self, channel: &str) -> Option<Key> {
+        self.channel(channel).map(|(policy, ..)| policy)
+    }
+
     /// The channel that is meant by a name on a ticket, and whose it is.
     fn channel(&self, name: &str) -> Option<(Key, &str, &Channel)> {
         if name == LastResort::NAME {

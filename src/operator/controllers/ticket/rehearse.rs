@@ -255,6 +255,8 @@ impl Rehearsal {
             frozen: self.policy.clone(),
             live: self.policy.clone(),
             last_resort: decide::OwnLastResort::None,
+            mended: BTreeMap::new(),
+            goes_on: BTreeMap::new(),
             substitute: None,
             policy_exists: self.policy.is_some(),
             silences: self.around.silences.clone(),

@@ -299,6 +299,44 @@ async fn a_channel_that_is_mended_is_tried_at_once_and_not_beside_the_old_one() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_has_failed_through_a_channel_is_tried_at_once_when_its_secret_was_mended() {
+    let scripts = [
+        ("chat", vec![retry(None), retry(None), retry(None), retry(None), retry(None), accepted()]),
+        ("busy", vec![retry(Some(100)), accepted()]),
+        ("other", vec![retry(Some(1_000)), accepted()]),
+    ];
+    let stage = stage(&scripts, None);
+    let policy = Key::new("payments", "payments");
+    for (id, channel) in [(1, "chat"), (2, "busy"), (3, "other")] {
+        stage.outbox.send(item(id, MessageKind::Page, channel));
+    }
+    // The next attempt would come in second 48.
+    pass(20).await;
+    stage.outbox.hurry(&policy, &["chat".into(), "busy".into()]);
+    pass(600).await;
+    let at = |channel: &str| -> Vec<u64> {
+        stage.seen.lock().iter().filter(|(_, to, _)| to == channel).map(|(second, ..)| *second).collect()
+    };
+    assert_eq!(at("chat"), [0, 1, 3, 8, 18, 20]);
+    assert_eq!(at("busy"), [0, 100], "its receiver has asked for that");
+    assert_eq!(at("other"), [0], "it was not mended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_ended_is_sent_again_when_its_ticket_has_planned_it_anew() {
+    let stage = stage(&[("chat", vec![Delivery::Failed { error: "401".into() }, accepted()])], None);
+    let page = || item(1, MessageKind::Page, "chat");
+    stage.outbox.send(page());
+    pass(1).await;
+    stage.outbox.begin_anew(&[page().message.id]);
+    stage.outbox.send(page());
+    pass(1).await;
+    stage.outbox.send(page());
+    pass(1).await;
+    assert_eq!(seconds(&stage), [0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_whose_address_has_changed_goes_to_the_new_one_only() {
     let stage = stage(&[("mail", vec![retry(Some(20)), accepted()])], None);
     let to = |address: &str| {

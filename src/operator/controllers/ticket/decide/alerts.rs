@@ -154,7 +154,10 @@ impl Draft<'_> {
         line.since = alert.at;
         self.recount();
         let what = if alert.state == AlertState::Recovered { What::Recovered } else { What::SourceRemoved };
-        self.line(what, alert.at, alert.label("alertname"));
+        let goes_on = self.seen.goes_on.get(&fingerprint).map(|where_| format!("the ticket goes on as {where_}"));
+        let name = alert.label("alertname");
+        let detail = goes_on.as_ref().map_or_else(|| name.to_owned(), |words| format!("{name}: {words}"));
+        self.line(what, alert.at, detail);
         if self.firing() > 0 {
             return self.ease(alert);
         }
@@ -162,16 +165,14 @@ impl Draft<'_> {
         self.tell_groups(timing::Event::Ended);
         match alert.state {
             AlertState::SourceRemoved => {
-                self.note(
-                    false,
-                    "SourceRemoved",
-                    "Stop",
-                    "the source of the last alert was removed or suspended; the ticket stays open",
-                );
-                self.tell_those_paged(
-                    MessageKind::Update,
-                    "its source was removed or suspended; the escalation has stopped and the ticket stays open",
-                );
+                let (reason, why) = match goes_on {
+                    Some(words) => ("GoesOn", words),
+                    None => ("SourceRemoved", "the source of the last alert was removed or suspended".to_owned()),
+                };
+                let words =
+                    format!("{why}; the escalation has stopped here, and this ticket stays open until it is resolved");
+                self.note(false, reason, "Stop", words.clone());
+                self.tell_those_paged(MessageKind::Update, &words);
             }
             _ => {
                 self.status.recovered_at = Some(alert.at);

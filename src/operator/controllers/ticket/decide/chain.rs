@@ -78,7 +78,7 @@ impl Draft<'_> {
     }
 
     /// Why nobody may be told now.
-    fn hold(&self) -> Option<Hold> {
+    pub(super) fn hold(&self) -> Option<Hold> {
         self.judged().hold.or_else(|| self.settling())
     }
 
@@ -257,12 +257,20 @@ impl Draft<'_> {
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
         let let_go = self.hold().and_then(|hold| hold.until).filter(|at| open && *at > self.now);
-        [self.chain_deadline(), self.quiet_until(), self.next_notice(), by_itself, self.next_mark(), let_go]
-            .into_iter()
-            .flatten()
-            .chain(silences)
-            .chain(notices)
-            .min()
+        [
+            self.chain_deadline(),
+            self.quiet_until(),
+            self.next_notice(),
+            by_itself,
+            self.next_mark(),
+            let_go,
+            self.next_mended(),
+        ]
+        .into_iter()
+        .flatten()
+        .chain(silences)
+        .chain(notices)
+        .min()
     }
 }
 

@@ -48,7 +48,8 @@ impl Draft<'_> {
         objection(
             act,
             &Surroundings {
-                policy: self.live(),
+                // The last resort's own stands for none.
+                policy: self.seen.live.as_deref().or(self.seen.frozen.as_deref()),
                 steps: self.chain.as_ref().map(|_| self.escalation().steps.len()),
                 has_requester: self.seen.ticket.spec.requester.is_some(),
                 other: self.other(act),

@@ -12,6 +12,7 @@ mod conditions;
 mod deliveries;
 mod events;
 mod last_resort;
+mod mended;
 mod notices;
 mod outcome;
 mod people;
@@ -75,6 +76,8 @@ pub(super) struct Seen {
     pub live: Option<Arc<Policy>>,
     /// The operator's own last resort.
     pub last_resort: OwnLastResort,
+    /// Since when the channels are as they are, by their names on tickets; only of those that could send.
+    pub mended: BTreeMap<String, Timestamp>,
     /// What stands for the policy of a ticket that alerts opened and that has none, neither frozen nor live: everything goes
     /// to the operator's last resort.
     pub substitute: Option<Arc<Policy>>,
@@ -92,6 +95,8 @@ pub(super) struct Seen {
     pub silences: Vec<Silence>,
     /// Who takes over which shift of the live policy's schedules, whenever.
     pub overrides: Vec<Override>,
+    /// Where alerts that end on this ticket go on, by fingerprint: a policy serves them now.
+    pub goes_on: BTreeMap<String, String>,
     /// The labels of alerts that fire on other tickets of this namespace by this policy and that inhibit some alert.
     pub firing: Vec<domain::labels::Labels>,
     /// The monitors whose alerts fire on this ticket and those that they depend on.
@@ -123,6 +128,8 @@ pub(super) struct Plan {
     pub events: Vec<(String, TicketEventStatus)>,
     /// Messages that must not be sent any more.
     pub cancel: Vec<NotificationId>,
+    /// Messages that had failed and are sent after all.
+    pub anew: Vec<NotificationId>,
     /// For `kubectl describe`.
     pub notes: Vec<Note>,
     /// Silences that held something, and what: for their status.
@@ -172,6 +179,7 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.follow_cause();
     draft.run_chain();
     draft.run_notices();
+    draft.try_again_what_was_mended();
     draft.tell_of_clocks();
     draft.close(seen)
 }
@@ -194,6 +202,7 @@ struct Draft<'a> {
     folded: Option<Folded>,
     clocks: Clocks,
     cancel: Vec<NotificationId>,
+    anew: Vec<NotificationId>,
     /// Person and channel of alarms that were withdrawn in this decision and may have arrived.
     withdrawn_in_doubt: BTreeSet<(Option<String>, String)>,
     notes: Vec<Note>,
@@ -223,6 +232,7 @@ impl<'a> Draft<'a> {
             folded: None,
             clocks: Clocks::default(),
             cancel: Vec::new(),
+            anew: Vec::new(),
             withdrawn_in_doubt: BTreeSet::new(),
             notes: Vec::new(),
             held_by: Vec::new(),
@@ -344,6 +354,7 @@ impl<'a> Draft<'a> {
             creations: self.creations,
             events: self.events,
             cancel: self.cancel,
+            anew: self.anew,
             notes: self.notes,
             held_by: self.held_by,
             next,

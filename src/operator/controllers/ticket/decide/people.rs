@@ -5,6 +5,7 @@ use domain::{
     escalation::Event,
     message::MessageKind,
     policy::NotifyTarget,
+    routing,
     ticket::{
         CloseReason,
         event::{self, Act, Hand, LinkTarget},
@@ -111,13 +112,24 @@ impl Draft<'_> {
         if let Some(change) = known.change_to(&SpecFacts::from(&self.seen.ticket.spec)) {
             self.line(What::SpecChanged, self.now, change);
         }
-        let Some(route) = &self.route else { return };
+        let Some((priority, by)) = self.given_priority() else { return };
         let last = self.timeline.iter().rev().find(|line| line.what == What::PrioritySet);
-        if last.is_none_or(|line| line.detail.split(' ').next() != Some(route.priority.as_str())) {
-            let by =
-                if route.name.is_empty() { "the policy's default".to_owned() } else { format!("route {}", route.name) };
-            let detail = format!("{} by {by}", route.priority);
-            self.line(What::PrioritySet, self.now, detail);
+        if last.is_none_or(|line| line.detail.split(' ').next() != Some(priority.as_str())) {
+            self.line(What::PrioritySet, self.now, format!("{priority} by {by}"));
+        }
+    }
+
+    /// The priority of a ticket of alerts and what gives it: its route, or its severity where no policy serves it.
+    fn given_priority(&self) -> Option<(String, String)> {
+        match &self.route {
+            Some(route) if route.name.is_empty() => Some((route.priority.clone(), "the policy's default".to_owned())),
+            Some(route) => Some((route.priority.clone(), format!("route {}", route.name))),
+            None if self.status.policy.is_none() && self.seen.ticket.spec.origin.is_some() => {
+                let severity = self.severity();
+                let by = format!("severity {severity}, as no policy serves it");
+                Some((routing::default_priority(severity).to_owned(), by))
+            }
+            None => None,
         }
     }
 

@@ -54,6 +54,48 @@ fn what_no_policy_serves_pages_it_at_once_then_after_half_an_hour_and_every_hour
 }
 
 #[test]
+fn without_policy_and_last_resort_the_priority_is_that_of_the_severity() {
+    for (severity, priority) in [("page", "P1"), ("ticket", "P3")] {
+        let mut desk = without_policy(severity);
+        let last = std::mem::replace(&mut desk.last_resort, OwnLastResort::None);
+        desk.run(0, 60);
+        assert_eq!(desk.status().priority.as_deref(), Some(priority));
+        let line = desk.status().timeline.into_iter().find(|line| line.what == "PrioritySet").unwrap();
+        assert_eq!(line.detail, format!("{priority} by severity {severity}, as no policy serves it"));
+        desk.last_resort = last;
+        desk.run(100, 200);
+        assert_eq!(desk.status().priority.as_deref(), Some(priority), "nor does a last resort change it");
+    }
+}
+
+#[test]
+fn when_a_policy_comes_the_old_ticket_names_the_one_that_goes_on() {
+    let mut desk = without_policy("page");
+    desk.run(0, 60);
+    let fingerprint = domain::labels::Fingerprint::of(&labels("page")).to_string();
+    desk.goes_on.insert(fingerprint, "payments/inc-b under policy payments/payments".into());
+    desk.alert("page", AlertState::SourceRemoved, 100);
+    desk.run(100, 110);
+    let line = desk.status().timeline.into_iter().find(|line| line.what == "SourceRemoved").unwrap();
+    assert_eq!(line.detail, "MonitorDown: the ticket goes on as payments/inc-b under policy payments/payments");
+    assert_eq!(desk.told().last().unwrap(), "update - by operator/last-resort: Accepted");
+    let why = desk.status().notifications.last().unwrap().why.clone().unwrap();
+    assert!(why.starts_with("the ticket goes on as payments/inc-b under policy payments/payments; "), "{why}");
+}
+
+#[test]
+fn a_step_that_no_policy_has_is_refused_with_what_can_be_done() {
+    let mut desk = without_policy("page");
+    desk.run(0, 60);
+    desk.event("oidc:ada", &json!({"escalate": {"step": 2}}), 70);
+    desk.event("oidc:ada", &json!({"assign": {"to": "ada"}}), 71);
+    desk.look(72);
+    let verdicts: Vec<_> = desk.events.iter().map(|event| event.status.clone().unwrap()).collect();
+    assert!(verdicts[0].reason.as_ref().unwrap().starts_with("no SupportPolicy serves the ticket"), "{verdicts:?}");
+    assert_eq!(verdicts[1].accepted, Some(true), "{verdicts:?}");
+}
+
+#[test]
 fn a_less_urgent_alert_without_policy_is_told_to_it_once() {
     let mut desk = without_policy("ticket");
     desk.run(0, 9_500);

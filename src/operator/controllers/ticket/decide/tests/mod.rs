@@ -7,6 +7,7 @@ mod eased;
 mod escalation;
 mod last_resort;
 mod linked;
+mod mended;
 mod notices;
 mod overrides;
 mod people;
@@ -79,6 +80,9 @@ struct Desk {
     frozen: Option<Arc<Policy>>,
     live: Option<Arc<Policy>>,
     last_resort: OwnLastResort,
+    /// Seconds.
+    mended: BTreeMap<String, i64>,
+    goes_on: BTreeMap<String, String>,
     silences: Vec<domain::suppression::Silence>,
     overrides: Vec<Override>,
     firing: Vec<domain::labels::Labels>,
@@ -135,6 +139,8 @@ impl Desk {
             frozen: Some(policy.clone()),
             live: Some(policy),
             last_resort: OwnLastResort::None,
+            mended: BTreeMap::new(),
+            goes_on: BTreeMap::new(),
             silences: Vec::new(),
             overrides: Vec::new(),
             firing: Vec::new(),
@@ -170,6 +176,8 @@ impl Desk {
         let nobody = self.live.is_none() && self.frozen.is_none();
         Seen {
             last_resort: self.last_resort.clone(),
+            goes_on: self.goes_on.clone(),
+            mended: self.mended.iter().map(|(name, second)| (name.clone(), at(*second))).collect(),
             substitute: self.last_resort.usable().filter(|_| nobody).map(|last| Arc::new(last.as_policy())),
             ambiguous: None,
             ticket: Arc::new(self.ticket.clone()),
