@@ -29,7 +29,7 @@ pub struct Seen {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Look {
     /// Its Secrets were read, or are not there.
-    Seen(Seen),
+    Seen(Box<Seen>),
     /// The API did not answer, in a sentence: what is known stays.
     Unread(String),
 }
@@ -50,7 +50,7 @@ pub type Looks = BTreeMap<String, Look>;
 /// What is known of one channel.
 #[derive(Debug)]
 struct Known {
-    seen: Seen,
+    seen: Box<Seen>,
     /// Since when it is so; `None`: longer than anybody can tell.
     since: Option<Timestamp>,
 }
@@ -149,7 +149,7 @@ mod tests {
         let secrets = [("pager".to_owned(), version.map(|version| ("u".to_owned(), version)))].into();
         let wrong = version.is_none().then(|| "channel pager cannot send: there is no Secret".to_owned());
         let seen = Seen { channel, secrets, changed: version.map(|_| at(-5_500)), wrong };
-        [("pager".to_owned(), Look::Seen(seen))].into()
+        [("pager".to_owned(), Look::Seen(Box::new(seen)))].into()
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let looks = look_at_channels(ctx, &entry).await;
     let now = ctx.clock.now();
-    let missing: Vec<String> = looks.iter().filter_map(|(_, look)| look.wrong().map(str::to_owned)).collect();
+    let missing: Vec<String> = looks.values().filter_map(|look| look.wrong().map(str::to_owned)).collect();
     let mended = ctx.channels.take(&key, looks, now);
     if !mended.is_empty() {
         ctx.outbox.hurry(&key, &mended);
@@ -107,9 +107,11 @@ async fn look_at_channels(ctx: &Context, entry: &PolicyEntry) -> Looks {
         let wrong = checked.err().map(|error| format!("channel {name} cannot send: {error}"));
         let (secrets, changed) = fresh.versions(namespace, &references);
         let changed = changed.map(|at| at.saturating_add(ctx.clock.ahead_of_server()).unwrap_or(at));
-        let seen = Seen { channel: channel.clone(), secrets, changed, wrong };
-        looks
-            .insert(name.clone(), if unread { Look::Unread(seen.wrong.unwrap_or_default()) } else { Look::Seen(seen) });
+        let look = match wrong {
+            Some(why) if unread => Look::Unread(why),
+            wrong => Look::Seen(Box::new(Seen { channel: channel.clone(), secrets, changed, wrong })),
+        };
+        looks.insert(name.clone(), look);
     }
     ctx.secrets.remember(&fresh);
     looks
