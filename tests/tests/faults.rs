@@ -48,3 +48,7 @@ mod seeded;
 mod self_watch;
 #[path = "faults/smtp.rs"]
 mod smtp;
+#[path = "faults/unserved.rs"]
+mod unserved;
+#[path = "faults/untold.rs"]
+mod untold;

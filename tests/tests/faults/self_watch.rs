@@ -24,10 +24,10 @@ use tests::proxy::Fault;
 pub(crate) const LAST_RESORT: [&str; 2] = ["--last-resort", "company/second-path"];
 
 /// The namespace of a team that no policy serves.
-const ORPHANS: &str = "orphans";
+pub(crate) const ORPHANS: &str = "orphans";
 
 /// A sign of life that came to `watcher` after that moment.
-async fn sign_of_life(watcher: &Receiver, since: Instant, operator: &Operator) -> Result<()> {
+pub(crate) async fn sign_of_life(watcher: &Receiver, since: Instant, operator: &Operator) -> Result<()> {
     eventually(PATIENCE, "a sign of life", || async {
         let came = watcher.received().into_iter().any(|sign| sign.at > since && sign.method == "GET");
         ensure!(came, "none came; {}", operator.tail());
