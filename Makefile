@@ -55,7 +55,7 @@ bench: cluster build ## Start-up time, memory and API writes of the release bina
 	@cargo run --quiet --release -p tests --bin bench
 
 bench-rules: build ## What each rule of support costs, one call, beside its bar
-	@cargo run --quiet --release -p tests --bin bench_rules
+	@cargo run --quiet --release -p tests --features bench --bin bench_rules
 
 soak: cluster build ## The rules over a million cases each, then crashes at the points of a thousand seeds
 	@cargo run --quiet --release -p tests --bin soak

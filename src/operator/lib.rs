@@ -10,6 +10,7 @@
 //! | [`controllers`] | one module per kind: gather, decide, act |
 //! | [`engine`] | long-running: prober, outbox, Git |
 //! | [`island`] | what goes on while the Kubernetes API is gone |
+//! | [`watchdog`] | whether what somebody waits for is neither late nor lost |
 //! | [`server`], [`telemetry`] | what others read of us |
 //! | [`load`], [`dependencies`], [`rehearse`] | what files describe, and what would happen by them |
 //! | [`cli`] | the verbs |
@@ -37,5 +38,5 @@ pub mod revisions;
 pub mod server;
 pub mod telemetry;
 pub mod waiting;
-mod watchdog;
+pub mod watchdog;
 mod watches;

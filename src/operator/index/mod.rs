@@ -14,7 +14,7 @@ use std::{
 
 use api::{
     OnCallOverride, Silence, SupportPolicy, Ticket, TicketEvent,
-    ticket::{Notification, NotificationKind, NotificationState, TicketStatus},
+    ticket::{EscalationStatus, Notification, NotificationKind, NotificationState, TicketStatus},
 };
 use domain::{
     policy::{LastResort, Policy},
@@ -96,6 +96,8 @@ pub struct World {
     by_group: HashMap<tickets::GroupKey, Vec<Key>>,
     /// Tickets on which something fires, by namespace and policy (as namespace/name).
     by_policy: HashMap<(String, String), std::collections::BTreeSet<Key>>,
+    /// Tickets on which somebody may wait, or of which something is to be sent.
+    watched: std::collections::HashSet<Key>,
     /// Open tickets by namespace and fingerprint of an alert that fires on them.
     by_fingerprint: HashMap<(String, String), Key>,
 }
@@ -267,13 +269,19 @@ fn needs_last_resort(ticket: &Ticket) -> bool {
     !is_over(ticket) && (tickets::has_no_policy(ticket) || ticket.status.as_ref().is_some_and(told))
 }
 
-/// Whether a page or notice of it was tried and has reached nobody.
+/// Whether an alarm of it was tried, has reached nobody, and somebody still waits for it.
 fn has_untold_alarm(status: &TicketStatus) -> bool {
-    let alarms = |n: &&Notification| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice);
+    let waits = status.escalation.as_ref().is_some_and(EscalationStatus::waits_for_a_person);
+    let fires = status.alerts.as_ref().is_some_and(|alerts| alerts.firing > 0);
+    let is_wanted = |n: &&Notification| match n.kind {
+        NotificationKind::Page => waits,
+        NotificationKind::Notice => fires,
+        _ => false,
+    };
     let unheard = |n: &Notification| {
         n.attempts > 0 && !matches!(n.state, NotificationState::Accepted | NotificationState::Superseded)
     };
-    status.notifications.iter().filter(alarms).any(unheard)
+    status.notifications.iter().filter(is_wanted).any(unheard)
 }
 
 /// Whether `seen` is an earlier version of the same object: a watch may lag behind a list.

@@ -169,3 +169,70 @@ fn the_neighbours_of_a_ticket_are_those_on_which_something_fires_by_the_same_pol
     world.apply_policy(policy("payments", &valid()));
     assert_eq!(world.neighbours(&cause), [], "without inhibitions nothing is held by another ticket");
 }
+
+#[test]
+fn the_self_watch_sees_open_tickets_and_those_that_have_something_to_say_still() {
+    let message = |state: &str| {
+        json!([{
+            "id": "5f0c2f4e-7d1a-5c3b-9e2d-1a2b3c4d5e6f", "kind": "resolved", "cycle": 1, "step": 0, "channel": "ops",
+            "state": state, "plannedAt": "2026-11-23T03:00:00Z",
+        }])
+    };
+    let mut world = World::new("firstline-system");
+    let mut watched = |version, status: Value| {
+        world.apply_ticket(ticket("inc-a", version, "", &status));
+        world.watched().len()
+    };
+    assert_eq!(watched(1, json!(null)), 1, "nobody has looked at it yet");
+    assert_eq!(watched(2, json!({"state": "Open"})), 1);
+    assert_eq!(
+        watched(3, json!({"state": "Resolved", "notifications": message("Planned")})),
+        1,
+        "its end is not told yet"
+    );
+    assert_eq!(watched(4, json!({"state": "Resolved", "notifications": message("Accepted")})), 0);
+    assert_eq!(watched(5, json!({"state": "Open"})), 1, "reopened");
+    world.delete_ticket(&key("inc-a"));
+    assert_eq!(world.watched(), []);
+}
+
+#[test]
+fn a_page_that_has_failed_keeps_its_policy_looked_at_until_somebody_has_it() {
+    let page = |state: &str| {
+        json!({
+            "state": "New", "policy": {"namespace": "payments", "name": "payments", "revision": "r"},
+            "escalation": {"chain": "page", "cycle": 1, "cycleStart": "2026-11-23T03:00:00Z", "step": 1},
+            "notifications": [{
+                "id": "5f0c2f4e-7d1a-5c3b-9e2d-1a2b3c4d5e6f", "kind": "page", "cycle": 1, "step": 1, "channel": "ops",
+                "state": state, "attempts": 1, "plannedAt": "2026-11-23T03:00:00Z",
+            }],
+        })
+    };
+    let mut world = World::new("firstline-system");
+    let mut waits = |version, status: Value| {
+        world.apply_ticket(ticket("inc-a", version, "", &status));
+        world.waits_for_a_channel_of(&key("payments"))
+    };
+    assert!(waits(1, page("Failed")));
+    assert!(waits(2, page("Planned")), "it is tried on");
+    assert!(!waits(3, page("Accepted")));
+    let mut taken = page("Failed");
+    taken["escalation"]["acknowledgedBy"] = json!("ada");
+    assert!(!waits(4, taken), "nobody waits for it");
+    assert!(!world.waits_for_a_channel_of(&key("another")));
+}
+
+#[test]
+fn what_no_policy_serves_is_found_by_its_alert() {
+    let mut world = World::new("payments");
+    let mut unserved = Ticket::clone(&ticket("inc-a", 1, "", &json!(null)));
+    let is_meant = |labels: &domain::labels::Labels| labels.get("alertname").is_some_and(|name| name == "x");
+    world.apply_ticket(Arc::new(unserved.clone()));
+    assert_eq!(world.unserved_ticket_with_alert(is_meant), None, "a policy serves it");
+    unserved.metadata.resource_version = Some("2".into());
+    let origin = unserved.spec.origin.as_mut().unwrap();
+    (origin.policy, origin.policy_namespace) = (String::new(), String::new());
+    world.apply_ticket(Arc::new(unserved));
+    assert_eq!(world.unserved_ticket_with_alert(is_meant), Some(key("inc-a")));
+    assert_eq!(world.unserved_ticket_with_alert(|_| false), None);
+}

@@ -60,6 +60,9 @@ impl World {
         for fingerprint in firing(&ticket) {
             self.by_fingerprint.insert((key.namespace.clone(), fingerprint), key.clone());
         }
+        if is_watched(&ticket) {
+            self.watched.insert(key.clone());
+        }
         self.tickets.insert(key, ticket);
         true
     }
@@ -98,6 +101,7 @@ impl World {
             }
         }
         self.by_fingerprint.retain(|_, ticket| ticket != key);
+        self.watched.remove(key);
     }
 
     /// One ticket.
@@ -108,6 +112,12 @@ impl World {
     /// Every ticket.
     pub fn tickets(&self) -> impl Iterator<Item = (&Key, &Arc<Ticket>)> {
         self.tickets.iter()
+    }
+
+    /// Every ticket on which somebody may wait, or of which something is to be sent. Closed ones are kept apart: there may be a
+    /// hundred times as many, and whoever decides waits meanwhile.
+    pub fn watched(&self) -> Vec<(Key, Arc<Ticket>)> {
+        self.watched.iter().filter_map(|key| Some((key.clone(), self.tickets.get(key)?.clone()))).collect()
     }
 
     /// Tickets that are not over.
@@ -240,6 +250,11 @@ impl World {
 pub fn is_over(ticket: &Ticket) -> bool {
     let state = ticket.status.as_ref().and_then(|status| status.state);
     matches!(state, Some(TicketState::Resolved | TicketState::Closed))
+}
+
+fn is_watched(ticket: &Ticket) -> bool {
+    let messages = ticket.status.iter().flat_map(|status| &status.notifications);
+    !is_over(ticket) || messages.into_iter().any(|n| !n.state.is_finished())
 }
 
 /// Whether alerts opened it that no policy serves.

@@ -3,7 +3,7 @@
 //!
 //! In this order, so that a message that ends meanwhile is seen in one place or the next.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use api::{
     Ticket,
@@ -14,35 +14,48 @@ use jiff::Timestamp;
 
 use super::check::{Case, Deadline, Intent, Untold, Way};
 use crate::{
+    clock::Clock,
     context::Context,
     controllers::ticket::{waits, was_not_paged},
+    inbox::Inboxes,
     index::is_over,
     kube::meta::{self, Key},
-    queue::Standing,
+    queue::{Queue, Standing},
 };
+
+/// Whom is asked about a ticket beside the ticket itself.
+pub struct Around<'a> {
+    /// The look at it that is planned.
+    pub tickets: &'a Queue<Key>,
+    /// What receivers have said of its messages.
+    pub inboxes: &'a Inboxes,
+    /// What deadlines go by.
+    pub clock: &'a Clock,
+}
 
 /// Every ticket on which somebody waits or something is to be sent.
 pub(super) fn cases(ctx: &Context, now: Timestamp) -> Vec<Case> {
-    let tickets: Vec<(Key, Arc<Ticket>)> = {
-        let world = ctx.world.read();
-        let concerned = world.tickets().filter(|(_, ticket)| !is_over(ticket) || has_unfinished(ticket));
-        concerned.map(|(key, ticket)| (key.clone(), ticket.clone())).collect()
-    };
+    let tickets = ctx.world.read().watched();
     let on_their_way = ctx.outbox.on_their_way();
-    let case = |(key, ticket): (Key, Arc<Ticket>)| {
-        let intents = intents(&ticket, &on_their_way, &ctx.inboxes.reported(&key), now);
-        // Timers count real time, deadlines the clock's.
-        let look = match ctx.queues.tickets.standing(&key) {
-            Standing::In(wait) => Standing::In(between(now, ctx.clock.after(wait))),
-            look => look,
-        };
-        Case { look, deadline: deadline(&ticket), intents, untold: untold(&ticket), ticket: key }
-    };
-    tickets.into_iter().map(case).collect()
+    let around = Around { tickets: &ctx.queues.tickets, inboxes: &ctx.inboxes, clock: &ctx.clock };
+    tickets.into_iter().map(|(key, ticket)| case(key, &ticket, &on_their_way, &around, now)).collect()
 }
 
-fn has_unfinished(ticket: &Ticket) -> bool {
-    ticket.status.iter().flat_map(|status| &status.notifications).any(|n| !n.state.is_finished())
+/// One ticket, by what is known of it and around it.
+pub(super) fn case(
+    key: Key,
+    ticket: &Ticket,
+    on_their_way: &HashMap<NotificationId, bool>,
+    around: &Around<'_>,
+    now: Timestamp,
+) -> Case {
+    let intents = intents(ticket, on_their_way, &around.inboxes.reported(&key), now);
+    // Timers count real time, deadlines the clock's.
+    let look = match around.tickets.standing(&key) {
+        Standing::In(wait) => Standing::In(between(now, around.clock.after(wait))),
+        look => look,
+    };
+    Case { look, deadline: deadline(ticket), intents, untold: untold(ticket), ticket: key }
 }
 
 fn deadline(ticket: &Ticket) -> Deadline {

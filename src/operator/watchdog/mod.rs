@@ -8,16 +8,21 @@
 mod check;
 mod look;
 
-use std::{mem::Discriminant, sync::Arc, time::Duration};
+use std::{collections::HashMap, mem::Discriminant, sync::Arc, time::Duration};
 
+use api::Ticket;
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
+
+pub use self::look::Around;
 
 use self::check::{Findings, Invariant, Suspects, Withheld};
 use crate::{
     channels,
     context::Context,
+    kube::meta::Key,
     telemetry::metrics::{InvariantLabel, ResultLabel},
 };
 
@@ -83,6 +88,14 @@ fn say_of_the_last_resort(ctx: &Context, known: &mut Result<(), String>) {
         Err(why) => tracing::warn!("--last-resort {name}: {why}; what no policy can tell is told to nobody"),
     }
     *known = now;
+}
+
+/// How many tickets of these break an invariant: what one pass over the index does, for whoever measures it.
+pub fn pass(tickets: Vec<(Key, Arc<Ticket>)>, around: &Around<'_>, now: Timestamp) -> usize {
+    let on_their_way = HashMap::new();
+    let case = |(key, ticket): (Key, Arc<Ticket>)| look::case(key, &ticket, &on_their_way, around, now);
+    let cases: Vec<_> = tickets.into_iter().map(case).collect();
+    check::examine(&cases, &[], around.tickets.lag(), now).broken.len()
 }
 
 /// Examines everything once.

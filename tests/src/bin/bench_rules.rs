@@ -8,13 +8,15 @@ use tests::rules::{self, Bar};
 
 fn main() -> Result<()> {
     println!("{:<64} {:>12} {:>10}", "one call", "median", "bar");
-    let subjects: [fn() -> Vec<Bar>; 7] = [
+    let subjects: &[fn() -> Vec<Bar>] = &[
         rules::calendars::bars,
         rules::clocks::bars,
         rules::oncall::bars,
         rules::probe::bars,
         rules::routing::bars,
         rules::tickets::bars,
+        #[cfg(feature = "bench")]
+        rules::self_watch::bars,
         rules::fixtures::bars,
     ];
     let mut kept = true;

@@ -13,6 +13,8 @@ pub mod oncall;
 pub mod probe;
 pub mod random;
 pub mod routing;
+#[cfg(feature = "bench")]
+pub mod self_watch;
 pub mod tickets;
 
 pub use bar::{Bar, Soak};
