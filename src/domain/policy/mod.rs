@@ -26,7 +26,7 @@ use crate::{
     suppression::Inhibition,
     time::LocalTime,
 };
-pub use queue::{Cell, Level, Queue, priority_of};
+pub use queue::{Cell, Level, PRIORITIES, Queue, priority_of};
 
 /// A support policy.
 #[derive(Debug, Clone)]

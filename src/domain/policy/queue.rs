@@ -52,6 +52,9 @@ impl Level {
     }
 }
 
+/// Every priority, the most urgent first.
+pub const PRIORITIES: [&str; 5] = ["P1", "P2", "P3", "P4", "P5"];
+
 /// One cell of a policy's priority matrix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cell {

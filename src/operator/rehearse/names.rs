@@ -7,7 +7,7 @@
 use domain::{
     alert::Severity,
     calendar,
-    policy::Policy,
+    policy::{PRIORITIES, Policy},
     problem::Problem,
     routing,
     sla::ClockName,
@@ -24,8 +24,6 @@ use super::{
 
 /// Where a clock may stand, as fixtures say it.
 const RESULTS: [&str; 5] = ["Met", "Missed", "Running", "Paused", "Cancelled"];
-
-const PRIORITIES: [&str; 5] = ["P1", "P2", "P3", "P4", "P5"];
 
 /// Why a ticket is over, by people and by the operator.
 const REASONS: [CloseReason; 7] = [

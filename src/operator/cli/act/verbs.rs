@@ -8,6 +8,7 @@ use api::{
     ticket::{Link, Relation},
 };
 use clap::Subcommand;
+use domain::policy::PRIORITIES;
 use jiff::Timestamp;
 use kube::{Api, ResourceExt};
 use thiserror::Error;
@@ -109,8 +110,8 @@ pub enum ActVerb {
     Prio {
         /// Name, beginning of the name, or number
         ticket: TicketRef,
-        /// P1 to P5
-        #[arg(value_parser = ["P1", "P2", "P3", "P4", "P5"], ignore_case = true)]
+        /// Which
+        #[arg(value_parser = PRIORITIES, ignore_case = true)]
         priority: String,
         /// Why, for those who ask later
         #[arg(long, value_name = "TEXT", value_parser = some_text)]
