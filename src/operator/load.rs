@@ -13,7 +13,11 @@
 
 mod nobody;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use api::{OnCallOverride, ServiceMonitor, SupportPolicy, support_policy::hours_that_never_come};
 use domain::{labels::Labels, policy::Policy, probe::Monitor, problem::Problem, routing, suppression::Silence};
@@ -73,6 +77,8 @@ pub struct World {
     pub silences: Vec<Silence>,
     /// All findings, sorted by file, line and column.
     pub problems: Vec<FileError>,
+    /// Folders that hold the same objects, as for sources of their own: they are to be read one by one.
+    pub apart: BTreeSet<String>,
     /// How many files of fixtures stand beside the manifests.
     pub fixtures: usize,
     /// Their cases that can be read.
@@ -127,6 +133,7 @@ pub fn compile(tree: Tree, namespaces: Namespaces<'_>, now: Timestamp) -> World 
     let mut world = World {
         files: tree.files.len(),
         refused: loaded.refused,
+        apart: loaded.apart,
         problems: tree.errors.into_iter().chain(loaded.errors).collect(),
         ..World::default()
     };

@@ -33,8 +33,9 @@ pub(super) fn check(object: &Map<String, Value>) -> Vec<Problem> {
             None | Some(Value::Null) => {}
             Some(Value::Object(entries)) => {
                 let odd = entries.iter().filter(|(_, value)| !value.is_string());
-                problems
-                    .extend(odd.map(|(name, value)| super::schema::expected_text(&format!("{path}.{name}"), value)));
+                problems.extend(
+                    odd.map(|(name, value)| super::schema::expected_text(&format!("{path}.{name}"), None, value)),
+                );
             }
             Some(other) => {
                 problems.push(Problem::error(

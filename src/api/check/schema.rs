@@ -117,7 +117,7 @@ fn locate<'a>(root: &'a Value, error: &ValidationError<'_>) -> (String, Option<&
 
 fn wrong_type(path: &str, schema: Option<&Value>, found: &Value) -> Problem {
     match schema.and_then(|schema| schema.get("type")).and_then(Value::as_str) {
-        Some("string") => expected_text(path, found),
+        Some("string") => expected_text(path, schema, found),
         Some("array") => {
             let problem = Problem::error(path, format!("expected a list, found {}", what(found)));
             if found.is_array() || found.is_null() {
@@ -137,14 +137,27 @@ fn wrong_type(path: &str, schema: Option<&Value>, found: &Value) -> Problem {
     }
 }
 
-/// Text was expected. A bare number or `true` in YAML usually was meant as text.
-pub(super) fn expected_text(path: &str, found: &Value) -> Problem {
+/// Text was expected. A bare number or `true` in YAML usually was meant as text: what is suggested is valid there.
+pub(super) fn expected_text(path: &str, schema: Option<&Value>, found: &Value) -> Problem {
     let problem = Problem::error(path, format!("expected text, found {}", what(found)));
-    match found {
-        Value::Number(_) | Value::Bool(_) => problem.suggest(format!("put it in quotes: \"{found}\"")),
-        _ => problem,
+    if !matches!(found, Value::Number(_) | Value::Bool(_)) {
+        return problem;
+    }
+    let is_valid =
+        |text: &String| schema.is_none_or(|schema| jsonschema::is_valid(schema, &Value::String(text.clone())));
+    let quoted = Some(found.to_string()).filter(is_valid).map(|text| format!("put it in quotes: \"{text}\""));
+    // Of what could be meant, seconds come first: most numbers without a unit are.
+    let with_unit = || UNITS.iter().map(|unit| format!("{found}{unit}")).find(is_valid);
+    let with_unit = || with_unit().map(|text| format!("it needs a unit, such as \"{text}\""));
+    let pattern = || schema.and_then(|schema| schema.get("pattern")).and_then(Value::as_str);
+    match quoted.or_else(with_unit).or_else(|| pattern().map(|pattern| format!("write {}", shape(pattern)))) {
+        Some(suggestion) => problem.suggest(suggestion),
+        None => problem,
     }
 }
+
+/// What durations, percents, days and sizes end with.
+const UNITS: [&str; 4] = ["s", "%", "d", "B"];
 
 /// `metadata.name` and the like are keys of a list map: the server refuses a second entry with the same ones.
 fn refuse_repeated_keys(schema: &Value, value: &Value, path: &str, problems: &mut Vec<Problem>) {

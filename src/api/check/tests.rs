@@ -122,6 +122,31 @@ fn the_root_and_the_metadata_are_looked_at_too() {
     );
 }
 
+/// What is suggested for a bare number is valid in that place: `"50"` would be the next error.
+#[rstest::rstest]
+#[case("ServiceMonitor", json!({"interval": 30}), "spec.interval: expected text, found the number 30; it needs a unit, such as \"30s\"")]
+#[case("ServiceMonitor", json!({"slo": [{"objective": 99.9}]}), "spec.slo[0].objective: expected text, found the number 99.9; put it in quotes: \"99.9\"")]
+#[case("ServiceMonitor", json!({"slo": [{"objective": 0.999}]}), "spec.slo[0].objective: expected text, found the number 0.999; write a percentage from 50 to 99.9999 such as `99.9`, with at most four decimals (99.9, not 0.999)")]
+#[case("ServiceMonitor", json!({"service": 7}), "spec.service: expected text, found the number 7; put it in quotes: \"7\"")]
+#[case("ServiceMonitor", json!({"timeout": true}), "spec.timeout: expected text, found `true`; write a duration such as `30s`, `15m` or `1h30m` (units w d h m s ms)")]
+#[case("SupportPolicy", json!({"warnAt": [50]}), "spec.warnAt[0]: expected text, found the number 50; it needs a unit, such as \"50%\"")]
+#[case("SupportPolicy", json!({"sla": [{"priority": 1, "firstResponse": 15}]}), "spec.sla[0].firstResponse: expected text, found the number 15; it needs a unit, such as \"15s\"")]
+#[case("SupportPolicy", json!({"sla": [{"priority": 1, "firstResponse": 15}]}), "spec.sla[0].priority: expected text, found the number 1; write a priority from `P1` to `P5`")]
+#[case("SupportPolicy", json!({"schedules": [{"layers": [{"every": 1}]}]}), "spec.schedules[0].layers[0].every: expected text, found the number 1; it needs a unit, such as \"1d\"")]
+fn what_is_suggested_for_a_bare_number_is_valid(#[case] kind: &str, #[case] spec: Value, #[case] expected: &str) {
+    let object = json!({"apiVersion": "firstline.dev/v1alpha1", "kind": kind, "metadata": {"name": "a"}, "spec": spec});
+    let said = said(&check(&object), true);
+    assert!(said.iter().any(|line| line == expected), "{said:#?}");
+}
+
+#[test]
+fn a_priority_is_one_of_those_that_the_rules_know() {
+    let schema = serde_json::to_value(crate::schema::priority(&mut schemars::SchemaGenerator::default())).unwrap();
+    let accepted: Vec<String> =
+        (0..10).map(|number| format!("P{number}")).filter(|word| jsonschema::is_valid(&schema, &json!(word))).collect();
+    assert_eq!(accepted, domain::policy::PRIORITIES);
+}
+
 #[test]
 fn an_object_that_is_not_ours_is_said_to_be_so() {
     assert_eq!(

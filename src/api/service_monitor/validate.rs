@@ -41,7 +41,17 @@ pub fn validate(monitor: &ServiceMonitor) -> Result<Validated<Monitor>, Vec<Prob
         timeout: findings.duration("spec.timeout", &spec.timeout, Duration::from_millis(100)..=seconds(120)),
     };
     if cadence.timeout > cadence.interval {
-        findings.warning("spec.timeout", "longer than the interval: while one probe waits, the next ones are skipped");
+        let skipped = "while one probe waits, the next ones are skipped";
+        if spec.timeout == super::timeout() {
+            // Nobody may have written it, so the field that is there is named.
+            let (interval, timeout) = (&spec.interval, &spec.timeout);
+            findings.warning(
+                "spec.interval",
+                format!("{interval} is shorter than the default timeout of {timeout}: {skipped}; set spec.timeout"),
+            );
+        } else {
+            findings.warning("spec.timeout", format!("longer than the interval: {skipped}"));
+        }
     }
     let thresholds = thresholds(&mut findings, &spec.thresholds, cadence);
     let slos = slos(&mut findings, &spec.slo, cadence);
@@ -430,6 +440,30 @@ mod tests {
         }));
         let read: Vec<_> = monitor.slos.iter().map(|slo| (slo.objective.allowed(), slo.hours(), slo.below)).collect();
         assert_eq!(read, [(500, 720, None), (10_000, 168, Some(Duration::from_millis(300)))]);
+    }
+
+    #[test]
+    fn a_timeout_that_nobody_wrote_is_no_field_to_look_for() {
+        let warned = |spec: Value| {
+            let object = json!({
+                "apiVersion": "firstline.dev/v1alpha1", "kind": "ServiceMonitor", "metadata": {"name": "a"}, "spec": spec,
+            });
+            let found = validate(&serde_json::from_value(object).unwrap()).unwrap().warnings;
+            found.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let spec = json!({"service": "shop", "interval": "1s", "probe": {"tcp": {"address": "db:5432"}}});
+        assert_eq!(
+            warned(spec.clone()),
+            [
+                "spec.interval: 1s is shorter than the default timeout of 10s: while one probe waits, the next ones are skipped; set spec.timeout"
+            ]
+        );
+        let mut written = spec;
+        written["timeout"] = json!("2s");
+        assert_eq!(
+            warned(written),
+            ["spec.timeout: longer than the interval: while one probe waits, the next ones are skipped"]
+        );
     }
 
     #[test]

@@ -104,6 +104,8 @@ pub struct Loaded {
     pub refused: Vec<ObjectKey>,
     /// All findings, sorted by file, line and column; warnings among them.
     pub errors: Vec<FileError>,
+    /// Folders side by side that hold the same objects: each may be what a source of its own reads.
+    pub apart: BTreeSet<String>,
 }
 
 impl Loaded {
@@ -308,7 +310,7 @@ fn refuse_duplicates(loaded: &mut Loaded) {
         by_key.entry(&object.key).or_default().push(object);
     }
     by_key.retain(|_, objects| objects.len() > 1);
-    let mut errors = Vec::new();
+    let (mut errors, mut apart) = (Vec::new(), BTreeSet::new());
     for objects in by_key.values() {
         for (number, object) in objects.iter().enumerate() {
             let other = if number == 0 { objects.get(1) } else { objects.first() };
@@ -320,9 +322,12 @@ fn refuse_duplicates(loaded: &mut Loaded) {
             );
             let problem = Problem::error("metadata.name", message);
             let problem = match roots(object.document.file(), other.document.file()) {
-                Some((one, other)) => problem.suggest(format!(
-                    "or name only `{one}` or only `{other}`, where each is what a source of its own reads"
-                )),
+                Some((one, other)) => {
+                    apart.extend([one.to_owned(), other.to_owned()]);
+                    problem.suggest(format!(
+                        "or read `{one}` and `{other}` apart, where each is what a source of its own reads"
+                    ))
+                }
                 None => problem,
             };
             errors.push(object.error(problem));
@@ -331,6 +336,7 @@ fn refuse_duplicates(loaded: &mut Loaded) {
     let duplicates: BTreeSet<ObjectKey> = by_key.into_keys().cloned().collect();
     loaded.objects.retain(|object| !duplicates.contains(&object.key));
     loaded.refused.extend(duplicates);
+    loaded.apart = apart;
     loaded.errors.extend(errors);
 }
 

@@ -178,10 +178,11 @@ fn one_object_in_two_folders_may_belong_to_two_sources() {
     let text = format!("{HEAD}metadata:\n  name: checkout\n");
     let loaded = load_into(&["payments"], &[("acme/demo/a.yaml", &text), ("acme/production/shop/a.yaml", &text)]);
     let said = messages(&loaded).join("\n");
-    let words = "; or name only `acme/demo` or only `acme/production`, where each is what a source of its own reads";
+    let words = "; or read `acme/demo` and `acme/production` apart, where each is what a source of its own reads";
     assert!(said.contains(words), "{said}");
+    assert_eq!(loaded.apart.iter().collect::<Vec<_>>(), ["acme/demo", "acme/production"]);
     let loaded = load_into(&["payments"], &[("acme/a.yaml", &text), ("acme/production/a.yaml", &text)]);
-    assert!(!messages(&loaded).join("\n").contains("or name only"), "they are read together");
+    assert!(loaded.apart.is_empty() && !messages(&loaded).join("\n").contains(" apart"), "they are read together");
 }
 
 #[test]

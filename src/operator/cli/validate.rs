@@ -24,6 +24,10 @@ pub struct ValidateArgs {
     #[arg(short, long, default_value = "default")]
     pub namespace: String,
 
+    /// Warnings fail too, as in a check before a merge
+    #[arg(long)]
+    pub strict: bool,
+
     /// The form of the findings
     #[arg(short, long, value_enum, default_value_t = ReportForm::Human)]
     pub output: ReportForm,
@@ -66,7 +70,19 @@ pub fn validate(args: &ValidateArgs, now: Timestamp, output: &mut Output<'_>) ->
         output.say("expected .yaml, .yml or .json files, found none there")?;
         return Ok(Exit::No);
     }
-    Ok(if errors(&world) == 0 { Exit::Done } else { Exit::No })
+    if let Some(instead) = instead(&world) {
+        output.say(instead)?;
+    }
+    let bad = if args.strict { world.problems.len() } else { errors(&world) };
+    Ok(if bad == 0 { Exit::Done } else { Exit::No })
+}
+
+/// What to run where folders of several sources were named together.
+fn instead(world: &World) -> Option<String> {
+    let commands: Vec<String> =
+        world.apart.iter().map(|folder| format!("  firstline validate {}", plain(folder))).collect();
+    let why = "these folders hold the same objects, as for sources of their own; run instead, one by one:";
+    (!commands.is_empty()).then(|| format!("{why}\n{}", commands.join("\n")))
 }
 
 fn errors(world: &World) -> usize {

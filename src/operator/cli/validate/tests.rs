@@ -44,11 +44,23 @@ fn folder(files: &[(&str, String)]) -> tempfile::TempDir {
 
 /// What is printed, with the folder's own path taken out.
 fn run(folder: &Path, form: ReportForm, terminal: bool) -> (Exit, String) {
-    let args = ValidateArgs { paths: vec![folder.to_owned()], namespace: "default".into(), output: form };
+    run_with(folder, &ValidateArgs { output: form, ..args(folder) }, terminal)
+}
+
+fn args(folder: &Path) -> ValidateArgs {
+    ValidateArgs {
+        paths: vec![folder.to_owned()],
+        namespace: "default".into(),
+        strict: false,
+        output: ReportForm::Human,
+    }
+}
+
+fn run_with(folder: &Path, args: &ValidateArgs, terminal: bool) -> (Exit, String) {
     let (mut results, mut progress) = (Vec::new(), Vec::new());
     let mut output = Output::new(&mut results, &mut progress);
     output.terminal = terminal;
-    let exit = validate(&args, fixtures::now(), &mut output).unwrap();
+    let exit = validate(args, fixtures::now(), &mut output).unwrap();
     let prefix = format!("{}/", folder.display());
     (exit, String::from_utf8([results, progress].concat()).unwrap().replace(&prefix, ""))
 }
@@ -103,11 +115,30 @@ fn a_good_folder_is_valid_and_says_how_much_was_looked_at() {
 }
 
 #[test]
-fn a_warning_alone_is_no_failure() {
+fn a_warning_alone_is_a_failure_only_when_asked_to_be_strict() {
     let folder = folder(&[("checkout.yaml", monitor("checkout", "payments", "30s"))]);
+    for (strict, expected) in [(false, Exit::Done), (true, Exit::No)] {
+        let (exit, text) = run_with(folder.path(), &ValidateArgs { strict, ..args(folder.path()) }, false);
+        assert_eq!(exit, expected);
+        assert!(text.ends_with("1 object in 1 file: 1 warning\n"), "{text}");
+    }
+}
+
+#[test]
+fn without_a_warning_strict_is_content() {
+    let folder = folder(&[("policy.yaml", POLICY.replace("START", "2026-11-02"))]);
+    let (exit, text) = run_with(folder.path(), &ValidateArgs { strict: true, ..args(folder.path()) }, false);
+    assert_eq!((exit, text.as_str()), (Exit::Done, "1 object in 1 file: no problems\n"));
+}
+
+#[test]
+fn folders_of_several_sources_are_to_be_validated_one_by_one() {
+    let policy = POLICY.replace("START", "2026-11-02");
+    let folder = folder(&[("demo/policy.yaml", policy.clone()), ("production/policy.yaml", policy)]);
     let (exit, text) = run(folder.path(), ReportForm::Human, false);
-    assert_eq!(exit, Exit::Done);
-    assert!(text.ends_with("1 object in 1 file: 1 warning\n"), "{text}");
+    assert_eq!(exit, Exit::No);
+    let words = "run instead, one by one:\n  firstline validate demo\n  firstline validate production\n";
+    assert!(text.ends_with(words), "{text}");
 }
 
 #[test]
