@@ -77,6 +77,7 @@ impl FakeCluster {
         let base = "/apis/firstline.dev/v1alpha1/namespaces/{namespace}";
         let router = Router::new()
             .route("/apis/authentication.k8s.io/v1/selfsubjectreviews", post(review))
+            .route("/apis/firstline.dev/v1alpha1/tickets", get(list_all_tickets))
             .route(&format!("{base}/tickets"), get(list_tickets).post(create_ticket))
             .route(&format!("{base}/tickets/{{name}}"), get(get_ticket))
             .route(&format!("{base}/{{kind}}"), post(create).get(list_created))
@@ -112,10 +113,18 @@ async fn review() -> Json<Value> {
     )
 }
 
-async fn list_tickets(State(objects): State<Arc<Objects>>) -> Json<Value> {
-    Json(
-        json!({"kind": "TicketList", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": objects.tickets}),
-    )
+async fn list_tickets(State(objects): State<Arc<Objects>>, Path(namespace): Path<String>) -> Json<Value> {
+    let is_there = |ticket: &&Ticket| ticket.metadata.namespace.as_deref() == Some(&namespace);
+    list_of(objects.tickets.iter().filter(is_there))
+}
+
+async fn list_all_tickets(State(objects): State<Arc<Objects>>) -> Json<Value> {
+    list_of(objects.tickets.iter())
+}
+
+fn list_of<'a>(tickets: impl Iterator<Item = &'a Ticket>) -> Json<Value> {
+    let tickets: Vec<&Ticket> = tickets.collect();
+    Json(json!({"kind": "TicketList", "apiVersion": "firstline.dev/v1alpha1", "metadata": {}, "items": tickets}))
 }
 
 async fn get_ticket(State(objects): State<Arc<Objects>>, Path((_, name)): Path<(String, String)>) -> Response {

@@ -1,5 +1,7 @@
 //! `firstline tickets`: what is open, the most urgent first.
 
+use std::collections::BTreeMap;
+
 use api::{
     Ticket,
     ticket::{TicketState, TicketStatus},
@@ -10,7 +12,7 @@ use kube::ResourceExt;
 
 use super::{
     age::{age, relative},
-    cluster::ClusterArgs,
+    cluster::{ClusterArgs, Session},
     exit::{Exit, Failure},
     lookup,
     output::{Format, Output, Paint, cut, plain},
@@ -20,6 +22,9 @@ use crate::kube::meta;
 
 /// A title is cut here in the table; `-o wide` shows it whole.
 const TITLE: usize = 60;
+
+/// Namespaces that are named where there are none in the one that was meant.
+const NAMESPACES: usize = 3;
 
 /// Flags of `firstline tickets`.
 #[derive(Debug, Clone, Args)]
@@ -46,9 +51,12 @@ pub struct TicketsArgs {
 /// # Errors
 /// When the cluster does not answer.
 pub async fn tickets(args: &TicketsArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
-    let session = args.cluster.connect().await?;
+    list(&args.cluster.connect().await?, args, now, output).await
+}
+
+async fn list(session: &Session, args: &TicketsArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let namespace = (!args.all_namespaces).then_some(session.namespace.as_str());
-    let (mut found, unreadable) = lookup::list(&session, namespace).await?;
+    let (mut found, unreadable) = lookup::list(session, namespace).await?;
     for ticket in unreadable {
         output.say(format!("warning: a ticket cannot be read: {}", plain(&ticket)))?;
     }
@@ -63,12 +71,32 @@ pub async fn tickets(args: &TicketsArgs, now: Timestamp, output: &mut Output<'_>
     if found.is_empty() {
         let open = if args.all { "" } else { "open " };
         let place = namespace.map_or_else(|| "any namespace".to_owned(), |namespace| format!("namespace {namespace}"));
-        output.say(format!("No {open}tickets in {place}."))?;
+        let others = if namespace.is_some() { elsewhere(session, args.all).await } else { String::new() };
+        output.say(format!("No {open}tickets in {place}{others}."))?;
         return Ok(Exit::Done);
     }
     let text = render(&found, args, now, output);
     output.text(&text)?;
     Ok(Exit::Done)
+}
+
+/// Where else there are some, for who looks in the wrong namespace. Who may not list them there is told nothing.
+async fn elsewhere(session: &Session, all: bool) -> String {
+    let Ok((mut found, _)) = lookup::list(session, None).await else { return String::new() };
+    if !all {
+        found.retain(is_open);
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for ticket in &found {
+        *counts.entry(ticket.namespace().unwrap_or_default()).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return String::new();
+    }
+    let named = counts.iter().take(NAMESPACES).map(|(namespace, count)| format!("{count} in {namespace}"));
+    let more = counts.len().saturating_sub(NAMESPACES);
+    let more = (more > 0).then(|| format!("some in {more} more"));
+    format!(", but {}; -A lists them all", named.chain(more).collect::<Vec<_>>().join(", "))
 }
 
 /// Whether somebody still has to do something about it. One that no operator has seen yet is open.
@@ -234,5 +262,27 @@ mod tests {
     fn a_ticket_that_no_operator_has_seen_is_open() {
         let open: Vec<String> = four().into_iter().filter(is_open).map(|ticket| ticket.name_any()).collect();
         assert_eq!(open, ["inc-late", "inc-early", "req-new"]);
+    }
+
+    /// What is said by `tickets` of a namespace, when the cluster has these.
+    async fn said(tickets: Vec<Ticket>, namespace: &str, args: &TicketsArgs) -> String {
+        let cluster = fixtures::FakeCluster::start(fixtures::Judge::Accept, tickets).await;
+        let session = Session { namespace: namespace.to_owned(), ..cluster.session() };
+        let (mut results, mut progress) = (Vec::new(), Vec::new());
+        let exit = list(&session, args, fixtures::now(), &mut Output::new(&mut results, &mut progress)).await;
+        assert_eq!((exit.unwrap(), results), (Exit::Done, Vec::new()));
+        String::from_utf8(progress).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_looks_in_the_wrong_namespace_is_told_where_there_are_some() {
+        let open = TicketsArgs { all: false, ..args(Format::Table, false) };
+        let words = "No open tickets in namespace default, but 3 in payments; -A lists them all.\n";
+        assert_eq!(said(four(), "default", &open).await, words);
+        let words = "No tickets in namespace default, but 4 in payments; -A lists them all.\n";
+        assert_eq!(said(four(), "default", &args(Format::Table, false)).await, words);
+        assert_eq!(said(Vec::new(), "default", &open).await, "No open tickets in namespace default.\n");
+        let everywhere = TicketsArgs { all_namespaces: true, ..open };
+        assert_eq!(said(Vec::new(), "default", &everywhere).await, "No open tickets in any namespace.\n");
     }
 }
