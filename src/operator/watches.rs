@@ -63,7 +63,7 @@ where
     let (ctx, gates) = (ctx.clone(), gates.clone());
     ctx.tasks.clone().spawn(async move {
         let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
-        let watching = watch::run::<K>(client, (name, gates), stop, |seen| {
+        let watching = watch::run::<K>(client, &ctx.leadership, (name, gates), stop, |seen| {
             notice_drift(&ctx, &seen);
             take(&ctx, seen);
         });
@@ -118,7 +118,9 @@ async fn list<K>(ctx: &Context, take: fn(&Context, Seen<K>), known: fn(&World) -
 where
     K: ::kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
 {
-    let Some((listed_at, all)) = watch::list_now::<K>(&ctx.client, &ctx.stop).await else { return false };
+    let Some((listed_at, all)) = watch::list_now::<K>(&ctx.client, &ctx.leadership, &ctx.stop).await else {
+        return false;
+    };
     let there: BTreeSet<Key> = all
         .iter()
         .filter_map(|seen| match seen {

@@ -2,7 +2,7 @@
 //!
 //! Absent on purpose: retries of what the server refused. A person at a prompt decides that.
 
-use std::{error::Error as _, future::Future, path::PathBuf, time::Duration};
+use std::{future::Future, path::PathBuf, time::Duration};
 
 use clap::Args;
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
@@ -10,7 +10,7 @@ use kube::{Api, Client, api::PostParams};
 use thiserror::Error;
 
 use super::exit::Exit;
-use crate::kube::client::{ClientError, Cluster};
+use crate::kube::client::{ClientError, Cluster, cause};
 
 /// A single call may take this long; a cluster that needs longer is as good as absent to a person who waits.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -161,9 +161,9 @@ impl Trouble {
     pub fn of(asked: &Asked, error: &kube::Error) -> Self {
         match error {
             kube::Error::Api(status) => Self::of_status(asked, status),
-            kube::Error::Auth(_) => Self::Unauthenticated(chain(error)),
-            kube::Error::HyperError(_) | kube::Error::Service(_) => Self::Unreachable(chain(error)),
-            other => Self::Other { asked: asked.clone(), said: chain(other) },
+            kube::Error::Auth(_) => Self::Unauthenticated(cause(error)),
+            kube::Error::HyperError(_) | kube::Error::Service(_) => Self::Unreachable(cause(error)),
+            other => Self::Other { asked: asked.clone(), said: cause(other) },
         }
     }
 
@@ -211,24 +211,6 @@ pub async fn ask<T>(asked: &Asked, call: impl Future<Output = kube::Result<T>>) 
         Err(_) => Err(Trouble::Silent(asked.clone())),
         Ok(answer) => answer.map_err(|error| Trouble::of(asked, &error)),
     }
-}
-
-/// The innermost cause: "Connection refused (os error 111)", not "client error (Connect)".
-fn chain(error: &kube::Error) -> String {
-    let mut causes = vec![error.to_string()];
-    let mut source = error.source();
-    while let Some(cause) = source {
-        causes.push(cause.to_string());
-        source = cause.source();
-    }
-    // The outer ones repeat the inner ones or say only where in the client it happened.
-    let mut said: Vec<String> = Vec::new();
-    for cause in causes.into_iter().rev() {
-        if said.len() < 2 && !said.iter().any(|inner| cause.contains(inner.as_str())) {
-            said.insert(0, cause);
-        }
-    }
-    said.join(": ")
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let entry = match keep(ctx, &key, entry).await {
         Ok(entry) => entry,
+        Err(_) if ctx.leadership.is_api_silent() => return None,
         Err(error) => {
             tracing::warn!(policy = %key, %error, "could not keep or find the policy's last valid version; trying again");
             return None;

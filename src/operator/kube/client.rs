@@ -46,6 +46,24 @@ pub enum ClientError {
     Retry(#[from] kube::client::retry::InvalidBackoff),
 }
 
+/// The innermost cause: "Connection refused (os error 111)", not "client error (Connect)".
+pub fn cause(error: &dyn std::error::Error) -> String {
+    let mut causes = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    // The outer ones repeat the inner ones or say only where in the client it happened.
+    let mut said: Vec<String> = Vec::new();
+    for cause in causes.into_iter().rev() {
+        if said.len() < 2 && !said.iter().any(|inner| cause.contains(inner.as_str())) {
+            said.insert(0, cause);
+        }
+    }
+    said.join(": ")
+}
+
 /// How to reach the cluster, from which clients are made.
 #[derive(Clone)]
 pub struct Cluster {

@@ -8,6 +8,7 @@
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".
 
+mod outage;
 mod silence;
 
 use std::{
@@ -31,7 +32,11 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use self::silence::Silence;
+use self::{
+    outage::{Outage, Trouble},
+    silence::Silence,
+};
+use super::client::cause;
 use crate::clock::{Clock, boottime};
 
 /// How long a lease is valid after its last renewal.
@@ -126,6 +131,8 @@ struct Shared {
     journal: AtomicBool,
     /// Whether somebody else has led since what this process knows, or its journal.
     superseded: watch::Sender<bool>,
+    /// Whether the last look at the lease got no answer.
+    silent: AtomicBool,
     role: watch::Sender<Role>,
 }
 
@@ -138,6 +145,7 @@ impl Default for Leadership {
             holder: Mutex::default(),
             journal: AtomicBool::new(false),
             superseded: watch::channel(false).0,
+            silent: AtomicBool::new(false),
             role,
         }))
     }
@@ -162,6 +170,11 @@ impl Leadership {
     /// Whether a message may be sent at this very moment. Asked right before each send.
     pub fn may_send(&self) -> bool {
         self.ground().is_some()
+    }
+
+    /// Whether the API does not answer at all. The log has that already, so that whoever fails for it need not say so.
+    pub fn is_api_silent(&self) -> bool {
+        self.0.silent.load(Ordering::Acquire)
     }
 
     /// Where decisions may be made now; `None`: nowhere.
@@ -249,6 +262,10 @@ impl Leadership {
         });
     }
 
+    fn hear(&self, answer: bool) {
+        self.0.silent.store(!answer, Ordering::Release);
+    }
+
     fn release(&self) {
         self.0.valid_until.store(0, Ordering::Release);
     }
@@ -328,7 +345,7 @@ impl Elector {
         let mut ticks = tokio::time::interval(RENEW_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut led = false;
-        let mut away = false;
+        let mut outage = Outage::default();
         let mut silence = Silence::from(boottime());
         loop {
             tokio::select! {
@@ -339,29 +356,28 @@ impl Elector {
                 () = stop.cancelled() => break,
                 step = self.step(led) => step,
             };
-            let why = match step {
+            let error = match step {
                 Ok(Decision::Lost) => return Ended::Lost,
                 Ok(decision) => {
-                    if away {
-                        tracing::info!("the lease can be reached again");
-                        away = false;
-                    }
+                    self.leadership.hear(true);
+                    outage::say_over(outage.ended(None, boottime()));
                     silence = Silence::from(boottime());
                     led |= matches!(decision, Decision::Take | Decision::Renew);
                     continue;
                 }
-                Err(error) => {
-                    if is_an_answer(&error) {
-                        silence = Silence::from(boottime());
-                    } else {
-                        silence.goes_on(boottime());
-                    }
-                    error.to_string()
-                }
+                Err(error) => error,
             };
-            if !away {
-                away = true;
-                tracing::warn!(leads = self.leadership.is_valid(), why, "the lease cannot be reached; trying on");
+            let trouble = if is_an_answer(&error) {
+                silence = Silence::from(boottime());
+                Trouble::Refused
+            } else {
+                silence.goes_on(boottime());
+                Trouble::Silent
+            };
+            self.leadership.hear(trouble == Trouble::Refused);
+            outage::say_over(outage.ended(Some(trouble), boottime()));
+            if let Some(word) = outage.failed(trouble, boottime()) {
+                outage::say(trouble, word, &cause(&error), &self.leadership);
             }
             // Nobody has watched the holder meanwhile: its silence counts from when we see the lease again.
             self.observed.version.clear();

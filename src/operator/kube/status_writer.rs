@@ -106,7 +106,9 @@ impl StatusWriter {
                 Some(Looked { outcome: Outcome::Applied, again: None })
             }
             Err(error) => {
-                tracing::warn!(kind = wanted.resource.kind, object = %id.1, error, "could not write the status; trying again");
+                if !self.0.leadership.is_api_silent() {
+                    tracing::warn!(kind = wanted.resource.kind, object = %id.1, error, "could not write the status; trying again");
+                }
                 // A newer status may have come in meanwhile; it wins.
                 self.0.wanted.lock().entry(id).or_insert(wanted);
                 None

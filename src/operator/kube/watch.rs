@@ -18,14 +18,45 @@ use kube::{
     },
 };
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{gates::Gates, meta::Key};
+use super::{client::cause, gates::Gates, lease::Leadership, meta::Key};
 
 /// A watch is opened anew after so many seconds, so that a connection that died without a word is noticed soon.
 const WATCH_FOR: u32 = 60;
 /// One list may take this long.
 const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A watch that has been broken for so long is told of. By then the lease's loop has said so when the API does not answer
+/// at all, which need not be said once for each kind.
+const TOLD_AFTER: Duration = Duration::from_secs(5);
+
+/// A call that fails again and again, and whether that was said.
+#[derive(Default)]
+struct Broken {
+    since: Option<Instant>,
+    said: bool,
+}
+
+impl Broken {
+    /// It has failed once more: whether to say so now. What fails in an outage, and once more right after it, is part of that.
+    fn is_news(&mut self, leadership: &Leadership) -> bool {
+        if leadership.is_api_silent() {
+            self.since = None;
+            return false;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        let news = !self.said && since.elapsed() >= TOLD_AFTER;
+        self.said |= news;
+        news
+    }
+
+    /// It has succeeded: whether to say that it goes on.
+    fn is_over(&mut self) -> bool {
+        std::mem::take(self).said
+    }
+}
 
 /// What a watch says.
 #[derive(Debug)]
@@ -40,12 +71,17 @@ pub enum Seen<K> {
 
 /// Watches a kind in all namespaces until `stop` and hands everything to `take`, in order. Opens the kind's
 /// gate after the first complete list. Never ends by itself: an API that is away is tried again with back-off.
-pub async fn run<K>(client: Client, gate: (&'static str, Gates), stop: CancellationToken, mut take: impl FnMut(Seen<K>))
-where
+pub async fn run<K>(
+    client: Client,
+    leadership: &Leadership,
+    gate: (&'static str, Gates),
+    stop: CancellationToken,
+    mut take: impl FnMut(Seen<K>),
+) where
     K: Resource<DynamicType = ()> + CustomResourceExt + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
     K::DynamicType: Default + Eq + Hash,
 {
-    if !wait_for_crd::<K>(&client, &stop).await {
+    if !wait_for_crd::<K>(&client, leadership, &stop).await {
         return;
     }
     let api: Api<DeserializeGuard<K>> = Api::all(client);
@@ -58,20 +94,18 @@ where
         .boxed();
     let mut known = BTreeSet::new();
     let mut listed: Option<Vec<DeserializeGuard<K>>> = None;
-    let mut away = false;
+    let mut broken = Broken::default();
     loop {
         match events.try_next().await {
             Ok(None) => return,
             Err(error) => {
-                if !away {
-                    tracing::warn!(kind = %K::kind(&()), %error, "the watch broke; trying on");
-                    away = true;
+                if broken.is_news(leadership) {
+                    tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the watch broke; trying on");
                 }
             }
             Ok(Some(event)) => {
-                if away && !matches!(event, Event::Init) {
+                if !matches!(event, Event::Init) && broken.is_over() {
                     tracing::info!(kind = %K::kind(&()), "the watch goes on");
-                    away = false;
                 }
                 fold(event, &mut known, &mut listed, &mut take, &gate);
             }
@@ -116,7 +150,11 @@ fn fold<K>(
 
 /// Lists a kind as it is at this moment, not as a cache has it: what a new leader must have seen before it decides.
 /// Tries until it succeeds; `None` when stopped before. The number is the list's resourceVersion.
-pub async fn list_now<K>(client: &Client, stop: &CancellationToken) -> Option<(u64, Vec<Seen<K>>)>
+pub async fn list_now<K>(
+    client: &Client,
+    leadership: &Leadership,
+    stop: &CancellationToken,
+) -> Option<(u64, Vec<Seen<K>>)>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
@@ -130,9 +168,10 @@ where
                     list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);
                 return Some((version, list.items.into_iter().map(seen).collect()));
             }
-            Err(error) => {
-                tracing::warn!(kind = %K::kind(&()), %error, "the list that a new leader needs failed; trying again");
+            Err(error) if !leadership.is_api_silent() => {
+                tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the list that a new leader needs failed; trying again");
             }
+            Err(_) => {}
         }
         tokio::select! {
             () = stop.cancelled() => return None,
@@ -155,10 +194,14 @@ fn seen<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Seen<K> {
 }
 
 /// Waits until the kind's CRD is established. Returns false when stopped before.
-async fn wait_for_crd<K: CustomResourceExt>(client: &Client, stop: &CancellationToken) -> bool {
+async fn wait_for_crd<K: CustomResourceExt>(
+    client: &Client,
+    leadership: &Leadership,
+    stop: &CancellationToken,
+) -> bool {
     let crds: Api<CustomResourceDefinition> = Api::all(client.clone());
     let name = K::crd_name();
-    let mut said = false;
+    let (mut said, mut broken) = (false, Broken::default());
     loop {
         match crds.get_opt(name).await {
             Ok(Some(crd)) if is_established(&crd) => return true,
@@ -166,9 +209,8 @@ async fn wait_for_crd<K: CustomResourceExt>(client: &Client, stop: &Cancellation
                 tracing::warn!(crd = name, "the CRD is not installed; waiting for it (kubectl apply -f crds/)");
                 said = true;
             }
-            Err(error) if !said => {
-                tracing::warn!(crd = name, %error, "cannot ask for the CRD; trying on");
-                said = true;
+            Err(error) if broken.is_news(leadership) => {
+                tracing::warn!(crd = name, why = cause(&error), "cannot ask for the CRD; trying on");
             }
             _ => {}
         }

@@ -45,6 +45,9 @@ const MOST_CALLS: f64 = 5.0;
 /// Looks at one object that fail in two minutes: the wait between them doubles from a tenth of a second to half a minute.
 const MOST_FAILED: f64 = 15.0;
 
+/// Lines at WARN and ERROR in two minutes: what was under way when the server went, and that the operator goes on by itself.
+const MOST_TROUBLES: usize = 12;
+
 /// Writes for one ticket: it is created, and its status says that Ada is to be paged, was, that Bob is, was. One more for a
 /// conflict or a retry.
 const WRITES_A_TICKET: usize = 6;
@@ -60,6 +63,8 @@ struct Outage {
     /// When the server went, since the epoch, and where its log of requests was then.
     began: Duration,
     mark: Mark,
+    /// How many lines the operator had logged by then.
+    lines: usize,
 }
 
 impl Outage {
@@ -76,8 +81,9 @@ impl Outage {
         let planned = scene.stage.wait_for_ticket("depot", "Ada's page was tried", tried).await?;
         let mark = scene.stage.plane.audit()?.mark().await?;
         let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let lines = operator.logs().lines().count();
         scene.stage.plane.stop_apiserver();
-        Ok(Self { scene, depot, operator, planned, began, mark })
+        Ok(Self { scene, depot, operator, planned, began, mark, lines })
     }
 
     /// When the lease has run out the shop breaks, and Ada can be reached again; two minutes pass. What is to hold in every look at them is given.
@@ -131,6 +137,7 @@ impl Outage {
             }
         }
         self.everybody_was_paged_once()?;
+        self.the_log_says_it_once()?;
         let writes = self.writes_since(self.mark).await?;
         println!("{writes}");
         let most = PAGES * WRITES_A_TICKET + (PAGES + 1) * WRITES_A_MONITOR;
@@ -161,6 +168,21 @@ impl Outage {
                 self.operator.tail()
             );
         }
+        Ok(())
+    }
+
+    /// The log says that the API does not answer when it begins, after a minute and when it is over, and nothing else for
+    /// every call or watch that fails for it.
+    fn the_log_says_it_once(&self) -> Result<()> {
+        let log = self.operator.logs();
+        let since: Vec<&str> = log.lines().skip(self.lines).collect();
+        let said = |what: &str| since.iter().filter(|line| line.contains(what)).count();
+        let told = ["API does not answer", "API still does not answer", "API answers again"].map(said);
+        ensure!(told == [1, 1, 1], "it was said {told:?} times: {since:#?}");
+        let is_trouble = |line: &&&str| line.contains(" WARN ") || line.contains(" ERROR ");
+        let troubles: Vec<_> = since.iter().filter(is_trouble).collect();
+        println!("{} lines, {} of them troubles", since.len(), troubles.len());
+        ensure!(troubles.len() <= MOST_TROUBLES, "{} lines of trouble: {troubles:#?}", troubles.len());
         Ok(())
     }
 

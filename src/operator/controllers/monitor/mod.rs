@@ -44,6 +44,8 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
         Err(AcceptError::NotLeading) => {
             return Some(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
         }
+        // The log has that already; on an island it is the journal that refuses.
+        Err(_) if ctx.leadership.is_api_silent() && !ctx.leadership.is_islanded() => return None,
         Err(error) => {
             tracing::warn!(monitor = %key, %error, "the alert is not durable yet; trying again");
             return None;

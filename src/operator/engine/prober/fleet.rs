@@ -9,7 +9,10 @@ use domain::probe::alerts::{
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use crate::{alerts::accept, context::Context};
+use crate::{
+    alerts::{AcceptError, accept},
+    context::Context,
+};
 
 /// From one count to the next.
 const EVERY: Duration = Duration::from_secs(10);
@@ -51,10 +54,11 @@ pub(super) async fn watch(ctx: Context) {
             }
             Wanted::Keep => false,
         };
-        if let Some(alert) = prober::alert(&wanted, namespace, now).filter(|_| news)
-            && let Err(error) = accept(&ctx, alert).await
-        {
-            tracing::warn!(%error, "the alert ProberBlind is not durable yet; trying again");
+        let Some(alert) = prober::alert(&wanted, namespace, now).filter(|_| news) else { continue };
+        match accept(&ctx, alert).await {
+            // Without a lease nobody is told of anything, which is said where the lease is looked at.
+            Ok(_) | Err(AcceptError::NotLeading) => {}
+            Err(error) => tracing::warn!(%error, "the alert ProberBlind is not durable yet; trying again"),
         }
     }
 }
