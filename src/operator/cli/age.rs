@@ -1,4 +1,4 @@
-//! Times for people: how long ago, and when, in UTC. No local time is guessed.
+//! Times for people: how long ago, and when: in the zone of a policy where one is known, else in UTC, never in a guessed one.
 
 use std::time::Duration;
 
@@ -36,15 +36,55 @@ pub fn relative(at: Timestamp, now: Timestamp) -> String {
     if at > now { format!("in {}", length(between(now, at))) } else { format!("{} ago", length(between(at, now))) }
 }
 
-/// `2026-11-23T03:02:12Z`.
+/// `2026-11-23T03:02:12Z`, for what belongs to no policy or to several.
 pub fn clock(at: Timestamp) -> String {
     shown(at, &TimeZone::UTC)
 }
 
-/// `2026-11-23T03:02:12Z (4m ago)`.
-pub fn clock_and_age(at: Timestamp, now: Timestamp) -> String {
-    format!("{} ({})", clock(at), relative(at, now))
+/// How the times of one answer are written: in one zone, with its offset, so that what is read there can be put after `--at`.
+#[derive(Debug, Clone)]
+pub struct Times {
+    /// The policy's zone; UTC where there is none.
+    pub zone: TimeZone,
+    /// From when ages are counted.
+    pub now: Timestamp,
 }
+
+impl Times {
+    /// `2026-11-23T04:02:12+01:00`.
+    pub fn clock(&self, at: Timestamp) -> String {
+        shown(at, &self.zone)
+    }
+
+    /// `2026-11-23T04:02:12+01:00 (4m ago)`.
+    pub fn clock_and_age(&self, at: Timestamp) -> String {
+        format!("{} ({})", self.clock(at), relative(at, self.now))
+    }
+
+    /// What the operator wrote down, in which instants stand in UTC, with those in this zone.
+    pub fn retold(&self, text: &str) -> String {
+        let mut told = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('Z') {
+            let (before, after) = rest.split_at(at + 1);
+            let start = before.len().checked_sub(INSTANT.len()).filter(|start| before.is_char_boundary(*start));
+            let instant = start.and_then(|start| Some((start, before.get(start..)?.parse::<Timestamp>().ok()?)));
+            match instant {
+                Some((start, instant)) => {
+                    told.push_str(before.get(..start).unwrap_or_default());
+                    told.push_str(&self.clock(instant));
+                }
+                None => told.push_str(before),
+            }
+            rest = after;
+        }
+        told.push_str(rest);
+        told
+    }
+}
+
+/// The form of an instant of whole seconds in UTC.
+const INSTANT: &str = "2026-11-23T03:02:12Z";
 
 #[cfg(test)]
 mod tests {
@@ -69,10 +109,26 @@ mod tests {
         assert_eq!(length(Duration::from_secs(seconds)), expected);
     }
 
+    fn berlin() -> Times {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        Times { zone, now: "2026-11-23T03:12:00Z".parse().unwrap() }
+    }
+
     #[test]
-    fn a_time_comes_with_how_far_it_is() {
-        let now: Timestamp = "2026-11-23T03:12:00Z".parse().unwrap();
-        assert_eq!(clock_and_age("2026-11-23T03:02:00Z".parse().unwrap(), now), "2026-11-23T03:02:00Z (10m ago)");
-        assert_eq!(relative("2026-11-23T03:17:00Z".parse().unwrap(), now), "in 5m");
+    fn a_time_comes_in_its_zone_with_how_far_it_is() {
+        let (times, at) = (berlin(), "2026-11-23T03:02:00Z".parse().unwrap());
+        assert_eq!(times.clock_and_age(at), "2026-11-23T04:02:00+01:00 (10m ago)");
+        assert_eq!(Times { zone: TimeZone::UTC, ..times }.clock_and_age(at), "2026-11-23T03:02:00Z (10m ago)");
+        assert_eq!(relative("2026-11-23T03:17:00Z".parse().unwrap(), berlin().now), "in 5m");
+    }
+
+    #[rstest]
+    #[case("nothing fires since 2026-11-23T03:02:00Z", "nothing fires since 2026-11-23T04:02:00+01:00")]
+    #[case("2026-06-01T03:02:00Z–2026-06-02T03:02:00Z", "2026-06-01T05:02:00+02:00–2026-06-02T05:02:00+02:00")]
+    #[case("Zone Z of äöüäöüäöüäöZ", "Zone Z of äöüäöüäöüäöZ")]
+    #[case("2026-13-23T03:02:00Z", "2026-13-23T03:02:00Z")]
+    #[case("", "")]
+    fn instants_in_a_text_are_told_in_the_zone(#[case] written: &str, #[case] expected: &str) {
+        assert_eq!(berlin().retold(written), expected);
     }
 }

@@ -96,6 +96,14 @@ pub enum ExplainError {
     Question(Problem),
 }
 
+impl ExplainError {
+    /// What is wrong with what a flag says; where none of them is named, with the files.
+    fn of_flag(problem: Problem) -> Self {
+        let flag = if problem.path.is_empty() { "file" } else { problem.path.as_str() };
+        Self::Question(Problem { path: format!("--{flag}"), ..problem })
+    }
+}
+
 /// Explains what would happen to an alert, or why a ticket stands where it does.
 ///
 /// # Errors
@@ -176,10 +184,9 @@ fn of_alert(
     labels: &Labels,
     at: Timestamp,
 ) -> Result<(Vec<String>, Exit), ExplainError> {
-    let flag = |problem: Problem| ExplainError::Question(Problem { path: format!("--{}", problem.path), ..problem });
-    let namespace = setting.namespace(args.cluster.namespace.as_deref()).map_err(flag)?;
+    let namespace = setting.namespace(args.cluster.namespace.as_deref()).map_err(ExplainError::of_flag)?;
     let down: Vec<DownForm> = args.down.iter().cloned().map(DownForm::Always).collect();
-    let down = incident::down(setting, &down, &namespace).map_err(flag)?;
+    let down = incident::down(setting, &down, &namespace).map_err(ExplainError::of_flag)?;
     let (labels, annotations) = (labels.clone(), Labels::new());
     let alert = Alert { namespace, labels, annotations, state: AlertState::Firing, starts_at: at, at };
     let policy = routing::choose_policy(setting.policies, &alert.namespace, &alert.labels).map(|choice| choice.policy);

@@ -145,7 +145,7 @@ impl<'a> Setting<'a> {
         all.dedup();
         match all.as_slice() {
             [one] => Ok((*one).to_owned()),
-            [] => Err(Problem::error("", "there is no SupportPolicy in these files that could be tested")
+            [] => Err(Problem::error("", "there is no SupportPolicy in these files")
                 .suggest("name the folder that holds the policies, too")),
             several => Err(Problem::error(
                 "namespace",

@@ -175,6 +175,50 @@ async fn an_alert_that_nobody_answers_is_told_without_repeating_itself_and_with_
     insta::assert_snapshot!(text);
 }
 
+/// A ticket with these members of one notification beside what all have.
+fn told(members: &str) -> String {
+    let common = "id: 0191f3a0-0000-7000-8000-000000000001, kind: page, step: 1, person: ada, channel: ops, plannedAt: \"2026-06-01T08:00:00Z\", why: step 1";
+    format!("{TICKET}status: {{notifications: [{{{common}, {members}}}]}}\n")
+}
+
+#[tokio::test]
+async fn what_a_channel_answered_stands_beside_the_message() {
+    let line = async |members: &str, at: &'static str| {
+        let (_, text, _) = run(POLICY, &told(members), &["--ticket", "TICKETS", "--at", at]).await;
+        let line = text.lines().find(|line| line.contains("page to ada")).unwrap_or_default().to_owned();
+        line.trim_start().trim_start_matches("2026-06-01T10:00:00+02:00: page to ada through ops: ").to_owned()
+    };
+    let (soon, later) = ("2026-06-01T08:05:00Z", "2026-06-01T09:00:00Z");
+    assert_eq!(line("state: Planned", soon).await, "Planned, step 1");
+    assert_eq!(line("state: Accepted, attempts: 1, at: \"2026-06-01T08:00:01Z\"", soon).await, "Accepted, step 1");
+    let tried = "attempts: 3, at: \"2026-06-01T08:04:00Z\", error: \"503: busy\", retryAt: \"2026-06-01T08:10:00Z\"";
+    assert_eq!(
+        line(&format!("state: Planned, {tried}"), soon).await,
+        "Planned, step 1; tried 3 times, last at 2026-06-01T10:04:00+02:00: 503: busy; not tried again before 2026-06-01T10:10:00+02:00, as the receiver asks"
+    );
+    let failed = "Failed, step 1; tried 3 times, last at 2026-06-01T10:04:00+02:00: 503: busy";
+    assert_eq!(line(&format!("state: Failed, {tried}"), later).await, failed);
+    // As it was at a time before.
+    assert_eq!(
+        line(&format!("state: Failed, {tried}"), "2026-06-01T08:02:00Z").await,
+        "Planned, step 1; what came of it was known at 2026-06-01T10:04:00+02:00"
+    );
+    let refused = "state: Accepted, attempts: 1, at: \"2026-06-01T08:04:00Z\", error: \"550 for bob@acme.example\"";
+    let words = "Accepted, step 1; tried once, last at 2026-06-01T10:04:00+02:00: 550 for bob@acme.example";
+    assert_eq!(line(refused, later).await, words);
+}
+
+#[tokio::test]
+async fn what_no_flag_is_to_blame_for_is_said_of_the_files() {
+    let (exit, ..) = run("", "", &["--labels", "severity=page"]).await;
+    let words = "Usage: --file: there is no SupportPolicy in these files; name the folder that holds the policies, too";
+    assert_eq!(exit.unwrap_err(), words);
+    let second = POLICY.replace("payments", "shop");
+    let (exit, ..) = run(&format!("{POLICY}---\n{second}"), "", &["--labels", "severity=page"]).await;
+    let words = "Usage: --namespace: expected a namespace, since policies stand in several: payments, shop";
+    assert_eq!(exit.unwrap_err(), words);
+}
+
 #[test]
 fn what_is_to_be_explained_is_one_thing() {
     let read =

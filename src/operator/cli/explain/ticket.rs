@@ -3,23 +3,27 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use api::{Ticket, TicketEvent, ticket::TicketStatus};
+use api::{
+    Ticket, TicketEvent,
+    ticket::{Notification, NotificationState, TicketStatus},
+};
 use domain::{
     message::MessageKind,
     policy::Policy,
     problem::Problem,
     sla::{Clocks, Mark, Reached},
     ticket::timeline::What,
-    time::{shown, whole_seconds},
+    time::whole_seconds,
 };
 use gitops::yaml::{self, Document, Limits};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::ResourceExt;
 use serde_json::Value;
 
 use super::{
     super::{
+        age::Times,
         cluster::Session,
         exit::Failure,
         lookup::{LookupError, TicketRef},
@@ -34,7 +38,7 @@ use crate::{
     rehearse::{
         Setting, ledger,
         story::{self, Entry},
-        typed, zone_of,
+        typed,
     },
 };
 
@@ -150,7 +154,7 @@ fn of_files(
 ) -> Result<Record, ExplainError> {
     let home = match ticket.namespace() {
         Some(home) => home,
-        None => setting.namespace(namespace).map_err(ExplainError::Question)?,
+        None => setting.namespace(namespace).map_err(ExplainError::of_flag)?,
     };
     ticket.metadata.namespace = Some(home.clone());
     let in_force = in_force(&ticket);
@@ -240,10 +244,11 @@ impl Record {
     /// # Errors
     /// When there was no such ticket yet.
     pub(super) fn explain(mut self, at: Timestamp) -> Result<Vec<String>, ExplainError> {
-        let zone = self.policy.as_deref().map_or(TimeZone::UTC, zone_of);
+        let times = Times { zone: self.seen.zone(), now: at };
+        let zone = &times.zone;
         let opened = whole_seconds(meta::opened(&self.seen.ticket));
         if at < opened {
-            let message = format!("expected a time from the ticket's beginning, {}, on", shown(opened, &zone));
+            let message = format!("expected a time from the ticket's beginning, {}, on", times.clock(opened));
             return Err(ExplainError::Question(Problem::error("--at", message)));
         }
         self.forget_after(at);
@@ -251,13 +256,13 @@ impl Record {
         let mut lines = vec![head(&seen.ticket), words, "what happened".to_owned()];
         let rehearsal = Rehearsal::of_record(seen.ticket.clone(), seen.events.clone(), policy.clone(), revisions);
         let clocks = rehearsal.clocks(at);
-        let told = story::lines(happened(&seen, &clocks), |at| shown(at, &zone));
+        let told = story::lines(happened(&seen, &clocks, &times), |at| times.clock(at));
         lines.extend(told.into_iter().map(|line| format!("  {}", plain(&line))));
         if policy.is_none() {
             return Ok(lines);
         }
-        lines.push(format!("clocks as of {}", shown(at, &zone)));
-        let ledger = ledger::lines(&clocks, &zone);
+        lines.push(format!("clocks as of {}", times.clock(at)));
+        let ledger = ledger::lines(&clocks, zone);
         if ledger.is_empty() {
             lines.push("  nothing is promised for its priority".to_owned());
         }
@@ -282,9 +287,26 @@ fn head(ticket: &Ticket) -> String {
     format!("ticket {namespace}/{name}{number}: {}", plain(&ticket.spec.title))
 }
 
+/// What came of a message, and beside it what the channel answered: of one that was taken at once nothing.
+fn answered(told: &Notification, times: &Times) -> (NotificationState, String) {
+    let Some(last) = told.at.filter(|_| told.attempts > 0) else { return (told.state, String::new()) };
+    if last > times.now {
+        return (NotificationState::Planned, format!("; what came of it was known at {}", times.clock(last)));
+    }
+    let error = told.error.as_deref().map(|error| format!(": {error}")).unwrap_or_default();
+    if told.attempts == 1 && error.is_empty() {
+        return (told.state, String::new());
+    }
+    let tried = if told.attempts == 1 { "once".to_owned() } else { format!("{} times", told.attempts) };
+    let waits = matches!(told.state, NotificationState::Planned | NotificationState::Uncertain);
+    let retry = told.retry_at.filter(|retry| waits && *retry > times.now);
+    let retry = retry.map(|retry| format!("; not tried again before {}, as the receiver asks", times.clock(retry)));
+    (told.state, format!("; tried {tried}, last at {}{error}{}", times.clock(last), retry.unwrap_or_default()))
+}
+
 /// What the operator wrote down, what people did, whom it told why, and which promises were broken.
-fn happened(seen: &Seen, clocks: &Clocks) -> Vec<Entry> {
-    let lines = story(seen).into_iter().map(|line| {
+fn happened(seen: &Seen, clocks: &Clocks, times: &Times) -> Vec<Entry> {
+    let lines = story(seen, times).into_iter().map(|line| {
         let detail = line.detail.join(" / ");
         let text = if detail.is_empty() { line.what } else { format!("{}: {detail}", line.what) };
         Entry { at: line.at, text }
@@ -295,7 +317,8 @@ fn happened(seen: &Seen, clocks: &Clocks) -> Vec<Entry> {
         let to = told.person.as_ref().map_or_else(String::new, |person| format!(" to {person}"));
         let why = told.why.as_deref().unwrap_or("no reason on record");
         let kind = MessageKind::from(told.kind).as_str();
-        Entry { at: told.planned_at, text: format!("{kind}{to} through {}: {:?}, {why}", told.channel, told.state) }
+        let (state, answer) = answered(told, times);
+        Entry { at: told.planned_at, text: format!("{kind}{to} through {}: {state:?}, {why}{answer}", told.channel) }
     });
     let on_record = |reached: Reached| {
         let breaches = status.timeline.iter().filter(|line| line.what == What::Breach.as_str());

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use api::{SupportPolicy, Ticket, TicketEvent};
 use clap::Args;
 use domain::{oncall::Override, policy::Policy};
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use kube::{Api, ResourceExt, api::ListParams, core::DeserializeGuard};
 use serde::Serialize;
@@ -26,7 +26,7 @@ use super::{
     output::{Form, Output},
     overrides,
 };
-use crate::index::overrides_of_policy;
+use crate::{index::overrides_of_policy, rehearse::zone_of};
 
 /// Flags of `firstline show`.
 #[derive(Debug, Clone, Args)]
@@ -66,6 +66,11 @@ impl Seen {
     pub fn person(&self, user: &str) -> String {
         let policy = self.live.as_ref().or(self.frozen.as_ref());
         policy.and_then(|policy| policy.person_of_user(user)).unwrap_or(user).to_owned()
+    }
+
+    /// The zone in which its times are shown: that of its policy, UTC where none can be read.
+    pub fn zone(&self) -> TimeZone {
+        self.frozen.as_ref().or(self.live.as_ref()).map_or(TimeZone::UTC, zone_of)
     }
 
     /// Labels of the first alert that fires, else of the first that did.

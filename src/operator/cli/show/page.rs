@@ -8,7 +8,7 @@ use kube::ResourceExt;
 
 use super::{
     super::{
-        age::{clock, clock_and_age},
+        age::Times,
         output::{Colour, Paint, lines, plain},
     },
     Seen, clocks,
@@ -25,22 +25,23 @@ const STORY: usize = 40;
 
 /// The whole page. `program` is how the commands at its end begin.
 pub(super) fn render(seen: &Seen, program: &str, now: Timestamp, colour: Colour) -> String {
+    let times = &Times { zone: seen.zone(), now };
     let status = seen.ticket.status.clone().unwrap_or_default();
     let sections = [
-        head(seen, &status, now, colour),
+        head(seen, &status, times, colour),
         description(seen),
-        section("Clocks", &clocks::lines(&status, now, colour), colour),
-        alerts(&status, now, colour),
-        escalation(seen, &status, now, colour),
-        notifications(&status, colour),
-        told(seen, colour),
+        section("Clocks", &clocks::lines(&status, times, colour), colour),
+        alerts(&status, times, colour),
+        escalation(seen, &status, times, colour),
+        notifications(&status, times, colour),
+        told(seen, times, colour),
         commands(seen, &status, program, colour),
     ];
     let filled: Vec<&str> = sections.iter().map(String::as_str).filter(|section| !section.is_empty()).collect();
     filled.join("\n")
 }
 
-fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn head(seen: &Seen, status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let ticket = &seen.ticket;
     let number = status.number.map_or_else(String::new, |number| format!("#{number} "));
     let mut text = colour.paint(Paint::Strong, format!("{number}{}", plain(&ticket.spec.title)));
@@ -51,19 +52,20 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
         }
     };
     row("Ticket", format!("{} in namespace {}", ticket.name_any(), ticket.namespace().unwrap_or_default()));
-    row("State", state(status, now, colour));
+    row("State", state(status, times, colour));
     let severity = status.severity.or(ticket.spec.origin.as_ref().map(|origin| origin.severity));
     row("Severity", severity.map(|severity| domain::alert::Severity::from(severity).to_string()).unwrap_or_default());
     row("Priority", status.priority.clone().unwrap_or_default());
     let start = ticket.spec.origin.as_ref().map_or_else(|| meta::created(ticket), |origin| origin.first_start);
-    row("Since", clock_and_age(start, now));
+    row("Since", times.clock_and_age(start));
     if let Some(cause) = &status.cause {
-        let ended =
-            cause.settled.map(|at| format!("; that has ended, and what still fires then begins anew at {}", clock(at)));
-        let words = format!("{}, found at {}", plain(&cause.by), clock_and_age(cause.since, now));
+        let ended = cause
+            .settled
+            .map(|at| format!("; that has ended, and what still fires then begins anew at {}", times.clock(at)));
+        let words = format!("{}, found at {}", plain(&cause.by), times.clock_and_age(cause.since));
         row("Cause", colour.paint(Paint::Warn, format!("{words}{}", ended.unwrap_or_default())));
     }
-    row("Works on it", works_on_it(status, now, colour));
+    row("Works on it", works_on_it(status, times, colour));
     let requester = ticket.spec.requester.as_ref().map(|requester| {
         let contact = requester.contact.as_deref().map(|contact| format!(", {contact}"));
         plain(&format!("{}{}", requester.name, contact.unwrap_or_default()))
@@ -81,7 +83,7 @@ fn head(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> S
         row("Linked", format!("{} {target}{name}", link.relation.as_str()));
     }
     for condition in status.conditions.iter().filter(|condition| is_odd(&condition.type_, &condition.status)) {
-        let message = plain(&condition.message);
+        let message = times.retold(&plain(&condition.message));
         row("Attention", colour.paint(Paint::Warn, format!("{}: {message}", condition.type_)));
     }
     text
@@ -92,7 +94,7 @@ fn is_odd(type_: &str, status: &str) -> bool {
     status == "True" && !matches!(type_, "Ready" | "Reconciling")
 }
 
-fn state(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn state(status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let state = status.state.unwrap_or(TicketState::New);
     let over = matches!(state, TicketState::Resolved | TicketState::Closed);
     let mut text = colour.paint(if over { Paint::Good } else { Paint::Warn }, format!("{state:?}"));
@@ -101,17 +103,17 @@ fn state(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
     }
     match (status.resolved_at, status.recovered_at) {
         (Some(at), _) => {
-            let _ = write!(text, ", since {}", clock_and_age(at, now));
+            let _ = write!(text, ", since {}", times.clock_and_age(at));
         }
         (None, Some(at)) => {
-            let _ = write!(text, ", nothing fires since {}", clock_and_age(at, now));
+            let _ = write!(text, ", nothing fires since {}", times.clock_and_age(at));
         }
         (None, None) => {}
     }
     text
 }
 
-fn works_on_it(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn works_on_it(status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let over = matches!(status.state, Some(TicketState::Resolved | TicketState::Closed));
     let assignee = status.assignee.as_deref().map(plain);
     let acknowledged = status
@@ -122,7 +124,7 @@ fn works_on_it(status: &TicketStatus, now: Timestamp, colour: Colour) -> String 
         (Some((by, at)), assignee) => {
             let by = plain(by);
             let other = assignee.filter(|assignee| *assignee != by).map(|assignee| format!("; assigned to {assignee}"));
-            format!("{by}, since {}{}", clock_and_age(at, now), other.unwrap_or_default())
+            format!("{by}, since {}{}", times.clock_and_age(at), other.unwrap_or_default())
         }
         // Without an escalation there is nothing that an acknowledgement would stop.
         (None, Some(assignee)) if over || status.escalation.is_none() => assignee,
@@ -147,7 +149,7 @@ fn section(name: &str, body: &[String], colour: Colour) -> String {
     format!("{}\n{}", colour.paint(Paint::Strong, name), indented(body))
 }
 
-fn alerts(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn alerts(status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let Some(alerts) = &status.alerts else { return String::new() };
     let mut body: Vec<String> = alerts
         .list
@@ -165,7 +167,7 @@ fn alerts(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
                 "{} {} since {}",
                 plain(&alert.name),
                 colour.paint(paint, word),
-                clock_and_age(alert.since, now)
+                times.clock_and_age(alert.since)
             );
             if labels.is_empty() { head } else { format!("{head}  {}", colour.paint(Paint::Faint, labels.join(" "))) }
         })
@@ -176,7 +178,7 @@ fn alerts(status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
     section(&format!("Alerts: {} firing, {} ended", alerts.firing, alerts.resolved), &body, colour)
 }
 
-fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour) -> String {
+fn escalation(seen: &Seen, status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let Some(escalation) = &status.escalation else { return String::new() };
     let name =
         if escalation.chain.is_empty() { "the route's own targets".to_owned() } else { plain(&escalation.chain) };
@@ -184,13 +186,13 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     let mut body = vec![format!("cycle {}, step {}{of} has begun", escalation.cycle, escalation.step)];
     if let Some(held) = &escalation.held {
         // Only a silence is a name; of every other hold it is said what it is.
-        let by = plain(&held.by);
+        let by = times.retold(&plain(&held.by));
         let by = if by.starts_with("silence ") { format!("held by {by}") } else { format!("held, {by}") };
         let by = colour.paint(Paint::Warn, by);
-        body.push(format!("{by}: what was due at {} waits", clock_and_age(held.since, now)));
+        body.push(format!("{by}: what was due at {} waits", times.clock_and_age(held.since)));
     }
     if let Some(at) = escalation.stopped_at {
-        body.push(format!("stopped at {}", clock_and_age(at, now)));
+        body.push(format!("stopped at {}", times.clock_and_age(at)));
     }
     if escalation.exhausted_until.is_some() {
         body.push(colour.paint(Paint::Bad, "every cycle has passed without an acknowledgement"));
@@ -203,10 +205,10 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
             } else {
                 "who that is cannot be said, as the policy cannot be read"
             };
-            body.push(format!("next at {}; {whom}", clock_and_age(next.at, now)));
+            body.push(format!("next at {}; {whom}", times.clock_and_age(next.at)));
         }
         Some(next) => {
-            body.push(format!("next at {}:", clock_and_age(next.at, now)));
+            body.push(format!("next at {}:", times.clock_and_age(next.at)));
             body.extend(next.what.iter().map(|what| format!("  {}", plain(what))));
         }
         None if escalation.stopped_at.is_some() || escalation.held.is_some() => {}
@@ -216,9 +218,9 @@ fn escalation(seen: &Seen, status: &TicketStatus, now: Timestamp, colour: Colour
     section(&format!("Escalation: {name}"), &body, colour)
 }
 
-fn notifications(status: &TicketStatus, colour: Colour) -> String {
+fn notifications(status: &TicketStatus, times: &Times, colour: Colour) -> String {
     let mut body: Vec<String> =
-        status.notifications.iter().map(|notification| notified(notification, colour)).collect();
+        status.notifications.iter().map(|notification| notified(notification, times, colour)).collect();
     if let Some(counts) = &status.notification_counts {
         body.push(format!(
             "and earlier: {} accepted, {} failed, {} no longer needed",
@@ -228,7 +230,7 @@ fn notifications(status: &TicketStatus, colour: Colour) -> String {
     section("Who was told", &body, colour)
 }
 
-fn notified(notification: &Notification, colour: Colour) -> String {
+fn notified(notification: &Notification, times: &Times, colour: Colour) -> String {
     let (word, paint) = match notification.state {
         NotificationState::Planned if notification.attempts == 0 => ("on its way", Paint::Warn),
         NotificationState::Planned => ("is tried again", Paint::Warn),
@@ -252,7 +254,7 @@ fn notified(notification: &Notification, colour: Colour) -> String {
         Some(person) => format!("{} by {channel}", plain(person)),
         None => format!("channel {channel}"),
     };
-    let at = clock(notification.at.unwrap_or(notification.planned_at));
+    let at = times.clock(notification.at.unwrap_or(notification.planned_at));
     let attempts =
         if notification.attempts > 1 { format!(" after {} attempts", notification.attempts) } else { String::new() };
     let said = match notification.state {
@@ -268,10 +270,10 @@ fn notified(notification: &Notification, colour: Colour) -> String {
     format!("{at}  {to} ({kind}) {}{attempts}{said}", colour.paint(paint, word))
 }
 
-fn told(seen: &Seen, colour: Colour) -> String {
-    let story = story(seen);
+fn told(seen: &Seen, times: &Times, colour: Colour) -> String {
+    let story = story(seen, times);
     let earlier = story.len().saturating_sub(STORY);
-    let times: Vec<String> = story.iter().map(|line| clock(line.at)).collect();
+    let times: Vec<String> = story.iter().map(|line| times.clock(line.at)).collect();
     let width = times.iter().skip(earlier).map(String::len).max().unwrap_or(0);
     let mut body = Vec::with_capacity(STORY);
     if earlier > 0 {

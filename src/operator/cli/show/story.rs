@@ -8,7 +8,10 @@ use domain::ticket::{
 use jiff::Timestamp;
 
 use super::{
-    super::output::{Paint, lines, plain},
+    super::{
+        age::Times,
+        output::{Paint, lines, plain},
+    },
     Seen,
 };
 use crate::kube::meta;
@@ -27,18 +30,18 @@ pub(in super::super) struct Line {
 }
 
 /// The whole story, oldest first.
-pub(in super::super) fn story(seen: &Seen) -> Vec<Line> {
+pub(in super::super) fn story(seen: &Seen, times: &Times) -> Vec<Line> {
     let timeline = seen.ticket.status.as_ref().map(|status| status.timeline.as_slice()).unwrap_or_default();
     let opened = std::iter::once((0, opened(seen)));
     let operator = timeline.iter().map(|line| {
-        let detail = Some(plain(&line.detail)).filter(|detail| !detail.is_empty());
+        let detail = Some(times.retold(&plain(&line.detail))).filter(|detail| !detail.is_empty());
         let rank = if is_consequence(&line.what) { i64::MAX } else { 1 };
         (rank, Line { at: line.at, what: plain(&line.what), detail: detail.into_iter().collect(), paint: Paint::Plain })
     });
     // Of the same second: what happened, then what people did by sequence, then what the operator did about it.
     let people = seen.events.iter().map(|event| {
         let sequence = event.status.as_ref().and_then(|status| status.sequence).unwrap_or(i64::MAX - 2);
-        (sequence.max(0).saturating_add(2), act(seen, event))
+        (sequence.max(0).saturating_add(2), act(seen, event, times))
     });
     let mut lines: Vec<(i64, Line)> = opened.chain(operator).chain(people).collect();
     lines.sort_by_key(|(rank, line)| (line.at, *rank));
@@ -75,15 +78,15 @@ fn opened(seen: &Seen) -> Line {
     }
 }
 
-fn act(seen: &Seen, event: &TicketEvent) -> Line {
+fn act(seen: &Seen, event: &TicketEvent, times: &Times) -> Line {
     let author = event.spec.author.as_deref().map_or_else(|| "somebody".to_owned(), |author| seen.person(author));
-    let (words, mut detail) = words(&event.spec);
+    let (words, mut detail) = words(&event.spec, times);
     let status = event.status.as_ref();
     let (what, paint) = match status.and_then(|status| status.accepted) {
         Some(true) => (format!("{} {words}", plain(&author)), Paint::Strong),
         Some(false) => {
             let reason = status.and_then(|status| status.reason.as_deref()).unwrap_or("no reason given");
-            detail.push(format!("refused: {}", plain(reason)));
+            detail.push(format!("refused: {}", times.retold(&plain(reason))));
             (format!("{} {words}", plain(&author)), Paint::Bad)
         }
         None => {
@@ -94,7 +97,7 @@ fn act(seen: &Seen, event: &TicketEvent) -> Line {
     Line { at: event.spec.occurred_at.unwrap_or_else(|| meta::created(event)), what, detail, paint }
 }
 
-fn words(spec: &TicketEventSpec) -> (String, Vec<String>) {
+fn words(spec: &TicketEventSpec, times: &Times) -> (String, Vec<String>) {
     let Some(act) = api::ticket_event::act(spec) else {
         return ("did something that this version does not know".to_owned(), Vec::new());
     };
@@ -102,14 +105,14 @@ fn words(spec: &TicketEventSpec) -> (String, Vec<String>) {
     match act {
         Act::Acknowledge => ("acknowledged".to_owned(), Vec::new()),
         Act::Unacknowledge => ("gave it back".to_owned(), Vec::new()),
-        Act::Snooze { until } => (format!("took it, asleep until {until}"), Vec::new()),
+        Act::Snooze { until } => (format!("took it, asleep until {}", times.clock(until)), Vec::new()),
         Act::Reply { text, hand: Hand::Human } => ("answered".to_owned(), lines(&text)),
         Act::Reply { text, hand: Hand::Automatic } => ("answered by itself".to_owned(), lines(&text)),
         Act::Message { from, text, .. } => (format!("recorded what {} wrote", plain(&from)), lines(&text)),
         Act::Note { text } => ("noted".to_owned(), lines(&text)),
         Act::Assign { to } => (format!("assigned it to {}", plain(&to)), Vec::new()),
         Act::State { to, reason, until } => {
-            let until = until.map(|until| format!(" until {until}")).unwrap_or_default();
+            let until = until.map(|until| format!(" until {}", times.clock(until))).unwrap_or_default();
             (format!("moved it to {}{until}", plain(&to)), some(&reason))
         }
         Act::Priority { to, why } => (format!("made it {}", plain(&to)), some(&why)),

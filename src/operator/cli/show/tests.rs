@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    super::{fixtures, output::Colour},
+    super::{age::Times, fixtures, output::Colour},
     *,
 };
 
@@ -167,8 +167,8 @@ fn the_cause_that_was_found_is_named_and_when_it_ends() {
         "cause": {"by": "depends on database, which is down (ticket inc-b, page)", "since": "2026-11-23T03:00:00Z", "settled": "2026-11-23T03:13:00Z"},
     });
     let text = page(&seen(&more, Vec::new()));
-    let words = "Cause        depends on database, which is down (ticket inc-b, page), found at 2026-11-23T03:00:00Z (12m ago); \
-                 that has ended, and what still fires then begins anew at 2026-11-23T03:13:00Z\n";
+    let words = "Cause        depends on database, which is down (ticket inc-b, page), found at 2026-11-23T04:00:00+01:00 (12m ago); \
+                 that has ended, and what still fires then begins anew at 2026-11-23T04:13:00+01:00\n";
     assert!(text.contains(words), "{text}");
 }
 
@@ -179,7 +179,7 @@ fn a_long_story_shows_its_end() {
         .collect();
     let text = page(&seen(&json!({"timeline": timeline}), Vec::new()));
     assert!(
-        text.contains("… 21 earlier lines; -o yaml has them all\n  2026-11-23T03:00:20Z  Held: number 20\n"),
+        text.contains("… 21 earlier lines; -o yaml has them all\n  2026-11-23T04:00:20+01:00  Held: number 20\n"),
         "{text}"
     );
     assert!(text.contains("Held: number 59"), "{text}");
@@ -193,7 +193,9 @@ fn what_the_operator_did_about_an_act_stands_after_it() {
     ]);
     let act = json!({"unacknowledge": true});
     let events = vec![event("2026-11-23T03:00:00Z", "a", &act, &json!({"accepted": true, "sequence": 1}))];
-    let story = story::story(&seen(&json!({"timeline": timeline}), events));
+    let seen = seen(&json!({"timeline": timeline}), events);
+    let times = Times { zone: seen.zone(), now: fixtures::now() };
+    let story = story::story(&seen, &times);
     let words: Vec<&str> = story.iter().map(|line| line.what.as_str()).collect();
     assert_eq!(words, ["Opened", "Fired", "ada gave it back", "Step"]);
 }
@@ -263,8 +265,8 @@ fn the_clocks_say_when_they_run_out_what_is_left_and_what_was_broken() {
             "Clocks",
             "  firstResponse  missed, 12m of working time used",
             "  update         paused, 55m of working time left",
-            "  resolution     due at 2026-11-23T06:58:10Z (in 3h46m), 0s of working time used",
-            "  firstResponse ran out at 2026-11-23T03:08:10Z (3m50s ago), found at 2026-11-23T03:09:00Z (3m ago)",
+            "  resolution     due at 2026-11-23T07:58:10+01:00 (in 3h46m), 0s of working time used",
+            "  firstResponse ran out at 2026-11-23T04:08:10+01:00 (3m50s ago), found at 2026-11-23T04:09:00+01:00 (3m ago)",
         ]
     );
 }
@@ -286,11 +288,21 @@ fn links_are_listed_and_who_has_a_request_needs_no_acknowledgement() {
 }
 
 #[test]
+fn times_stand_in_the_zone_of_the_policy_and_in_utc_without_one() {
+    let more = json!({"timeline": [{"at": "2026-11-23T03:07:00Z", "what": "Resolved", "detail": "nothing has fired since 2026-11-23T03:02:00Z"}]});
+    let seen = seen(&more, Vec::new());
+    let line = "2026-11-23T04:07:00+01:00  Resolved: nothing has fired since 2026-11-23T04:02:00+01:00\n";
+    assert!(page(&seen).contains(line), "{}", page(&seen));
+    let line = "2026-11-23T03:07:00Z  Resolved: nothing has fired since 2026-11-23T03:02:00Z\n";
+    assert!(page(&Seen { frozen: None, live: None, ..seen }).contains(line));
+}
+
+#[test]
 fn every_act_has_words() {
     let acts = [
         (json!({"reply": {"text": "Which rights?"}}), "ada answered: Which rights?"),
         (json!({"message": {"from": "Mia", "text": "All"}}), "ada recorded what Mia wrote: All"),
-        (json!({"snooze": {"until": "2026-11-23T04:00:00Z"}}), "ada took it, asleep until 2026-11-23T04:00:00Z"),
+        (json!({"snooze": {"until": "2026-11-23T04:00:00Z"}}), "ada took it, asleep until 2026-11-23T05:00:00+01:00"),
         (json!({"priority": {"to": "P2", "why": "board"}}), "ada made it P2: board"),
         (json!({"link": {"relation": "causedBy", "ticket": "inc-b"}}), "ada linked it: causedBy inc-b"),
         (json!({"merge": {"into": "inc-b"}}), "ada merged it into inc-b"),
