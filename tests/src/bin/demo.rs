@@ -1,10 +1,11 @@
 //! `make demo`: an incident at Acme, from a commit to Resolved, on real parts.
 //!
 //! Every line it prints is read from the running system. Afterwards everything stays up to play with, until
-//! Ctrl-C; nothing outlives it. The cluster is one of our own, or the one that the context in `KUBECONTEXT` names: there
+//! Ctrl-C or SIGTERM; nothing outlives it. The cluster is one of our own, or the one that the context in `KUBECONTEXT` names: there
 //! it installs what it needs, refuses to touch a Firstline that is there already, and removes all of it at the end.
 #![allow(
     clippy::print_stdout,
+    clippy::print_stderr,
     clippy::indexing_slicing,
     clippy::disallowed_methods,
     reason = "a demo speaks to a person, reads JSON whose absent fields are null, and measures the real clock"
@@ -20,40 +21,86 @@ use tests::{
     serve::Behaviour,
     stage::{self, PATIENCE, SYSTEM, Stage, TEAM},
 };
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// What `--help` prints.
+const HELP: &str = "An incident at Acme, from a commit to Resolved, on real parts; then everything stays up to play with.
+
+Usage: make demo [KUBECONTEXT=name]
+
+  KUBECONTEXT  A context of your kubeconfig: the demo installs what it needs in that cluster, touches no Firstline that is
+               there already, and removes all of it at the end. Without it the cluster is one of its own.
+
+Ctrl-C, or SIGTERM, ends and removes everything that was started.";
 
 #[tokio::main]
 async fn main() -> Result<()> {
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("-h" | "--help") => {
+            println!("{HELP}");
+            return Ok(());
+        }
+        Some(other) => {
+            eprintln!("expected no arguments, found `{other}`\n\n{HELP}");
+            std::process::exit(2);
+        }
+    }
+    let mut stop = Stop::catch()?;
     match std::env::var("KUBECONTEXT").ok().filter(|context| !context.is_empty()) {
-        None => until_interrupted(Stage::build("demo")).await,
+        None => until_stopped(&mut stop, Stage::build("demo")).await,
         Some(context) => {
             let cluster = Arc::new(Cluster::existing(&context).await?);
             refuse_a_cluster_in_use(&cluster, &context).await?;
             let borrowed = cluster.clone();
-            let told = until_interrupted(Stage::on(borrowed, "demo")).await;
+            let told = until_stopped(&mut stop, Stage::on(borrowed, "demo")).await;
             title(&format!("Removing what was installed in {context}"));
             clean_up(&cluster).await.and(told)
         }
     }
 }
 
-/// Tells the story, then waits for Ctrl-C. The parts end with their handles.
-async fn until_interrupted<P: AsRef<Cluster>>(stage: impl Future<Output = Result<Stage<P>>>) -> Result<()> {
+/// Ctrl-C, a terminal that is closed, and SIGTERM, as `timeout` and service managers send it.
+struct Stop([Signal; 3]);
+
+impl Stop {
+    fn catch() -> Result<Self> {
+        let catch = |kind| signal(kind).context("catching signals");
+        let [interrupt, hangup, terminate] = [SignalKind::interrupt(), SignalKind::hangup(), SignalKind::terminate()];
+        Ok(Self([catch(interrupt)?, catch(hangup)?, catch(terminate)?]))
+    }
+
+    async fn asked(&mut self) {
+        let [interrupt, hangup, terminate] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = hangup.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    }
+}
+
+/// Tells the story, then waits until it is asked to stop, which it may be earlier. The parts end with their handles.
+async fn until_stopped<P: AsRef<Cluster>>(
+    stop: &mut Stop,
+    stage: impl Future<Output = Result<Stage<P>>>,
+) -> Result<()> {
     let began = Instant::now();
     let story = async {
         title("Starting a cluster, a mail server, a shop and the operator");
         let acme = Acme::open(stage.await?).await?;
         acme.tell().await?;
-        println!("\nThe story took {} s.", began.elapsed().as_secs());
-        acme.invite();
-        tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
-        println!("\nEnding everything that was started …");
-        anyhow::Ok(())
+        anyhow::Ok(acme)
     };
-    tokio::select! {
-        told = story => told,
-        // Before the story ends, Ctrl-C ends it.
-        _ = tokio::signal::ctrl_c() => Ok(()),
-    }
+    let acme = tokio::select! {
+        acme = story => acme?,
+        () = stop.asked() => return Ok(()),
+    };
+    println!("\nThe story took {} s.", began.elapsed().as_secs());
+    acme.invite();
+    stop.asked().await;
+    println!("\nEnding everything that was started …");
+    Ok(())
 }
 
 /// What the demo makes in a cluster it also removes, so nothing of it may be there before.

@@ -1,6 +1,6 @@
-//! The demo on a cluster that was there before: it leaves nothing behind, and touches no Firstline that is in use.
+//! The demo leaves nothing behind, whatever ends it; on a cluster that was there before it touches no Firstline in use.
 
-use std::{cell::RefCell, process::Command};
+use std::{cell::RefCell, path::Path, process::Command};
 
 use anyhow::{Result, ensure};
 use tests::{child::Running, control_plane::ControlPlane, eventually, scratch, stage::PATIENCE};
@@ -44,4 +44,45 @@ async fn the_demo_runs_on_another_cluster_and_removes_what_it_installed() -> Res
         ensure!(!namespace.contains("<none>"), "{namespace} is not being deleted");
     }
     Ok(())
+}
+
+#[test]
+fn the_demo_says_what_it_is_and_starts_nothing_for_arguments() -> Result<()> {
+    let run = |argument: &str| Command::new(env!("CARGO_BIN_EXE_demo")).arg(argument).output();
+    let help = run("--help")?;
+    let text = String::from_utf8(help.stdout)?;
+    ensure!(help.status.success() && text.contains("KUBECONTEXT"), "{text}");
+    let unknown = run("now")?;
+    let text = String::from_utf8(unknown.stderr)?;
+    ensure!(unknown.status.code() == Some(2) && text.starts_with("expected no arguments, found `now`"), "{text}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_demo_removes_its_folder_and_children_when_it_is_terminated() -> Result<()> {
+    let folder = scratch::folder("demo-terminated");
+    let (log, temp) = (folder.join("demo.log"), folder.join("temp"));
+    std::fs::create_dir(&temp)?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+    command.env_remove("KUBECONTEXT").env("TMPDIR", &temp);
+    let mut running = Running::start("demo", command, &log)?;
+    eventually(PATIENCE, "a cluster of its own", || async {
+        ensure!(running_in(&temp)? > 1, "{}", std::fs::read_to_string(&log)?);
+        Ok(())
+    })
+    .await?;
+    let exit = running.terminate(PATIENCE).await?;
+    ensure!(exit.status.success(), "it ended with {}; {}", exit.status, running.tail(20));
+    let left: Vec<_> = std::fs::read_dir(&temp)?.flatten().map(|entry| entry.path()).collect();
+    ensure!(left.is_empty(), "left: {left:?}");
+    ensure!(running_in(&temp)? == 0, "children of it still run");
+    Ok(())
+}
+
+/// How many processes name the folder in their arguments.
+fn running_in(folder: &Path) -> Result<usize> {
+    let folder = folder.to_string_lossy();
+    let arguments = |entry: std::fs::DirEntry| std::fs::read(entry.path().join("cmdline")).ok();
+    let all = std::fs::read_dir("/proc")?.flatten().filter_map(arguments);
+    Ok(all.filter(|arguments| String::from_utf8_lossy(arguments).contains(&*folder)).count())
 }
