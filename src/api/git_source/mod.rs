@@ -335,7 +335,8 @@ pub enum DeviationState {
     Reported,
     /// Its annotation firstline.dev/freeze-until says so.
     Frozen,
-    /// Its annotation firstline.dev/freeze-until or its reason cannot be obeyed; the object is kept as Git has it.
+    /// Its annotation firstline.dev/freeze-until or its reason cannot be obeyed, or was over already when it was written; the
+    /// object is kept as Git has it.
     BadFreeze,
 }
 

@@ -207,9 +207,9 @@ async fn a_frozen_object_is_left_alone_by_everything_until_its_time() -> Result<
 }
 
 #[tokio::test]
-async fn a_freeze_that_cannot_be_read_or_has_no_reason_is_told_of_and_not_obeyed() -> Result<()> {
+async fn a_freeze_that_is_over_or_cannot_be_read_or_has_no_reason_is_told_of_and_not_obeyed() -> Result<()> {
     let scene = Scene::new("badfreeze").await?;
-    let commit = commit_monitors(&scene.git, 2)?;
+    let commit = commit_monitors(&scene.git, 3)?;
     scene.follow(|_| {}).await?;
     scene.applied(&commit).await?;
     scene.annotate("m00", &["firstline.dev/freeze-until=tomorrow".to_owned(), reason()]).await?;
@@ -219,12 +219,17 @@ async fn a_freeze_that_cannot_be_read_or_has_no_reason_is_told_of_and_not_obeyed
     assert!(said.contains("such as 2026-12-01T12:00:00Z, found `tomorrow`"), "{said}");
     scene.listed("m01", "BadFreeze").await?;
     scene.told("m01", "BadFreeze", &["firstline.dev/freeze-reason: expected why"]).await?;
-    for name in ["m00", "m01"] {
+    scene.annotate("m02", &[freeze(-600), reason()]).await?;
+    scene.listed("m02", "BadFreeze").await?;
+    scene.told("m02", "BadFreeze", &["was over already when it was written, so nothing was frozen"]).await?;
+    for name in ["m00", "m01", "m02"] {
         scene.tamper(name, "kubectl-edit", &json!({"spec": {"suspend": true}})).await?;
         scene.repaired(name, |found| found["spec"]["suspend"] == false).await?;
         scene.listed(name, "BadFreeze").await?;
     }
-    scene.annotate("m00", &["firstline.dev/freeze-until-".to_owned()]).await?;
+    for name in ["m00", "m02"] {
+        scene.annotate(name, &["firstline.dev/freeze-until-".to_owned()]).await?;
+    }
     scene.annotate("m01", &[reason()]).await?;
     scene.listed("m01", "Frozen").await?;
     scene.wait_for("one is left", |status| status["driftCount"] == 1).await.map(drop)

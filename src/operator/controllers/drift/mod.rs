@@ -23,7 +23,8 @@ use crate::{
     context::Context,
     controllers::source,
     engine::syncer::{
-        blame, freeze,
+        blame,
+        freeze::{self, Freeze},
         kinds::kinds,
         live,
         members::{Charge, Judged, Version},
@@ -75,7 +76,7 @@ async fn look(ctx: &Context, key: &ObjectKey) -> Option<Looked> {
     let (now, time) = (Instant::now(), ctx.clock.now());
     let seen = Seen {
         finding: read.finding.clone(),
-        freeze: freeze::in_force(&written, time),
+        freeze: freeze_of(&charge, &written, time),
         mode: source.drift,
         owed: charge.member.owed,
         now,
@@ -109,7 +110,11 @@ async fn look(ctx: &Context, key: &ObjectKey) -> Option<Looked> {
                 let problem = seen.freeze.clone().err();
                 judged.deviation = problem.map(|problem| {
                     let leave = Leave { state: DeviationState::BadFreeze, until: None, message: Some(problem) };
-                    deviation(&charge, key, &Read { finding: Finding::AsGit, ..read }, &leave, time)
+                    let read = Read { finding: Finding::AsGit, ..read };
+                    let deviation = deviation(&charge, key, &read, &leave, time);
+                    // Who froze it for this very change looks for why it was put back.
+                    tell::left(ctx, &charge, key, &read, &deviation, source.drift);
+                    deviation
                 });
                 let again = judged.fight.until().map(|next| next.saturating_duration_since(now));
                 Looked { outcome: Outcome::Applied, again }
@@ -136,6 +141,16 @@ async fn look(ctx: &Context, key: &ObjectKey) -> Option<Looked> {
         ctx.queues.sources.add(charge.source.clone());
     }
     Some(looked)
+}
+
+/// The freeze on the object, or what is wrong with it. One that is over is no mistake, unless it was over already when it was
+/// written. What was written while no operator ran, or during an attempt, is not told from one that has ended.
+fn freeze_of(charge: &Charge, written: &freeze::Written, time: jiff::Timestamp) -> Result<Option<Freeze>, String> {
+    let in_force = freeze::in_force(written, time)?;
+    let Some(missed) = freeze::missed(written, time) else { return Ok(in_force) };
+    let is_new = charge.member.known.as_ref().is_some_and(|known| known.freeze != *written);
+    let was_said = charge.deviation.as_ref().and_then(|deviation| deviation.message.as_ref());
+    if is_new || was_said.is_some_and(|said| said.contains(&missed)) { Err(missed) } else { Ok(None) }
 }
 
 /// The source as it stands now, when it is served and still reads what it read.

@@ -29,7 +29,7 @@ pub fn written(annotations: Option<&BTreeMap<String, String>>) -> Written {
     (of(UNTIL), of(REASON))
 }
 
-/// The freeze that is in force now.
+/// The freeze that is in force now. One that is over is none; whether it ever was in force is another question ([`missed`]).
 ///
 /// # Errors
 /// What is wrong with it and what to write instead. It is not obeyed then.
@@ -51,6 +51,15 @@ pub fn in_force(written: &Written, now: Timestamp) -> Result<Option<Freeze>, Str
         }
         _ => Err(format!("{REASON}: expected why the object is frozen; until that is there the freeze is not obeyed")),
     }
+}
+
+/// What is wrong with a freeze that was over already when it was written; `None` for one that is not over.
+pub fn missed(written: &Written, now: Timestamp) -> Option<String> {
+    let until = written.0.as_deref()?.trim();
+    until.parse::<Timestamp>().ok().filter(|instant| *instant <= now)?;
+    Some(format!(
+        "{UNTIL}: {until} was over already when it was written, so nothing was frozen; write an instant to come, or remove it"
+    ))
 }
 
 #[cfg(test)]
@@ -84,5 +93,17 @@ mod tests {
             (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
             (found, expected) => panic!("{found:?}, expected {expected:?}"),
         }
+    }
+
+    #[rstest]
+    #[case::over("2026-11-23T09:59:59Z", true)]
+    #[case::over_in_another_zone("2026-11-23T10:59:59+01:00", true)]
+    #[case::to_come("2026-11-23T10:00:01Z", false)]
+    #[case::no_instant("tomorrow", false)]
+    fn a_freeze_that_is_over_can_have_been_missed(#[case] until: &str, #[case] expected: bool) {
+        let now: Timestamp = "2026-11-23T10:00:00Z".parse().unwrap();
+        let said = missed(&(Some(until.to_owned()), None), now);
+        assert_eq!(said.as_ref().map(|said| said.contains(until)), expected.then_some(true), "{said:?}");
+        assert_eq!(missed(&(None, Some("hotfix".to_owned())), now), None);
     }
 }
