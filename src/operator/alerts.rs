@@ -19,13 +19,14 @@ use domain::{
     policy::Policy,
     routing,
     suppression::{self, HoldKind, dependency},
-    ticket,
+    ticket::{self, Opening},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Api, ResourceExt, api::PostParams};
 use parking_lot::Mutex;
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::{
     context::Context,
@@ -434,7 +435,11 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     };
     let name = case.ticket_name(&previous);
     let key = Key::new(&*case.group.namespace, &*name);
-    let ticket = wanted(case, &name, revision, previous, ctx.clock.now());
+    let now = ctx.clock.now();
+    let mut ticket = wanted(case, &name, revision, previous, now);
+    if let Some(origin) = &mut ticket.spec.origin {
+        origin.island = identity(ctx, case, &name, now, Ground::Api);
+    }
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     match api.create(&PostParams::default(), &ticket).await {
         Ok(created) => {
@@ -465,16 +470,25 @@ async fn open_from_memory(ctx: &Context, case: &Case, previous: String) -> Resul
     let name = case.ticket_name(&previous);
     let key = Key::new(&**namespace, &*name);
     let now = domain::time::whole_seconds(ctx.clock.now());
-    let id = ticket::island_id(namespace, &name, ctx.leadership.epoch(), now).to_string();
+    let island = identity(ctx, case, &name, now, Ground::Memory);
     let mut ticket = wanted(case, &name, revision, previous, now);
+    ticket.metadata.uid = island.as_ref().map(|island| island.id.clone());
     if let Some(origin) = &mut ticket.spec.origin {
-        origin.island = Some(Island { id: id.clone(), opened_at: now });
+        origin.island = island;
     }
-    ticket.metadata.uid = Some(id);
     ticket.metadata.creation_timestamp = Some(Time(now));
     ctx.island.open_ticket(ctx, ticket).await?;
     ctx.queues.tickets.add(key.clone());
     Ok(Accepted::Opened(key))
+}
+
+/// What stands in the place of the uid of a ticket that another leader may open as well, or that gets its uid later.
+fn identity(ctx: &Context, case: &Case, name: &str, now: Timestamp, ground: Ground) -> Option<Island> {
+    let epoch = ctx.leadership.epoch();
+    let opening = Opening { namespace: &case.group.namespace, name, epoch, began: case.counts_from, at: now };
+    let has_seen = |id: Uuid| ctx.world.read().has_seen(&id.to_string());
+    let id = ticket::identity(&opening, &ctx.leadership.opener(ground), has_seen)?;
+    Some(Island { id: id.to_string(), opened_at: domain::time::whole_seconds(now) })
 }
 
 /// The ticket that is to be created at `now`.

@@ -52,3 +52,5 @@ mod smtp;
 mod unserved;
 #[path = "faults/untold.rs"]
 mod untold;
+#[path = "faults/twin.rs"]
+mod twin;

@@ -350,20 +350,20 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub alerts: Vec<OriginAlert>,
-    /// On a ticket that was opened while the cluster's API was gone.
+    /// On a ticket that was opened without the cluster's API, or by a leader whose predecessor may go on without it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Island")]
     pub island: Option<Island>,
 }
 
-/// How a ticket was opened while the cluster's API was gone.
+/// How a ticket was opened while a leader that the cluster's API had lost sight of may have opened it too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Island {
-    /// What the ids of its messages are made from, in the place of the uid that it did not have yet.
+    /// What the ids of its messages are made from, in the place of the uid: the same for both.
     #[schemars(schema_with = "uuid")]
     pub id: String,
-    /// When it was opened; the object was created when the API answered again.
+    /// When it was opened. Without the API the object was created when it answered again.
     #[schemars(schema_with = "schema::instant")]
     pub opened_at: Timestamp,
 }

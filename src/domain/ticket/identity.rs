@@ -32,9 +32,9 @@ pub fn ticket_name(namespace: &str, policy: &str, key: &str, previous: &str) -> 
     "inc-".chars().chain((0..LETTERS).map(letter)).collect()
 }
 
-/// The identity of a ticket that is opened while the cluster's API is gone and that therefore has no uid yet: UUIDv5 over
+/// The identity of a ticket that is opened while the cluster's API is gone and that nobody else can have opened: UUIDv5 over
 /// its name, the epoch of the leader that opened it and when. Its messages go by it for good, also after the merge.
-pub fn island_id(namespace: &str, name: &str, epoch: i64, opened_at: Timestamp) -> Uuid {
+pub(super) fn island_id(namespace: &str, name: &str, epoch: i64, opened_at: Timestamp) -> Uuid {
     let space = Uuid::from_u128(0x1c8e_52d7_90ab_5f4c_8b27_6d3e_f10a_4b95);
     let opened = opened_at.as_second();
     Uuid::new_v5(&space, format!("{namespace}\u{0}{name}\u{0}{epoch}\u{0}{opened}").as_bytes())
@@ -43,8 +43,8 @@ pub fn island_id(namespace: &str, name: &str, epoch: i64, opened_at: Timestamp) 
 /// What makes a notification the same notification.
 #[derive(Debug, Clone, Copy)]
 pub struct NotificationKey<'a> {
-    /// The ticket's uid, not its name: a ticket created again under the same name is another trouble. Its [`island_id`]
-    /// where it has one.
+    /// The ticket's uid, not its name: a ticket created again under the same name is another trouble. Its
+    /// [`identity`](super::identity) where it has one.
     pub ticket_uid: &'a str,
     /// What it is for.
     pub kind: MessageKind,

@@ -11,6 +11,8 @@ pub mod objection;
 mod state;
 pub mod subject;
 pub mod timeline;
+mod twin;
 
-pub use identity::{NotificationKey, island_id, notification_id, ticket_name};
+pub use identity::{NotificationKey, notification_id, ticket_name};
 pub use state::{CloseReason, TicketState};
+pub use twin::{Lead, Opener, Opening, identity};

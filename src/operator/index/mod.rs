@@ -90,6 +90,8 @@ pub struct World {
     overrides: BTreeMap<Key, OverrideEntry>,
     sources: BTreeMap<Key, SourceEntry>,
     tickets: HashMap<Key, Arc<Ticket>>,
+    /// What any ticket that was ever seen has had in the place of its uid.
+    identities: std::collections::HashSet<String>,
     /// By ticket, then by the event's name.
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
     /// Tickets by namespace, policy and group key.

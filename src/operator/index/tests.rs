@@ -36,6 +36,18 @@ fn ticket(name: &str, version: u64, previous: &str, status: &Value) -> Arc<Ticke
     Arc::new(serde_json::from_value(value).unwrap())
 }
 
+#[test]
+fn what_a_ticket_went_by_is_known_when_it_is_gone() {
+    let mut world = World::new("firstline-system");
+    let mut island = ticket("inc-a", 1, "", &Value::Null).as_ref().clone();
+    let (id, opened_at) = ("7a0b6c1e-5d2f-5c3a-9b84-1f0e2d3c4b5a".to_owned(), jiff::Timestamp::UNIX_EPOCH);
+    island.spec.origin.as_mut().unwrap().island = Some(api::ticket::Island { id: id.clone(), opened_at });
+    assert!(!world.has_seen(&id));
+    world.apply_ticket(Arc::new(island));
+    world.delete_ticket(&key("inc-a"));
+    assert!(world.has_seen(&id));
+}
+
 fn key(name: &str) -> Key {
     Key::new("payments", name)
 }

@@ -50,6 +50,9 @@ impl World {
             return false;
         }
         self.unindex(&key);
+        if let Some(island) = ticket.spec.origin.as_ref().and_then(|origin| origin.island.as_ref()) {
+            self.identities.insert(island.id.clone());
+        }
         if let Some(group) = GroupKey::of(&ticket) {
             if !firing(&ticket).is_empty() {
                 let scope = (group.namespace.clone(), group.policy.clone());
@@ -102,6 +105,11 @@ impl World {
         }
         self.by_fingerprint.retain(|_, ticket| ticket != key);
         self.watched.remove(key);
+    }
+
+    /// Whether a ticket with this in the place of its uid is there, or was.
+    pub fn has_seen(&self, identity: &str) -> bool {
+        self.identities.contains(identity)
     }
 
     /// One ticket.

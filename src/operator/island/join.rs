@@ -1,6 +1,6 @@
 //! What becomes of a ticket's status when the API answers again. Pure.
 
-use api::ticket::{NotificationState, TicketStatus, TimelineLine};
+use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
@@ -49,7 +49,13 @@ pub(super) fn join(
         return Some(joined);
     }
     let sent = ours.notifications.iter().filter(|n| n.attempts > 0).count();
-    let whose = if nobody_decided { "" } else { "; another leader's decisions stand" };
+    let whose = match sent_by_both(base, ours, theirs.filter(|_| !nobody_decided)) {
+        None => String::new(),
+        Some(0) => "; another leader's decisions stand".to_owned(),
+        Some(both) => {
+            format!(", {both} of them by another leader too, with the same id; another leader's decisions stand")
+        }
+    };
     joined.timeline.push(TimelineLine {
         at: domain::time::whole_seconds(now),
         what: What::Islanded.as_str().to_owned(),
@@ -60,27 +66,42 @@ pub(super) fn join(
     Some(joined)
 }
 
+/// How many messages both we and another leader have sent since we parted; `None`: nobody else has decided.
+fn sent_by_both(base: Option<&TicketStatus>, ours: &TicketStatus, theirs: Option<&TicketStatus>) -> Option<usize> {
+    let has_sent = |status: &TicketStatus, id: &str| status.notifications.iter().any(|n| n.id == id && n.attempts > 0);
+    let theirs = theirs?;
+    let sent = ours.notifications.iter().filter(|n| n.attempts > 0 && has_sent(theirs, &n.id));
+    Some(sent.filter(|n| base.is_none_or(|base| !has_sent(base, &n.id))).count())
+}
+
 /// The messages that we have tried to send are known here, with what came of them.
 fn with_facts(mut theirs: TicketStatus, ours: &TicketStatus) -> TicketStatus {
     for fact in ours.notifications.iter().filter(|fact| fact.attempts > 0) {
-        match theirs.notifications.iter_mut().find(|known| known.id == fact.id) {
-            Some(known) if !known.state.is_finished() && fact.state.is_finished() => known.clone_from(fact),
-            Some(known) if !known.state.is_finished() => {
-                // Nobody gets it twice who has it.
-                known.reach(&fact.reached);
-            }
-            Some(_) => {}
-            None => {
-                let mut fact = fact.clone();
-                if !fact.state.is_finished() {
-                    // It may have arrived; whether it is still needed is the other leader's decision.
-                    fact.end_as(NotificationState::Superseded);
-                }
-                theirs.notifications.push(fact);
-            }
+        if let Some(known) = theirs.notifications.iter_mut().find(|known| known.id == fact.id) {
+            learn(known, fact);
+            continue;
         }
+        let mut fact = fact.clone();
+        if !fact.state.is_finished() {
+            // It may have arrived; whether it is still needed is the other leader's decision.
+            fact.end_as(NotificationState::Superseded);
+        }
+        theirs.notifications.push(fact);
     }
     theirs
+}
+
+/// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
+/// from where we were, or that we needed it no more, takes nothing from anybody.
+fn learn(known: &mut Notification, fact: &Notification) {
+    let attempts = known.attempts.max(fact.attempts);
+    known.reach(&fact.reached);
+    if fact.state == NotificationState::Accepted && known.state != NotificationState::Accepted {
+        let reached = std::mem::take(&mut known.reached);
+        *known = Notification { reached, attempts, ..fact.clone() };
+    } else if known.state.is_finished() {
+        known.end_as(known.state);
+    }
 }
 
 #[cfg(test)]
@@ -163,6 +184,45 @@ mod tests {
         assert_eq!(told(&joined), [("a", Accepted, 1), ("x", Accepted, 1), ("b", Accepted, 2), ("c", Superseded, 1)]);
         assert_eq!(joined.epoch, Some(9));
         assert_eq!(said(&joined), (1, 1), "{:?}", joined.timeline);
+    }
+
+    #[test]
+    fn a_ticket_that_both_have_opened_knows_each_message_once_with_what_each_of_them_knows() {
+        use NotificationState::{Accepted, Planned};
+        let ours = status(
+            7,
+            &[("ada", "Accepted", 1), ("bob", "Superseded", 2), ("cto", "Failed", 1), ("dan", "Accepted", 3)],
+        );
+        let theirs = status(
+            8,
+            &[("ada", "Accepted", 1), ("bob", "Planned", 1), ("cto", "Planned", 0), ("dan", "Superseded", 1)],
+        );
+        let joined = merged(None, &ours, Some(&theirs), 9);
+        let expected = [("ada", Accepted, 1), ("bob", Planned, 1), ("cto", Planned, 0), ("dan", Accepted, 3)];
+        assert_eq!(
+            told(&joined),
+            expected,
+            "that it has reached nobody by us, or was over for us, ends no page of theirs"
+        );
+        let said = joined.timeline.last().unwrap().detail.clone();
+        assert!(
+            said.contains("4 of its messages were sent, 3 of them by another leader too, with the same id"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn of_a_mail_that_each_has_brought_to_another_recipient_both_are_known() {
+        let reached = |state, address: &str| {
+            let mut status = status(7, &[("a", state, 1)]);
+            status.notifications[0].reach(&[address.to_owned()]);
+            status
+        };
+        for (ours, theirs) in [("Accepted", "Uncertain"), ("Uncertain", "Superseded"), ("Accepted", "Accepted")] {
+            let joined = merged(None, &reached(ours, "cto"), Some(&reached(theirs, "ops")), 9);
+            assert_eq!(told(&joined), [("a", NotificationState::Accepted, 1)], "{ours}, {theirs}");
+            assert_eq!(joined.notifications[0].reached, ["ops", "cto"], "{ours}, {theirs}");
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use std::{
     time::Duration,
 };
 
+use domain::ticket::{Lead, Opener};
 use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
@@ -127,6 +128,7 @@ struct Shared {
     epoch: AtomicI64,
     /// Who held the lease last, as far as we know: we, or the process whose journal we have.
     holder: Mutex<String>,
+    leads: Mutex<Leads>,
     /// Whether a journal waits to be merged.
     journal: AtomicBool,
     /// Whether somebody else has led since what this process knows, or its journal.
@@ -136,6 +138,15 @@ struct Shared {
     role: watch::Sender<Role>,
 }
 
+/// What the lease says of our own lead, and of the one before it.
+#[derive(Debug, Clone, Default)]
+struct Leads {
+    /// As it was renewed last.
+    own: Option<Lead>,
+    /// The one from which ours was taken, and whose holder may go on by itself.
+    before: Option<Lead>,
+}
+
 impl Default for Leadership {
     fn default() -> Self {
         let (role, _) = watch::channel(Role::Follower);
@@ -143,6 +154,7 @@ impl Default for Leadership {
             valid_until: AtomicU64::new(0),
             epoch: AtomicI64::new(-1),
             holder: Mutex::default(),
+            leads: Mutex::default(),
             journal: AtomicBool::new(false),
             superseded: watch::channel(false).0,
             silent: AtomicBool::new(false),
@@ -193,6 +205,15 @@ impl Leadership {
     /// Who held the lease last, as far as we know.
     pub fn holder(&self) -> String {
         self.0.holder.lock().clone()
+    }
+
+    /// As who this process opens a ticket on this ground.
+    pub fn opener(&self, ground: Ground) -> Opener {
+        let Leads { own, before } = self.0.leads.lock().clone();
+        match ground {
+            Ground::Api => before.map_or(Opener::Leader, Opener::Successor),
+            Ground::Memory => own.map_or(Opener::Heir, Opener::Island),
+        }
     }
 
     /// Follows the role.
@@ -249,6 +270,15 @@ impl Leadership {
         self.0.epoch.fetch_max(epoch, Ordering::AcqRel);
         holder.clone_into(&mut self.0.holder.lock());
         self.move_to(|role| (role != Role::Islanded).then_some(Role::CutOff));
+    }
+
+    /// Whether the API has been given up since the lease was renewed last.
+    fn is_cut_off(&self) -> bool {
+        matches!(*self.0.role.borrow(), Role::CutOff | Role::Islanded)
+    }
+
+    fn leads(&self, own: Option<Lead>, before: Option<Lead>) {
+        *self.0.leads.lock() = Leads { own, before };
     }
 
     fn hold(&self, epoch: i64, from: Duration, me: &str) {
@@ -320,6 +350,8 @@ pub struct Elector {
     /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
     island_after: Option<Duration>,
     predecessor: Option<Predecessor>,
+    /// The lead from which we took the lease, or tried to, if its holder may go on by itself.
+    before: Option<Lead>,
 }
 
 impl Elector {
@@ -328,7 +360,8 @@ impl Elector {
         let observed = Observed { version: String::new(), since: Duration::ZERO };
         let api = Api::namespaced(client, namespace);
         let name = name.to_owned();
-        Self { api, name, me, clock, leadership, observed, written: None, island_after: None, predecessor: None }
+        let (written, island_after, predecessor, before) = (None, None, None, None);
+        Self { api, name, me, clock, leadership, observed, written, island_after, predecessor, before }
     }
 
     /// After so long without an answer the last holder goes on by itself; so does the heir of one that died.
@@ -420,6 +453,7 @@ impl Elector {
         }
         let Some(lease) = within(self.api.get_opt(&self.name)).await? else {
             let from = boottime();
+            self.before = None;
             let created = within(self.api.create(&PostParams::default(), &self.record(None))).await?;
             self.take_hold(created, from, "the lease is new");
             return Ok(Decision::Take);
@@ -436,10 +470,13 @@ impl Elector {
         }
         let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
         let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
+        // Of one whose journal we have we know that it is dead.
+        let before = lead(&spec).filter(|lead| heir_of != Some(&*lead.holder));
         match decision {
             Decision::Take | Decision::Renew => {
                 if decision == Decision::Take {
                     self.go_on_from(&spec);
+                    self.before = before;
                 }
                 let from = boottime();
                 let record = self.record(Some(&lease));
@@ -470,6 +507,7 @@ impl Elector {
     }
 
     fn hold(&mut self, lease: Lease, from: Duration) {
+        self.leadership.leads(lease.spec.as_ref().and_then(lead), self.before.clone());
         self.leadership.hold(transitions(&lease), from, &self.me);
         self.written = Some(lease);
     }
@@ -482,17 +520,8 @@ impl Elector {
 
     /// The lease as we would write it over `old`: ours, renewed now, at the version that was read.
     fn record(&self, old: Option<&Lease>) -> Lease {
-        let now = MicroTime(self.clock.now());
         let old_spec = old.and_then(|lease| lease.spec.clone()).unwrap_or_default();
-        let ours = old_spec.holder_identity.as_deref() == Some(self.me.as_str());
-        let spec = LeaseSpec {
-            holder_identity: Some(self.me.clone()),
-            lease_duration_seconds: i32::try_from(VALID_FOR.as_secs()).ok(),
-            acquire_time: if ours { old_spec.acquire_time } else { Some(now.clone()) },
-            renew_time: Some(now),
-            lease_transitions: Some(old_spec.lease_transitions.unwrap_or(0) + i32::from(!ours)),
-            ..LeaseSpec::default()
-        };
+        let spec = written_over(old_spec, &self.me, self.leadership.is_cut_off(), MicroTime(self.clock.now()));
         let metadata = old.map_or_else(
             || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
             |lease| lease.metadata.clone(),
@@ -518,6 +547,20 @@ impl Elector {
     }
 }
 
+/// The lease, taken or renewed by us. Whoever has gone on without the API in between has it anew: what was opened meanwhile
+/// belongs to that outage alone (see [`domain::ticket::identity`]).
+fn written_over(old: LeaseSpec, me: &str, was_cut_off: bool, now: MicroTime) -> LeaseSpec {
+    let ours = old.holder_identity.as_deref() == Some(me);
+    LeaseSpec {
+        holder_identity: Some(me.to_owned()),
+        lease_duration_seconds: i32::try_from(VALID_FOR.as_secs()).ok(),
+        acquire_time: if ours && !was_cut_off { old.acquire_time } else { Some(now.clone()) },
+        renew_time: Some(now),
+        lease_transitions: Some(old.lease_transitions.unwrap_or(0) + i32::from(!ours)),
+        ..LeaseSpec::default()
+    }
+}
+
 /// Whether the lease shows that somebody has led since a process died, even if the lease was given back.
 fn has_led_since(dead: &Predecessor, me: &str, holder: &str, transitions: i64) -> bool {
     holder != me && (!["", &*dead.holder].contains(&holder) || transitions != dead.epoch)
@@ -532,6 +575,13 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
 /// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
 fn is_an_answer(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
+}
+
+/// The lead of which a lease tells; `None` when nobody holds it.
+fn lead(spec: &LeaseSpec) -> Option<Lead> {
+    let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty())?;
+    let (MicroTime(acquired), MicroTime(renewed)) = (spec.acquire_time.clone()?, spec.renew_time.clone()?);
+    Some(Lead { holder, acquired, renewed })
 }
 
 fn transitions(lease: &Lease) -> i64 {

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use api::{Ticket, ticket::Island};
+use domain::ticket::timeline::What;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::{Resource, ResourceExt};
@@ -49,9 +50,12 @@ pub fn uid<K: Resource>(object: &K) -> String {
     object.meta().uid.clone().unwrap_or_default()
 }
 
-/// What the ids of a ticket's messages are made from: its uid, or what stood for it when it was opened without one.
+/// What the ids of a ticket's messages are made from: its uid, or what stands for it since it was opened. A backup that was
+/// restored is another ticket: what its receivers have seen of the old one must not hide what is sent for it.
 pub fn identity(ticket: &Ticket) -> String {
-    island(ticket).map_or_else(|| uid(ticket), |island| island.id.clone())
+    let lines = ticket.status.iter().flat_map(|status| &status.timeline);
+    let is_restored = lines.map(|line| &*line.what).any(|what| what == What::NotPaged.as_str());
+    island(ticket).filter(|_| !is_restored).map_or_else(|| uid(ticket), |island| island.id.clone())
 }
 
 /// When a ticket was opened, which may be before the API server could be told.
@@ -72,5 +76,35 @@ pub fn owner<K: Resource<DynamicType = ()>>(object: &K) -> OwnerReference {
         uid: uid(object),
         controller: None,
         block_owner_deletion: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn identity_with(island: &Value, lines: &[&str]) -> String {
+        let lines: Vec<_> =
+            lines.iter().map(|what| json!({"at": "2026-11-23T03:00:00Z", "what": what, "detail": ""})).collect();
+        let object = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+            "metadata": {"name": "inc-a", "namespace": "payments", "uid": "the uid"},
+            "spec": {"title": "Checkout is down", "origin": {
+                "policy": "payments", "policyNamespace": "payments", "policyRevision": "r", "route": "pages",
+                "groupKey": "", "firstStart": "2026-11-23T03:00:00Z", "severity": "page", "island": island,
+            }},
+            "status": {"observedGeneration": 1, "timeline": lines},
+        });
+        identity(&serde_json::from_value(object).unwrap())
+    }
+
+    #[test]
+    fn a_ticket_goes_by_its_uid_or_by_what_was_put_in_its_place_unless_it_is_a_restored_backup() {
+        let island = json!({"id": "the island's", "openedAt": "2026-11-23T03:00:00Z"});
+        assert_eq!(identity_with(&Value::Null, &["Fired"]), "the uid");
+        assert_eq!(identity_with(&island, &["Fired", "Islanded"]), "the island's");
+        assert_eq!(identity_with(&island, &["Fired", "NotPaged"]), "the uid");
     }
 }

@@ -109,3 +109,46 @@ fn who_takes_the_lease_with_a_journal_merges_first() {
     leadership.hold(4, boottime(), "me");
     assert_eq!((role(&leadership), leadership.is_valid(), leadership.holds_the_lease()), (Role::Merging, false, true));
 }
+
+fn second(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+/// Taken at second 10 by `holder`, and renewed since.
+fn held(holder: &str) -> LeaseSpec {
+    let spec = LeaseSpec { lease_transitions: Some(7), ..LeaseSpec::default() };
+    let taken = written_over(spec, holder, false, MicroTime(second(10)));
+    written_over(taken, holder, false, MicroTime(second(20)))
+}
+
+fn told(holder: &str, acquired: i64, renewed: i64) -> Lead {
+    Lead { holder: holder.to_owned(), acquired: second(acquired), renewed: second(renewed) }
+}
+
+#[test]
+fn a_lead_lasts_until_another_takes_the_lease_or_its_holder_has_gone_on_without_the_api() {
+    let taken = held("a");
+    assert_eq!((lead(&taken), taken.lease_transitions), (Some(told("a", 10, 20)), Some(8)));
+    let back = written_over(taken.clone(), "a", true, MicroTime(second(90)));
+    assert_eq!((lead(&back), back.lease_transitions), (Some(told("a", 90, 90)), Some(8)), "the same leader in the row");
+    let others = written_over(taken, "b", false, MicroTime(second(90)));
+    assert_eq!((lead(&others), others.lease_transitions), (Some(told("b", 90, 90)), Some(9)));
+}
+
+#[test]
+fn a_lease_that_was_given_back_tells_of_no_lead() {
+    assert_eq!(lead(&LeaseSpec { holder_identity: None, ..held("a") }), None);
+    assert_eq!(lead(&LeaseSpec { holder_identity: Some(String::new()), ..held("a") }), None);
+}
+
+#[test]
+fn a_ticket_is_opened_by_an_island_as_by_its_own_lead_and_by_its_successor_as_by_the_same() {
+    let (island, successor) = (Leadership::default(), Leadership::default());
+    assert_eq!(island.opener(Ground::Memory), Opener::Heir, "it has led nothing itself");
+    island.leads(lead(&held("a")), None);
+    successor.leads(lead(&held("b")), lead(&held("a")));
+    assert_eq!(island.opener(Ground::Memory), Opener::Island(told("a", 10, 20)));
+    assert_eq!(successor.opener(Ground::Api), Opener::Successor(told("a", 10, 20)));
+    assert_eq!(island.opener(Ground::Api), Opener::Leader);
+    assert_eq!(successor.opener(Ground::Memory), Opener::Island(told("b", 10, 20)), "it may be cut off in turn");
+}
