@@ -74,8 +74,11 @@ pub struct Message {
     pub namespace: String,
     /// The ticket's name: `inc-…`. Also the threading key.
     pub ticket: String,
-    /// The ticket's uid: part of the threading root, so that a re-created ticket starts a new thread.
+    /// The uid of the ticket's object, by which others refer to it.
     pub ticket_uid: String,
+    /// What all messages of the ticket have in common, so that a re-created ticket starts a new thread: its uid, or what
+    /// [stands in its place](crate::ticket::identity).
+    pub thread: String,
     /// The ticket's number for people; `None` until one was drawn.
     pub number: Option<u64>,
     /// The ticket's title.

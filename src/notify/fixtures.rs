@@ -22,6 +22,7 @@ pub(crate) fn page() -> Message {
         namespace: "payments".into(),
         ticket: "inc-mfrggzdfmztwq2lknnwg23tpoa".into(),
         ticket_uid: "0b8f8d0a-6f0e-4c59-9d8e-2f1f5f3a7c11".into(),
+        thread: "0b8f8d0a-6f0e-4c59-9d8e-2f1f5f3a7c11".into(),
         number: Some(1042),
         title: "Checkout is down".into(),
         priority: "P1".into(),

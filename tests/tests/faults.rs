@@ -48,9 +48,9 @@ mod seeded;
 mod self_watch;
 #[path = "faults/smtp.rs"]
 mod smtp;
+#[path = "faults/twin.rs"]
+mod twin;
 #[path = "faults/unserved.rs"]
 mod unserved;
 #[path = "faults/untold.rs"]
 mod untold;
-#[path = "faults/twin.rs"]
-mod twin;

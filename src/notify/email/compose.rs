@@ -47,7 +47,7 @@ pub(super) fn compose(channel: &EmailChannel, message: &Message, now: Timestamp)
     let from = mailbox(&channel.from, "the channel's `from`")?;
     let to = recipients(channel, message)?;
     let domain = from.email.domain().to_owned();
-    let root = format!("<{}@firstline.{domain}>", render::one_line(&message.ticket_uid));
+    let root = format!("<{}@firstline.{domain}>", render::one_line(&message.thread));
     let mut builder = lettre::Message::builder()
         .from(from.clone())
         .date(SystemTime::from(now.max(Timestamp::UNIX_EPOCH)))
@@ -145,7 +145,7 @@ mod tests {
     fn no_value_adds_a_header() {
         let mut message = Message { title: "down\r\nBcc: x@acme.example".into(), ..page() };
         message.ticket = "inc-1\r\nBcc: y@acme.example".into();
-        message.ticket_uid = "u\r\nBcc: z@acme.example".into();
+        message.thread = "u\r\nBcc: z@acme.example".into();
         let headers = headers(&message);
         assert!(!headers.lines().any(|line| line.starts_with("Bcc")), "{headers}");
     }

@@ -507,8 +507,9 @@ impl Elector {
     }
 
     fn hold(&mut self, lease: Lease, from: Duration) {
-        self.leadership.leads(lease.spec.as_ref().and_then(lead), self.before.clone());
         self.leadership.hold(transitions(&lease), from, &self.me);
+        // Not before: nothing that is opened without the API is of the lead that begins.
+        self.leadership.leads(lease.spec.as_ref().and_then(lead), self.before.clone());
         self.written = Some(lease);
     }
 

@@ -121,9 +121,11 @@ async fn a_ticket_that_is_deleted_by_hand_under_a_successor_pages_anew_with_ids_
     leader.kill9();
     wait_leads(&successor).await?;
     scene.break_shop();
-    page(&scene.ada).await?;
+    let told_of = page(&scene.ada).await?.json()?["data"]["ticketUid"].clone();
     let first = scene.told("bob-hook", "Accepted").await?;
     ensure!(first["spec"]["origin"]["island"]["id"].is_string(), "another may have opened it too: {first}");
+
+    ensure!(first["metadata"]["uid"] == told_of, "an act that names {told_of} as its owner is refused: {first}");
 
     let name = first["metadata"]["name"].as_str().context("no name")?;
     scene.stage.plane.kubectl(&["-n", TEAM, "delete", "ticket", name]).await?.ok()?;

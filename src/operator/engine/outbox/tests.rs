@@ -90,6 +90,7 @@ fn item(id: u128, kind: MessageKind, channel: &str) -> Item {
         namespace: "payments".into(),
         ticket: "inc-a".into(),
         ticket_uid: "uid".into(),
+        thread: "uid".into(),
         number: None,
         title: "t".into(),
         priority: "P1".into(),
