@@ -51,6 +51,7 @@ use crate::{
         metrics::{ChannelLabel, Metrics, NameLabel, ReconcileLabels, ScheduleLabels, SeverityLabel},
         probe_metrics::ProbeMetrics,
     },
+    vital,
     watchdog::{self, Watch},
     watches,
 };
@@ -101,8 +102,8 @@ pub enum RunError {
     /// Signals cannot be caught.
     #[error("catching signals: {0}")]
     Signals(#[source] std::io::Error),
-    /// A watch ended, which it never does by itself.
-    #[error("a watch ended; this is a defect of Firstline, please report it with the lines above")]
+    /// Something ended that never does by itself.
+    #[error("what must always run has ended; this is a defect of Firstline, please report it with the lines above")]
     Ended,
     /// Another replica has taken the lease from this one.
     #[error("another replica has taken the lease; this one ends so that it decides nothing on old knowledge")]
@@ -304,8 +305,8 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, w
         let ctx = ctx.clone();
         async move { ctx.statuses.run(ctx.stop.clone()).await }
     });
-    tasks.spawn(prober::run(ctx.clone(), probes));
-    tasks.spawn(watchdog::run(ctx.clone(), watch));
+    vital::spawn(&ctx, "the prober", prober::run(ctx.clone(), probes));
+    vital::spawn(&ctx, "the self-watch", watchdog::run(ctx.clone(), watch));
     control(
         &ctx,
         TICKET,
@@ -386,8 +387,9 @@ fn control<K, Fut>(
     K: Clone + Eq + Ord + Hash + Send + Sync + 'static,
     Fut: Future<Output = Option<Looked>> + Send + 'static,
 {
-    let ctx = ctx.clone();
-    ctx.tasks.clone().spawn(async move {
+    let looking = ctx.clone();
+    vital::spawn(ctx, format!("the looks at each {name}"), async move {
+        let ctx = looking;
         let stop = if name == TICKET { ctx.stop_tickets.clone() } else { ctx.stop.clone() };
         let queues = ctx.queues.clone();
         let look = |key: K| {

@@ -37,6 +37,7 @@ pub mod rehearse;
 pub mod revisions;
 pub mod server;
 pub mod telemetry;
+mod vital;
 pub mod waiting;
 pub mod watchdog;
 mod watches;

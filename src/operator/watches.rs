@@ -1,9 +1,8 @@
 //! What each watch does with what it sees: the index is brought up to date, and whoever is affected is looked at.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use domain::message::NotificationId;
-use futures::FutureExt;
 use gitops::load::ObjectKey;
 
 use api::{
@@ -21,6 +20,7 @@ use crate::{
         meta::{Key, version},
         watch::{self, Seen},
     },
+    vital,
 };
 
 /// The gates of readiness, by the plural of each kind.
@@ -60,20 +60,19 @@ where
         + Sync
         + 'static,
 {
-    let (ctx, gates) = (ctx.clone(), gates.clone());
-    ctx.tasks.clone().spawn(async move {
-        let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
-        let watching = watch::run::<K>(client, &ctx.leadership, (name, gates), stop, |seen| {
-            notice_drift(&ctx, &seen);
-            take(&ctx, seen);
-        });
-        let ended = AssertUnwindSafe(watching).catch_unwind().await;
-        // A kind that nobody watches any more would go stale behind a green /livez.
-        if ended.is_err() || !ctx.stop.is_cancelled() {
-            tracing::error!(kind = %K::kind(&()), panicked = ended.is_err(), "the watch ended");
-            ctx.fatal.cancel();
+    let watching = {
+        let (ctx, gates) = (ctx.clone(), gates.clone());
+        async move {
+            let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
+            let notice = |seen| {
+                notice_drift(&ctx, &seen);
+                take(&ctx, seen);
+            };
+            watch::run::<K>(client, &ctx.leadership, (name, gates), stop, notice).await;
         }
-    });
+    };
+    // A kind that nobody watches any more would go stale behind a green /livez.
+    vital::spawn(ctx, format!("the watch of {name}"), watching);
 }
 
 /// An object that a source applied and that is not as it left it is looked at.

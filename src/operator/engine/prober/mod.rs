@@ -36,6 +36,7 @@ use crate::{
     context::Context,
     kube::meta::Key,
     queue::{Looked, Outcome, Queue},
+    vital,
 };
 
 /// What probes have seen.
@@ -151,6 +152,11 @@ impl Probed {
         *self.fleet.lock()
     }
 
+    /// How long the look that is due longest has waited, because the prober has ended or every place is taken.
+    pub fn lag(&self) -> Duration {
+        self.queue.lag()
+    }
+
     /// Looks that run now.
     pub fn running(&self) -> u64 {
         self.running.load(Ordering::Relaxed)
@@ -161,7 +167,7 @@ impl Probed {
 pub async fn run(ctx: Context, probes: probes::Context) {
     let concurrency = usize::from(ctx.config.max_probes);
     let stop = ctx.stop.clone();
-    ctx.tasks.spawn(fleet::watch(ctx.clone()));
+    vital::spawn(&ctx, "the count of blind monitors", fleet::watch(ctx.clone()));
     let look = |key: Key| {
         let (ctx, probes) = (ctx.clone(), probes.clone());
         async move { Some(look(&ctx, &probes, key).await) }
@@ -275,6 +281,7 @@ async fn secrets(ctx: &Context, monitor: &Monitor) -> Result<probes::Secrets, do
 mod tests {
     use api::ServiceMonitor;
     use domain::probe::{alerts::KeptMemory, slo::KeptTracks};
+    use futures::FutureExt;
 
     use super::*;
 
@@ -338,6 +345,29 @@ mod tests {
         probed.all.lock().get_mut(&key).unwrap().asked = None;
         probed.ask(&key);
         assert_eq!(probed.get(&key).unwrap().asked, None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_monitor_that_gets_no_place_for_its_look_waits_and_a_suspended_one_does_not() {
+        let probed = Arc::new(Probed::new(at(0)));
+        let key = |name: &str| Key::new("payments", name);
+        let stop = tokio_util::sync::CancellationToken::new();
+        probed.watch(&key("checkout"), &monitor(false), None, at(0));
+        let running = probed.clone();
+        let stopped = stop.clone();
+        let prober = tokio::spawn(async move {
+            running.queue.run(1, stopped.clone(), |_| stopped.clone().cancelled_owned().map(|()| None)).await;
+        });
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(probed.lag(), Duration::ZERO, "the only look runs");
+        probed.watch(&key("cart"), &monitor(true), None, at(0));
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        assert_eq!(probed.lag(), Duration::ZERO, "it is suspended");
+        probed.watch(&key("login"), &monitor(false), None, at(0));
+        tokio::time::sleep(Duration::from_secs(61)).await;
+        assert_eq!(probed.lag(), Duration::from_secs(61));
+        stop.cancel();
+        prober.await.unwrap();
     }
 
     #[tokio::test]
