@@ -136,6 +136,12 @@ pub struct Alerts {
 }
 
 impl Alerts {
+    /// Of a monitor's alerts only these fire still.
+    pub fn keep(&self, monitor: &Key, firing: &[Alert]) {
+        self.waiting.keep(monitor, firing);
+        self.failing.keep(monitor, firing);
+    }
+
     fn lock_of(&self, group: &GroupKey) -> Arc<tokio::sync::Mutex<()>> {
         self.groups.lock().entry(group.clone()).or_default().clone()
     }

@@ -1,7 +1,7 @@
 //! Alerts that fire and could not be made durable: nobody is told of them, and no ticket says so.
 //!
-//! Whoever hands an alert in tries again; here is only remembered since when that fails, for the self-watch. What is not
-//! tried any more has ended, or what handed it in has.
+//! Whoever hands an alert in tries again; here is only remembered since when that fails, for the self-watch. What has ended
+//! meanwhile, its monitor says; what is not tried any more counts no more.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -19,6 +19,8 @@ const TRIED_WITHIN: Duration = Duration::from_secs(120);
 pub struct Failure {
     /// Its namespace and title, for people.
     pub alert: Key,
+    /// Whose alert it is; empty for that of no monitor.
+    monitor: String,
     /// Since when that is tried.
     pub since: Timestamp,
     /// When it was tried last.
@@ -33,13 +35,26 @@ impl Failing {
     /// It could not be made durable at `now`.
     pub fn failed(&self, alert: &Alert, now: Timestamp) {
         let mut all = self.0.lock();
-        let new = || Failure { alert: Key::new(&*alert.namespace, alert.title()), since: now, last: now };
+        let new = || Failure {
+            alert: Key::new(&*alert.namespace, alert.title()),
+            monitor: alert.label("monitor").to_owned(),
+            since: now,
+            last: now,
+        };
         all.entry(key(alert)).or_insert_with(new).last = now;
     }
 
     /// It is durable, or needs not be any more.
     pub fn done(&self, alert: &Alert) {
         self.0.lock().remove(&key(alert));
+    }
+
+    /// Of a monitor's alerts only these fire still. One that ended without a ticket is handed in by nobody any more.
+    pub fn keep(&self, monitor: &Key, firing: &[Alert]) {
+        let firing: Vec<Fingerprint> = firing.iter().map(Alert::fingerprint).collect();
+        self.0.lock().retain(|(namespace, fingerprint), failure| {
+            *namespace != monitor.namespace || failure.monitor != monitor.name || firing.contains(fingerprint)
+        });
     }
 
     /// Those that are tried still.
@@ -65,7 +80,7 @@ mod tests {
     }
 
     fn alert(service: &str) -> Alert {
-        let labels: Labels = [("alertname", "MonitorDown"), ("service", service)]
+        let labels: Labels = [("alertname", "MonitorDown"), ("service", service), ("monitor", service)]
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .into();
         let (state, at) = (AlertState::Firing, at(0));
@@ -85,5 +100,20 @@ mod tests {
         failing.done(&alert("shop"));
         assert_eq!(failing.all(at(31)).len(), 1);
         assert_eq!(failing.all(at(125)).len(), 0);
+    }
+
+    #[test]
+    fn what_ends_without_a_ticket_fires_no_more_and_what_fires_on_counts_from_its_start() {
+        let failing = Failing::default();
+        failing.failed(&alert("shop"), at(0));
+        failing.failed(&alert("till"), at(0));
+        let shop = Key::new("payments", "shop");
+        failing.keep(&shop, &[alert("shop")]);
+        failing.keep(&Key::new("books", "till"), &[]);
+        failing.failed(&alert("shop"), at(30));
+        assert_eq!(failing.all(at(31)).iter().map(|it| it.since).collect::<Vec<_>>(), [at(0), at(0)]);
+        failing.keep(&shop, &[]);
+        let left: Vec<_> = failing.all(at(31)).into_iter().map(|it| it.alert.to_string()).collect();
+        assert_eq!(left, ["payments/MonitorDown: till"]);
     }
 }

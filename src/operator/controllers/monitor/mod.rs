@@ -73,7 +73,7 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<He
     let on_tickets = firing(ctx, key);
     let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &on_tickets, now);
     let firing: Vec<Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned().collect();
-    ctx.alerts.waiting.keep(key, &firing);
+    ctx.alerts.keep(key, &firing);
     let held = accept_all(ctx, key, alerts).await?;
     if !probe::alerts::is_open(&decisions, &on_tickets) {
         ctx.island.looked(key);
@@ -83,7 +83,7 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<He
 
 /// Ends every alert that fires for a monitor that is gone.
 async fn end(ctx: &Context, key: &Key) -> Result<Vec<HeldBack>, AcceptError> {
-    ctx.alerts.waiting.keep(key, &[]);
+    ctx.alerts.keep(key, &[]);
     let at = domain::time::whole_seconds(ctx.clock.now());
     let ended = |labels| Alert {
         namespace: key.namespace.clone(),

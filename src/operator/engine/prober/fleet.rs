@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use domain::probe::alerts::{
-    self, SETTLING, Wanted,
-    prober::{self, Count},
+use domain::{
+    alert::AlertState,
+    probe::alerts::{
+        self, SETTLING, Wanted,
+        prober::{self, Count},
+    },
 };
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -54,11 +57,15 @@ pub(super) async fn watch(ctx: Context) {
             }
             Wanted::Keep => false,
         };
-        let Some(alert) = prober::alert(&wanted, namespace, now).filter(|_| news) else { continue };
-        match accept(&ctx, alert).await {
-            // Without a lease nobody is told of anything, which is said where the lease is looked at.
-            Ok(_) | Err(AcceptError::NotLeading) => {}
-            Err(error) => tracing::warn!(%error, "the alert ProberBlind is not durable yet; trying again"),
+        match prober::alert(&wanted, namespace, now) {
+            Some(alert) if news => match accept(&ctx, alert).await {
+                // Without a lease nobody is told of anything, which is said where the lease is looked at.
+                Ok(_) | Err(AcceptError::NotLeading) => {}
+                Err(error) => tracing::warn!(%error, "the alert ProberBlind is not durable yet; trying again"),
+            },
+            // Over before it had a ticket.
+            Some(alert) if alert.state != AlertState::Firing && !fires => ctx.alerts.failing.done(&alert),
+            _ => {}
         }
     }
 }
