@@ -2,8 +2,8 @@
 //!
 //! Four invariants: **deadlines**, whoever waits for a person is looked at when the next step is due; **intents**, every
 //! message that a ticket lists as planned and due is on its way, or what became of it waits to be written down; **alerts**,
-//! whatever fires has a ticket, or is held from its start; **told**, where somebody is paged a receiver has accepted some page
-//! within five minutes.
+//! whatever fires has a ticket, or is held from its start; **told**, of whatever waits for a person a receiver has accepted a
+//! page within five minutes, in each cycle anew.
 //! What is found is not mended here: whoever asked has the ticket looked at again, and counts what is found twice running.
 
 use std::{
@@ -24,9 +24,12 @@ const SLACK: Duration = Duration::from_secs(35);
 const LATE: Duration = Duration::from_secs(5);
 /// A page that is due may wait so long for its first attempt, and an alert for its ticket.
 const UNTRIED: Duration = Duration::from_secs(60);
-
+/// A monitor may wait so long for its look: every probe that takes its whole timeout holds up others.
+const PROBES_LATE: Duration = Duration::from_secs(60);
 /// So soon after its first page somebody should have heard of a ticket.
 const TOLD_WITHIN: Duration = Duration::from_secs(300);
+/// So many checks running say that all is well: what the first sees in hand, the second may suspect and the third confirm.
+const CONCLUSIVE: u32 = 3;
 
 /// An invariant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,7 +40,7 @@ pub(super) enum Invariant {
     Intents,
     /// What fires has a ticket, unless something holds it.
     Alerts,
-    /// Of each ticket that pages, some page has been accepted.
+    /// Of each ticket that waits for a person some page has been accepted.
     Told,
 }
 
@@ -98,7 +101,7 @@ pub(super) struct Case {
     pub(super) look: Standing,
     pub(super) deadline: Deadline,
     pub(super) intents: Vec<Intent>,
-    /// The first page of a ticket that waits for a person, where no page of it was accepted.
+    /// Since when it waits for a person without anybody being told.
     pub(super) untold: Option<Untold>,
 }
 
@@ -107,8 +110,17 @@ pub(super) struct Case {
 pub(super) struct Untold {
     /// Since when it pages.
     pub(super) since: Timestamp,
-    /// Whether some page is tried still.
+    /// Whether some page is tried still, or a step may still have somebody to tell.
     pub(super) hopes: bool,
+}
+
+/// How late the queues are: how long what is due longest has waited for its turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lags {
+    /// A look at a ticket or a monitor.
+    pub(super) looks: Duration,
+    /// A probe.
+    pub(super) probes: Duration,
 }
 
 /// What was found.
@@ -122,12 +134,13 @@ pub(super) struct Findings {
     pub(super) overdue: Duration,
     /// How long the oldest page that is due has waited for its first attempt, or the oldest alert for its ticket.
     pub(super) untried: Duration,
+    /// How long the probe that is due longest has waited.
+    pub(super) probes: Duration,
 }
 
-/// Examines every ticket, and the alerts that should have one. `queue_lag` is how long the look that is due longest has
-/// waited for its turn.
-pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, now: Timestamp) -> Findings {
-    let mut found = Findings { overdue: queue_lag, ..Findings::default() };
+/// Examines every ticket, and the alerts that should have one.
+pub(super) fn examine(cases: &[Case], failing: &[Failure], lags: Lags, now: Timestamp) -> Findings {
+    let mut found = Findings { overdue: lags.looks, probes: lags.probes, ..Findings::default() };
     for case in cases {
         if let Deadline::At(at) = case.deadline {
             found.overdue = found.overdue.max(between(at, now));
@@ -138,7 +151,7 @@ pub(super) fn examine(cases: &[Case], failing: &[Failure], queue_lag: Duration, 
         if let Some(Untold { since, hopes }) = case.untold
             && between(since, now) > if hopes { TOLD_WITHIN } else { UNTRIED }
         {
-            let words = format!("it pages since {since}, and no receiver has accepted any page");
+            let words = format!("it waits for a person since {since}, and no receiver has accepted a page of it");
             found.broken.insert((case.ticket.clone(), Invariant::Told), words);
         }
         // What is looked at right now, or next, is about to be another. That it is late shows all the same.
@@ -192,7 +205,10 @@ impl Findings {
         if self.overdue >= LATE {
             return Some(Withheld::Overdue(self.overdue));
         }
-        (self.untried > UNTRIED).then_some(Withheld::Untried(self.untried))
+        if self.untried > UNTRIED {
+            return Some(Withheld::Untried(self.untried));
+        }
+        (self.probes > PROBES_LATE).then_some(Withheld::Probes(self.probes))
     }
 }
 
@@ -203,12 +219,16 @@ pub(super) enum Withheld {
     NotDeciding,
     /// Nothing was examined for a while.
     NotExamined,
+    /// Too little was examined since this replica decides to say that all is well.
+    NotYet,
     /// So many invariants do not hold.
     Violations(usize),
     /// A deadline is overdue by so much.
     Overdue(Duration),
     /// A page waits for its first attempt, or an alert for its ticket, since so long.
     Untried(Duration),
+    /// A monitor waits for its look since so long.
+    Probes(Duration),
 }
 
 impl fmt::Display for Withheld {
@@ -217,11 +237,13 @@ impl fmt::Display for Withheld {
         match self {
             Self::NotDeciding => f.write_str("this replica may not decide anything at the moment"),
             Self::NotExamined => f.write_str("nothing was examined for a while"),
+            Self::NotYet => f.write_str("this replica has only just begun to decide"),
             Self::Violations(count) => write!(f, "{count} invariant(s) do not hold; the log says which"),
             Self::Overdue(span) => write!(f, "a deadline is overdue by {}", whole(span)),
             Self::Untried(span) => {
                 write!(f, "a page waits for its first attempt, or an alert for its ticket, since {}", whole(span))
             }
+            Self::Probes(span) => write!(f, "a monitor waits for its look since {}", whole(span)),
         }
     }
 }
@@ -233,6 +255,8 @@ pub(super) struct Suspects {
     suspected: BTreeSet<(Key, Invariant)>,
     /// Broken twice running.
     confirmed: BTreeSet<(Key, Invariant)>,
+    /// How many checks there were since this replica decides, up to [`CONCLUSIVE`].
+    checks: u32,
 }
 
 /// What is known anew by a check.
@@ -245,8 +269,20 @@ pub(super) struct News {
 }
 
 impl Suspects {
+    /// This replica may not decide: what is confirmed is no better for that, and what was suspected had no chance to heal.
+    pub(super) fn pause(&mut self) {
+        self.suspected.clone_from(&self.confirmed);
+        self.checks = 0;
+    }
+
+    /// Whether nothing that does not hold can have been overlooked for want of checks.
+    pub(super) fn are_known(&self) -> bool {
+        self.checks >= CONCLUSIVE
+    }
+
     /// Takes what a check has found.
     pub(super) fn take(&mut self, found: &Findings) -> News {
+        self.checks = CONCLUSIVE.min(self.checks + 1);
         let before = std::mem::take(&mut self.suspected);
         let known = std::mem::take(&mut self.confirmed);
         // A look that hangs is no reason to forget what was found before it.

@@ -32,7 +32,7 @@ fn lost(since: i64) -> Intent {
 }
 
 fn examined(case: Case) -> Findings {
-    examine(&[case], &[], Duration::ZERO, now())
+    examine(&[case], &[], Lags::default(), now())
 }
 
 fn broken(case: Case) -> Vec<(&'static str, String)> {
@@ -74,7 +74,10 @@ fn a_message_on_its_way_is_well_and_one_that_is_nowhere_is_not() {
 fn lateness_is_that_of_the_most_overdue_deadline_and_of_the_queue() {
     let late = |deadline| examined(ticket(within(0), deadline, &[])).overdue.as_secs();
     assert_eq!((late(Deadline::At(at(-7))), late(Deadline::At(at(7))), late(Deadline::Held)), (7, 0, 0));
-    assert_eq!(examine(&[], &[], Duration::from_secs(9), now()).overdue.as_secs(), 9);
+    assert_eq!(
+        examine(&[], &[], Lags { looks: Duration::from_secs(9), ..Lags::default() }, now()).overdue.as_secs(),
+        9
+    );
 }
 
 #[test]
@@ -87,18 +90,20 @@ fn a_page_waits_for_its_first_attempt_only() {
 }
 
 #[rstest]
-#[case(0, 4, 60, None)]
-#[case(1, 0, 0, Some("1 invariant(s) do not hold; the log says which"))]
-#[case(0, 5, 0, Some("a deadline is overdue by 5s"))]
-#[case(0, 0, 61, Some("a page waits for its first attempt, or an alert for its ticket, since 1m1s"))]
+#[case(0, 4, 60, 60, None)]
+#[case(1, 0, 0, 0, Some("1 invariant(s) do not hold; the log says which"))]
+#[case(0, 5, 0, 0, Some("a deadline is overdue by 5s"))]
+#[case(0, 0, 61, 0, Some("a page waits for its first attempt, or an alert for its ticket, since 1m1s"))]
+#[case(0, 0, 0, 61, Some("a monitor waits for its look since 1m1s"))]
 fn a_sign_of_life_goes_out_only_when_all_is_well(
     #[case] violations: usize,
     #[case] overdue: u64,
     #[case] untried: u64,
+    #[case] probes: u64,
     #[case] expected: Option<&str>,
 ) {
-    let [overdue, untried] = [overdue, untried].map(Duration::from_secs);
-    let found = Findings { overdue, untried, ..Findings::default() };
+    let [looks, untried, probes] = [overdue, untried, probes].map(Duration::from_secs);
+    let found = Findings { untried, ..examine(&[], &[], Lags { looks, probes }, now()) };
     assert_eq!(found.withheld(violations).map(|why| why.to_string()).as_deref(), expected);
 }
 
@@ -118,6 +123,36 @@ fn what_heals_by_the_next_check_is_no_violation() {
     assert_eq!(take(&ill), (1, 0, 0), "said once");
     assert_eq!(take(&well), (0, 0, 1));
     assert_eq!(suspects.violations(Invariant::Intents), 0);
+}
+
+#[test]
+fn a_lease_that_is_lost_for_a_moment_forgets_no_violation_and_confirms_none() {
+    let ill = examined(ticket(Standing::Never, Deadline::At(at(300)), &[]));
+    let mut suspects = Suspects::default();
+    suspects.take(&ill);
+    suspects.pause();
+    assert_eq!(suspects.take(&ill), News::default(), "it had no chance to heal in between");
+    assert_eq!(suspects.violations(Invariant::Deadlines), 0);
+    assert_eq!(suspects.take(&ill).broken.len(), 1);
+    suspects.pause();
+    assert_eq!(suspects.take(&ill), News::default(), "it is the same violation");
+    assert_eq!(suspects.violations(Invariant::Deadlines), 1);
+    suspects.pause();
+    assert_eq!(suspects.take(&Findings::default()).healed.len(), 1);
+}
+
+#[test]
+fn a_new_leader_says_that_all_is_well_when_a_violation_that_it_has_come_upon_would_be_known() {
+    let of = |look| examined(ticket(look, Deadline::Missing, &[]));
+    let mut suspects = Suspects::default();
+    let mut known = |look| {
+        suspects.take(&of(look));
+        (suspects.are_known(), suspects.violations(Invariant::Deadlines))
+    };
+    let seen = [Standing::Running, within(600), within(600)].map(&mut known);
+    assert_eq!(seen, [(false, 0), (false, 0), (true, 1)]);
+    suspects.pause();
+    assert!(!suspects.are_known());
 }
 
 #[test]
@@ -147,7 +182,7 @@ fn an_alert_that_fires_without_a_ticket_for_a_minute_is_found() {
     };
     failing.failed(&alert, at(0));
     failing.failed(&alert, at(60));
-    let found = |second| examine(&[], &failing.all(at(second)), Duration::ZERO, at(second));
+    let found = |second| examine(&[], &failing.all(at(second)), Lags::default(), at(second));
     assert_eq!((found(59).broken.len(), found(59).untried.as_secs()), (0, 59));
     let (of, words) = found(61).broken.into_iter().next().unwrap();
     assert_eq!((of.0.to_string().as_str(), of.1), ("payments/MonitorDown", Invariant::Alerts));

@@ -3,20 +3,22 @@
 //!
 //! In this order, so that a message that ends meanwhile is seen in one place or the next.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use api::{
     Ticket,
-    ticket::{EscalationStatus, Notification, NotificationKind, NotificationState, Severity, TicketState},
+    ticket::{
+        EscalationStatus, Notification, NotificationKind, NotificationState, Severity, TicketState, TicketStatus,
+    },
 };
-use domain::{message::NotificationId, time::between};
-use jiff::Timestamp;
+use domain::{escalation::EXHAUSTED_EVERY, message::NotificationId, ticket::timeline::What, time::between};
+use jiff::{SignedDuration, Timestamp};
 
 use super::check::{Case, Deadline, Intent, Untold, Way};
 use crate::{
     clock::Clock,
     context::Context,
-    controllers::ticket::{waits, was_not_paged},
+    controllers::ticket::{reaches_nobody, was_not_paged},
     inbox::Inboxes,
     index::is_over,
     kube::meta::{self, Key},
@@ -38,7 +40,17 @@ pub(super) fn cases(ctx: &Context, now: Timestamp) -> Vec<Case> {
     let tickets = ctx.world.read().watched();
     let on_their_way = ctx.outbox.on_their_way();
     let around = Around { tickets: &ctx.queues.tickets, inboxes: &ctx.inboxes, clock: &ctx.clock };
-    tickets.into_iter().map(|(key, ticket)| case(key, &ticket, &on_their_way, &around, now)).collect()
+    let case = |(key, ticket): (Key, Arc<Ticket>)| {
+        let case = case(key, &ticket, &on_their_way, &around, now);
+        if ctx.island.awaits_a_look(&ticket) { waits_on_purpose(case) } else { case }
+    };
+    tickets.into_iter().map(case).collect()
+}
+
+/// A ticket that was merged long after it was decided: what is overdue on it waits, not for ever, until its monitors have told
+/// whether it is over.
+fn waits_on_purpose(case: Case) -> Case {
+    Case { deadline: Deadline::Held, intents: Vec::new(), untold: None, ..case }
 }
 
 /// One ticket, by what is known of it and around it.
@@ -55,41 +67,70 @@ pub(super) fn case(
         Standing::In(wait) => Standing::In(between(now, around.clock.after(wait))),
         look => look,
     };
-    Case { look, deadline: deadline(ticket), intents, untold: untold(ticket), ticket: key }
+    let deadline = deadline(ticket, around.clock.ahead_of_server());
+    Case { look, deadline, intents, untold: untold(ticket), ticket: key }
 }
 
-fn deadline(ticket: &Ticket) -> Deadline {
+/// `ahead` is how far our clock is ahead of the API server's.
+fn deadline(ticket: &Ticket, ahead: SignedDuration) -> Deadline {
     if is_over(ticket) || was_not_paged(ticket) {
         return Deadline::Nothing;
     }
     let status = ticket.status.as_ref();
-    let first_look = status.is_none_or(|status| status.epoch.is_none()) && ticket.spec.origin.is_some();
+    let first_look = status.is_none_or(|status| status.epoch.is_none());
     match status.and_then(|status| status.escalation.as_ref()) {
-        // Alerts have opened it, and nobody has looked at it yet.
-        None if first_look => Deadline::At(meta::opened(ticket)),
+        // Alerts, or people, have opened it, and nobody has looked at it yet.
+        None if first_look => Deadline::At(came(ticket, ahead)),
         None if nobody_was_told(ticket) => Deadline::Missing,
         None => Deadline::Nothing,
         Some(escalation) => of_escalation(escalation),
     }
 }
 
-/// Whether it waits for a person, pages, and no page was accepted yet. One that may have arrived counts as accepted.
+/// When a ticket came to us, by our clock; what was opened on an island is dated by that clock. Not `openedAt`: by that, a
+/// restored backup waits for days although it came just now.
+fn came(ticket: &Ticket, ahead: SignedDuration) -> Timestamp {
+    let opened = meta::opened(ticket);
+    let by_us = ticket.spec.origin.as_ref().is_some_and(|origin| origin.island.is_some());
+    if by_us { opened } else { opened.checked_add(ahead).unwrap_or(opened) }
+}
+
+/// Whether somebody has to act and nobody was told since that began: in this cycle, or since it fires again. Pages that may
+/// have arrived tell nobody yet: they are tried on.
 fn untold(ticket: &Ticket) -> Option<Untold> {
     let status = ticket.status.as_ref()?;
-    if is_over(ticket) || !waits(status) || status.notification_counts.is_some_and(|counts| counts.accepted > 0) {
-        return None;
-    }
-    if status.escalation.as_ref().is_some_and(|escalation| escalation.held.is_some()) || status.cause.is_some() {
+    let escalation = status.escalation.as_ref().filter(|escalation| escalation.waits_for_a_person())?;
+    if is_over(ticket) || escalation.held.is_some() || status.cause.is_some() {
         return None;
     }
     let counts = |n: &&Notification| n.kind == NotificationKind::Page && n.state != NotificationState::Superseded;
-    let pages: Vec<_> = status.notifications.iter().filter(counts).collect();
-    let told = |n: &&Notification| matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain);
-    if pages.iter().any(told) {
+    let begun = begun(status, escalation);
+    // Rules of an earlier cycle run on in this one.
+    let pages: Vec<_> = status.notifications.iter().filter(counts).filter(|n| n.planned_at >= begun).collect();
+    // Of a mail to several some have it before it is accepted for all.
+    if pages.iter().any(|n| n.state == NotificationState::Accepted || !n.reached.is_empty()) {
         return None;
     }
-    let since = pages.iter().map(|n| n.planned_at).min()?;
-    Some(Untold { since, hopes: pages.iter().any(|n| !n.state.is_finished()) })
+    match pages.iter().map(|n| n.planned_at).min() {
+        Some(since) => Some(Untold { since, hopes: pages.iter().any(|n| !n.state.is_finished()) }),
+        // Steps have begun, and none of them has anybody to tell, now or later.
+        None if escalation.found && escalation.pending.is_empty() && escalation.called.is_empty() => {
+            Some(Untold { since: begun, hopes: !reaches_nobody(status) })
+        }
+        None => None,
+    }
+}
+
+/// Since when somebody is to be told anew: the first page of the cycle where it has any, else its planned start, or the end
+/// of the quiet that came after it.
+fn begun(status: &TicketStatus, escalation: &EscalationStatus) -> Timestamp {
+    let of_cycle = |n: &&Notification| n.kind == NotificationKind::Page && n.cycle == escalation.cycle;
+    let first = status.notifications.iter().filter(of_cycle).map(|n| n.planned_at).min();
+    // Each of the hours after the last cycle is one by itself, and keeps its start.
+    let hour = escalation.exhausted_until.and_then(|until| until.checked_sub(EXHAUSTED_EVERY).ok());
+    let cycle = first.or(hour).unwrap_or(escalation.cycle_start);
+    let refired = status.timeline.iter().rfind(|line| line.what == What::Refired.as_str()).map(|line| line.at);
+    refired.map_or(cycle, |at| at.max(cycle))
 }
 
 /// A page that no policy serves, that nobody was told of and that nobody has taken.
@@ -138,7 +179,10 @@ mod tests {
     use serde_json::json;
     use uuid::Uuid;
 
-    use super::*;
+    use super::{
+        super::check::{Findings, Lags, examine},
+        *,
+    };
 
     fn now() -> Timestamp {
         "2026-11-23T03:00:00Z".parse().unwrap()
@@ -165,6 +209,7 @@ mod tests {
 
     #[test]
     fn whoever_waits_for_a_person_has_a_deadline() {
+        let deadline = |ticket: &Ticket| deadline(ticket, SignedDuration::ZERO);
         assert_eq!(deadline(&ticket(|_| ())), Deadline::At(now()));
         assert_eq!(deadline(&ticket(|status| escalation(status).next_at = None)), Deadline::Missing);
         let taken = |status: &mut TicketStatus| {
@@ -179,8 +224,40 @@ mod tests {
             status.alerts = serde_json::from_value(json!({"firing": 1, "total": 1, "list": []})).unwrap();
         };
         assert_eq!(deadline(&ticket(unserved)), Deadline::Missing, "no policy serves it, and nobody was told");
-        let untouched = |status: &mut TicketStatus| *status = TicketStatus::default();
-        assert_eq!(deadline(&ticket(untouched)), Deadline::At(now()), "its first look is due since it was opened");
+    }
+
+    #[test]
+    fn the_first_look_is_due_since_the_ticket_came_by_our_clock_whoever_opened_it() {
+        let hour = SignedDuration::from_hours(1);
+        let unseen = ticket(|status| *status = TicketStatus::default());
+        assert_eq!(deadline(&unseen, SignedDuration::ZERO), Deadline::At(now()));
+        assert_eq!(deadline(&unseen, hour), Deadline::At(now() + hour), "the server is an hour behind");
+        assert_eq!(deadline(&unseen, -hour), Deadline::At(now() - hour), "the server is an hour ahead");
+        let mut restored = unseen.clone();
+        restored.spec.origin.as_mut().unwrap().opened_at = Some(now() - hour * 48);
+        assert_eq!(deadline(&restored, SignedDuration::ZERO), Deadline::At(now()), "it waits since it was restored");
+        let mut islanded = unseen.clone();
+        let island = api::ticket::Island { id: "i".into(), opened_at: now() };
+        islanded.spec.origin.as_mut().unwrap().island = Some(island);
+        assert_eq!(deadline(&islanded, hour), Deadline::At(now()), "that was our own clock");
+        let mut by_hand = Ticket { status: None, ..unseen };
+        by_hand.spec.origin = None;
+        by_hand.spec.test_page = serde_json::from_value(json!({"target": "ada"})).unwrap();
+        assert_eq!(deadline(&by_hand, SignedDuration::ZERO), Deadline::At(now()), "nobody has looked at it");
+        by_hand.status = Some(TicketStatus { epoch: Some(1), ..TicketStatus::default() });
+        assert_eq!(deadline(&by_hand, SignedDuration::ZERO), Deadline::Nothing);
+    }
+
+    #[test]
+    fn a_ticket_that_was_merged_late_is_neither_overdue_nor_untold_while_its_monitors_are_looked_at() {
+        let overdue = Case {
+            ticket: Key::new("payments", "inc-a"),
+            look: Standing::In(std::time::Duration::from_secs(1)),
+            deadline: Deadline::At(second(-3_600)),
+            intents: vec![Intent { is_page: true, due: second(-3_600), way: Way::Lost, tried: false }],
+            untold: tried(-3_600),
+        };
+        assert_eq!(examine(&[waits_on_purpose(overdue)], &[], Lags::default(), now()), Findings::default());
     }
 
     #[test]
@@ -205,24 +282,108 @@ mod tests {
         assert_eq!(ways(&[], &[id]), [(Way::Going, true)]);
     }
 
+    fn second(second: i64) -> Timestamp {
+        now() + SignedDuration::from_secs(second)
+    }
+
+    /// A page of that cycle, planned so many seconds from now.
+    fn page(cycle: u32, state: &str, planned: i64) -> Notification {
+        let id = NotificationId(Uuid::from_u128(7)).to_string();
+        let page = json!({
+            "id": id, "kind": "page", "cycle": cycle, "step": 1, "channel": "chat", "state": state,
+            "plannedAt": second(planned),
+        });
+        serde_json::from_value(page).unwrap()
+    }
+
+    fn gone(since: i64) -> Option<Untold> {
+        Some(Untold { since: second(since), hopes: false })
+    }
+
+    fn tried(since: i64) -> Option<Untold> {
+        Some(Untold { since: second(since), hopes: true })
+    }
+
     #[test]
     fn a_ticket_is_untold_until_some_page_of_it_is_accepted() {
-        let page = |state: &str, second: i64| -> Notification {
-            let planned = now() + jiff::SignedDuration::from_secs(second);
-            let id = NotificationId(Uuid::from_u128(7)).to_string();
-            let page = json!({"id": id, "kind": "page", "cycle": 1, "step": 1, "channel": "chat", "state": state, "plannedAt": planned});
-            serde_json::from_value(page).unwrap()
-        };
         let seen = |pages: &[Notification]| untold(&ticket(|status| status.notifications = pages.to_vec()));
-        assert_eq!(seen(&[page("Superseded", 9)]), None, "nobody is paged yet");
-        assert_eq!(seen(&[page("Failed", 9), page("Planned", 20)]).map(|it| it.hopes), Some(true));
-        let gone = Untold { since: now() + jiff::SignedDuration::from_secs(9), hopes: false };
-        assert_eq!(seen(&[page("Failed", 9), page("Failed", 20)]), Some(gone));
-        assert_eq!(seen(&[page("Failed", 9), page("Accepted", 20)]), None);
+        assert_eq!(seen(&[page(1, "Superseded", 9)]), None, "nobody is paged yet");
+        assert_eq!(seen(&[page(1, "Failed", 9), page(1, "Planned", 20)]), tried(9));
+        assert_eq!(seen(&[page(1, "Failed", 9), page(1, "Failed", 20)]), gone(9));
+        assert_eq!(seen(&[page(1, "Failed", 9), page(1, "Accepted", 20)]), None);
+        assert_eq!(seen(&[page(1, "Uncertain", 9)]), tried(9), "a receiver that hangs has not accepted it");
+        let partly = Notification { reached: vec!["ops@a".into()], ..page(1, "Planned", 9) };
+        assert_eq!(seen(&[partly]), None, "another recipient is tried on");
         let taken = |status: &mut TicketStatus| {
-            status.notifications = vec![page("Failed", 9)];
+            status.notifications = vec![page(1, "Failed", 9)];
             escalation(status).acknowledged_by = Some("ada".into());
         };
         assert_eq!(untold(&ticket(taken)), None);
+    }
+
+    #[test]
+    fn who_was_told_in_an_earlier_cycle_is_not_told_in_this_one() {
+        let seen = |pages: &[Notification]| {
+            untold(&ticket(|status| {
+                (escalation(status).cycle, escalation(status).cycle_start) = (2, second(100));
+                status.notification_counts = serde_json::from_value(json!({"accepted": 3})).unwrap();
+                status.notifications = pages.to_vec();
+            }))
+        };
+        assert_eq!(seen(&[page(1, "Accepted", 9)]), None, "the first step of this cycle is still to come");
+        assert_eq!(seen(&[page(1, "Accepted", 9), page(2, "Failed", 100)]), gone(100));
+        assert_eq!(seen(&[page(1, "Accepted", 9), page(2, "Planned", 100)]), tried(100));
+        assert_eq!(seen(&[page(1, "Accepted", 9), page(2, "Accepted", 100)]), None);
+        assert_eq!(seen(&[page(2, "Failed", 100), page(1, "Accepted", 160)]), None, "a late rule of the first cycle");
+    }
+
+    #[test]
+    fn who_was_told_before_it_fired_again_is_not_told_since() {
+        let seen = |pages: &[Notification]| {
+            untold(&ticket(|status| {
+                let refired = json!({"at": second(60), "what": "Refired", "detail": "MonitorDown"});
+                status.timeline = vec![serde_json::from_value(refired).unwrap()];
+                status.notifications = pages.to_vec();
+            }))
+        };
+        assert_eq!(seen(&[page(1, "Accepted", 9), page(1, "Failed", 60)]), gone(60));
+        assert_eq!(seen(&[page(1, "Accepted", 9), page(1, "Accepted", 60)]), None);
+    }
+
+    #[test]
+    fn where_no_step_and_no_last_resort_has_anybody_to_tell_the_ticket_is_untold() {
+        let reached_nobody = |status: &mut TicketStatus| {
+            escalation(status).found = true;
+            let condition = json!({
+                "type": "NobodyFound", "status": "True", "reason": "NobodyFound", "message": "", "lastTransitionTime": now(),
+            });
+            status.conditions = vec![serde_json::from_value(condition).unwrap()];
+        };
+        let seen = |change: &dyn Fn(&mut TicketStatus)| {
+            untold(&ticket(|status| {
+                reached_nobody(status);
+                change(status);
+            }))
+        };
+        assert_eq!(seen(&|_| ()), gone(0));
+        assert_eq!(
+            seen(&|status| status.notifications = vec![page(1, "Accepted", 1)]),
+            None,
+            "the last resort was told"
+        );
+        assert_eq!(seen(&|status| escalation(status).found = false), None, "no step has begun");
+        assert_eq!(seen(&|status| status.conditions.clear()), tried(0), "the next step may have somebody");
+        let later = json!([{"at": second(90), "cycle": 1, "step": 1, "person": "ada", "channel": "chat", "rule": 1, "sequence": 0}]);
+        let rule = |status: &mut TicketStatus| {
+            escalation(status).pending = serde_json::from_value(later.clone()).unwrap();
+        };
+        assert_eq!(seen(&rule), None, "her rule is still to come");
+        let hourly = |status: &mut TicketStatus| {
+            (escalation(status).cycle, escalation(status).exhausted_until) = (3, Some(second(7_200)));
+            status.notifications = vec![page(2, "Accepted", 0)];
+        };
+        assert_eq!(seen(&hourly), gone(3_600), "the hour before had somebody, this one has not");
+        let held = json!({"by": "silence night", "since": now()});
+        assert_eq!(seen(&|status| escalation(status).held = serde_json::from_value(held.clone()).unwrap()), None);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! What is found is looked at again at once. What is found twice running is a violation: a line of the log for each, and
 //! `firstline_invariant_violations`. The sign of life is the other way round from a page: silence is the alarm, so that it
-//! also covers whatever keeps this process from running at all. A follower gives none.
+//! also covers whatever keeps this process from running at all. A follower gives none, and a new leader none before its third
+//! check: else one that comes every two minutes would say for ever that all is well.
 
 mod check;
 mod look;
@@ -18,12 +19,12 @@ use url::Url;
 
 pub use self::look::Around;
 
-use self::check::{Findings, Invariant, Suspects, Withheld};
+use self::check::{Findings, Invariant, Lags, Suspects, Withheld};
 use crate::{
     channels,
     context::Context,
     kube::meta::Key,
-    telemetry::metrics::{InvariantLabel, ResultLabel},
+    telemetry::metrics::{InvariantLabel, Metrics, ResultLabel},
 };
 
 /// How often everything is examined.
@@ -95,19 +96,20 @@ pub fn pass(tickets: Vec<(Key, Arc<Ticket>)>, around: &Around<'_>, now: Timestam
     let on_their_way = HashMap::new();
     let case = |(key, ticket): (Key, Arc<Ticket>)| look::case(key, &ticket, &on_their_way, around, now);
     let cases: Vec<_> = tickets.into_iter().map(case).collect();
-    check::examine(&cases, &[], around.tickets.lag(), now).broken.len()
+    let lags = Lags { looks: around.tickets.lag(), ..Lags::default() };
+    check::examine(&cases, &[], lags, now).broken.len()
 }
 
 /// Examines everything once.
 fn check(ctx: &Context, suspects: &mut Suspects) -> Verdict {
-    let metrics = &ctx.metrics;
     // Whoever may decide watches; until then nothing here is ours.
-    let decides = ctx.leadership.ground().is_some();
+    if ctx.leadership.ground().is_none() {
+        suspects.pause();
+        show(&ctx.metrics, &Findings::default(), &Suspects::default());
+        return Err(Withheld::NotDeciding);
+    }
     let now = ctx.clock.now();
-    let found = match decides {
-        true => check::examine(&look::cases(ctx, now), &ctx.alerts.failing.all(now), lag(ctx), now),
-        false => Findings::default(),
-    };
+    let found = check::examine(&look::cases(ctx, now), &ctx.alerts.failing.all(now), lags(ctx), now);
     // Alerts are handed in again by whoever sees them fire.
     for (ticket, _) in found.broken.keys().filter(|(_, invariant)| *invariant != Invariant::Alerts) {
         ctx.queues.tickets.add(ticket.clone());
@@ -116,34 +118,45 @@ fn check(ctx: &Context, suspects: &mut Suspects) -> Verdict {
     for (of, invariant, words) in news.broken {
         tracing::error!(%of, invariant = invariant.as_str(), "{words}; it is tried again and again");
     }
-    for (of, invariant) in news.healed.iter().filter(|_| decides) {
+    for (of, invariant) in &news.healed {
         tracing::info!(%of, invariant = invariant.as_str(), "the invariant holds again");
     }
-    let mut violations = 0;
+    show(&ctx.metrics, &found, suspects);
+    let violations = Invariant::ALL.map(|invariant| suspects.violations(invariant)).iter().sum();
+    match found.withheld(violations) {
+        Some(why) => Err(why),
+        None if suspects.are_known() => Ok(()),
+        None => Err(Withheld::NotYet),
+    }
+}
+
+fn show(metrics: &Metrics, found: &Findings, suspects: &Suspects) {
     for invariant in Invariant::ALL {
-        let count = suspects.violations(invariant);
-        let label = InvariantLabel { invariant: invariant.as_str() };
-        metrics.violations.get_or_create(&label).set(i64::try_from(count).unwrap_or(i64::MAX));
-        violations += count;
+        let count = i64::try_from(suspects.violations(invariant)).unwrap_or(i64::MAX);
+        metrics.violations.get_or_create(&InvariantLabel { invariant: invariant.as_str() }).set(count);
     }
     metrics.overdue.set(found.overdue.as_secs_f64());
     metrics.untried.set(found.untried.as_secs_f64());
-    if !decides {
-        return Err(Withheld::NotDeciding);
-    }
-    found.withheld(violations).map_or(Ok(()), Err)
 }
 
-/// How long the look that is due longest has waited: at a ticket, or at a monitor, which opens one.
-fn lag(ctx: &Context) -> Duration {
-    ctx.queues.tickets.lag().max(ctx.queues.monitors.lag())
+/// How long what is due longest has waited: a look at a ticket, or at a monitor, which opens one; and a probe, without which
+/// there is nothing to look at.
+fn lags(ctx: &Context) -> Lags {
+    Lags { looks: ctx.queues.tickets.lag().max(ctx.queues.monitors.lag()), probes: ctx.probed.lag() }
 }
 
 /// Gives signs of life as long as all is well. Says in the log when that changes.
 async fn ping(ctx: &Context, url: &Url, notify: &notify::Context, verdict: impl Fn() -> Verdict) {
+    // Who watches this number waits from now on, not since 1970.
+    let now = || ctx.clock.wall().as_millisecond() as f64 / 1_000.0;
+    ctx.metrics.last_ping.set(now());
     let mut said = None;
     loop {
         let (result, why) = match verdict() {
+            Err(Withheld::NotYet) => {
+                tokio::time::sleep(CHECK_EVERY).await;
+                continue;
+            }
             Err(why) => (Sign::Withheld(std::mem::discriminant(&why)), why.to_string()),
             Ok(()) => match notify::ping(url, notify).await {
                 Ok(()) => (Sign::Accepted, String::new()),
@@ -152,7 +165,7 @@ async fn ping(ctx: &Context, url: &Url, notify: &notify::Context, verdict: impl 
         };
         ctx.metrics.pings.get_or_create(&ResultLabel { result: result.as_str() }).inc();
         if result == Sign::Accepted {
-            ctx.metrics.last_ping.set(ctx.clock.wall().as_millisecond() as f64 / 1_000.0);
+            ctx.metrics.last_ping.set(now());
         }
         if said != Some(result) {
             match result {

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use tests::{
     eventually,
@@ -168,8 +168,15 @@ async fn a_ticket_that_is_merged_after_another_has_led_tells_nobody_more_of_a_tr
     proxy.heal();
     let again = setup.start()?;
     wait_leads(&again).await?;
-    let over = |ticket: &Value| ticket["status"]["alerts"]["firing"] == 0;
-    let ticket = scene.ticket("it has recovered", over).await?;
+    let ticket = eventually(PATIENCE, "it has recovered", || async {
+        let metrics = again.metrics().await?;
+        let overdue = metrics.sum("firstline_deadline_overdue_seconds", &[]);
+        let violations = metrics.sum("firstline_invariant_violations", &[]);
+        assert!(overdue < 5.0 && violations == 0.0, "it waits on purpose: {overdue}, {violations}; {}", again.tail());
+        let all = scene.stage.list("tickets").await?;
+        all.into_iter().find(|ticket| ticket["status"]["alerts"]["firing"] == 0).context("it fires still")
+    })
+    .await?;
     assert_eq!(said(&ticket), (1, 0), "{ticket}");
     assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (1, 0), "{ticket}; {}", again.tail());
 

@@ -29,9 +29,14 @@ pub(crate) fn was_not_paged(ticket: &Ticket) -> bool {
     ticket.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, decide::NOT_PAGED))
 }
 
+/// Whether no step of its escalation has anybody to tell.
+pub(crate) fn reaches_nobody(status: &TicketStatus) -> bool {
+    conditions::is_true(&status.conditions, decide::NOBODY_FOUND)
+}
+
 /// Whether somebody still has to act. Such a ticket is looked at every ten minutes even when nothing is due, so that a wake
 /// that was lost costs ten minutes and not the night.
-pub(crate) fn waits(status: &TicketStatus) -> bool {
+fn waits(status: &TicketStatus) -> bool {
     status.escalation.as_ref().is_some_and(EscalationStatus::waits_for_a_person)
 }
 

@@ -9,7 +9,7 @@ use domain::{
 
 use super::Draft;
 
-pub(super) const NOBODY_FOUND: &str = "NobodyFound";
+pub(in crate::controllers::ticket) const NOBODY_FOUND: &str = "NobodyFound";
 pub(in crate::controllers::ticket) const NOT_PAGED: &str = "NotPaged";
 const EXHAUSTED: &str = "EscalationExhausted";
 const POLICY_DELETED: &str = "PolicyDeleted";

@@ -242,16 +242,19 @@ impl Draft<'_> {
         self.unfinished().next().is_some()
     }
 
-    /// Keeps all unfinished notifications and the last fifty finished ones; the others become counts.
+    /// Keeps all unfinished notifications and the last fifty finished ones; the others become counts. The last page that was
+    /// accepted stays, however much has failed since: by it the self-watch knows that somebody was told.
     pub(super) fn evict_notifications(&mut self) {
         let finished = self.status.notifications.iter().filter(|n| n.state.is_finished()).count();
         let mut surplus = finished.saturating_sub(LISTED);
         if surplus == 0 {
             return;
         }
+        let is_told = |n: &&Notification| n.kind == NotificationKind::Page && n.state == NotificationState::Accepted;
+        let told = self.status.notifications.iter().rfind(is_told).map(|n| n.id.clone());
         let mut counts: NotificationCounts = self.status.notification_counts.unwrap_or_default();
         self.status.notifications.retain(|n| {
-            if surplus == 0 || !n.state.is_finished() {
+            if surplus == 0 || !n.state.is_finished() || told.as_ref() == Some(&n.id) {
                 return true;
             }
             surplus -= 1;

@@ -49,7 +49,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use beyond::Creation;
-pub(super) use conditions::NOT_PAGED;
+pub(super) use conditions::{NOBODY_FOUND, NOT_PAGED};
 pub(super) use last_resort::OwnLastResort;
 
 use crate::{

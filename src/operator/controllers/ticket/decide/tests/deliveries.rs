@@ -50,6 +50,21 @@ fn when_a_receiver_asked_to_be_left_alone_until_then_is_on_the_ticket_until_it_i
 }
 
 #[test]
+fn the_last_page_that_was_accepted_stays_listed_however_many_fail_after_it() {
+    let (mut desk, id) = planned();
+    let told = desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 1);
+    let failed = |n: u128| {
+        let id = Uuid::from_u128(n).to_string();
+        Notification { id, state: NotificationState::Failed, ..told.clone() }
+    };
+    desk.ticket.status.as_mut().unwrap().notifications.extend((1..=60).map(failed));
+    desk.look(2);
+    let status = desk.status();
+    assert_eq!((status.notifications.len(), status.notification_counts.unwrap().failed), (50, 11));
+    assert_eq!(status.notifications[0].id, id);
+}
+
+#[test]
 fn a_recipient_who_is_refused_for_now_is_tried_on_and_the_others_are_known_to_have_it() {
     let (mut desk, id) = planned();
     let told = desk.hears(&id, partly(&["ops@a", "cfo@a"], &[refused("cto@a", "450 greylisted", false)]), 1);
