@@ -87,12 +87,13 @@ fn deadline(ticket: &Ticket, ahead: SignedDuration) -> Deadline {
     }
 }
 
-/// When a ticket came to us, by our clock; what was opened on an island is dated by that clock. Not `openedAt`: by that, a
-/// restored backup waits for days although it came just now.
+/// When a ticket came to us, by our clock; what we have opened on an island is dated by that clock until it comes to the API.
+/// Not `openedAt`: by that, a restored backup waits for days although it came just now.
 fn came(ticket: &Ticket, ahead: SignedDuration) -> Timestamp {
-    let opened = meta::opened(ticket);
-    let by_us = ticket.spec.origin.as_ref().is_some_and(|origin| origin.island.is_some());
-    if by_us { opened } else { opened.checked_add(ahead).unwrap_or(opened) }
+    let created = meta::created(ticket);
+    let island = ticket.spec.origin.as_ref().and_then(|origin| origin.island.as_ref());
+    let by_us = island.is_some_and(|island| island.id == meta::uid(ticket));
+    if by_us { created } else { created.checked_add(ahead).unwrap_or(created) }
 }
 
 /// Whether somebody has to act and nobody was told since that began: in this cycle, or since it fires again. Pages that may
@@ -239,7 +240,10 @@ mod tests {
         let mut islanded = unseen.clone();
         let island = api::ticket::Island { id: "i".into(), opened_at: now() };
         islanded.spec.origin.as_mut().unwrap().island = Some(island);
+        islanded.metadata.uid = Some("i".into());
         assert_eq!(deadline(&islanded, hour), Deadline::At(now()), "that was our own clock");
+        islanded.metadata.uid = Some("5b0c".into());
+        assert_eq!(deadline(&islanded, hour), Deadline::At(now() + hour), "the server has created it since");
         let mut by_hand = Ticket { status: None, ..unseen };
         by_hand.spec.origin = None;
         by_hand.spec.test_page = serde_json::from_value(json!({"target": "ada"})).unwrap();
