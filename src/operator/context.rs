@@ -54,6 +54,8 @@ impl Queues {
         [&self.tickets, &self.monitors, &self.policies, &self.silences, &self.overrides]
             .into_iter()
             .for_each(Queue::hurry);
+        // A freeze ends by the clock; when a source is fetched next does not depend on it.
+        self.drift.hurry();
     }
 
     /// Asks for a look at everything that is affected.

@@ -58,6 +58,12 @@ pub struct Looked {
     pub again: Option<Duration>,
 }
 
+impl Looked {
+    /// Nothing can be decided now: the lease cannot be renewed, or others have to look first. Once that is over nothing may
+    /// ask for this look again, so it comes by itself.
+    pub const SOON: Self = Self { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) };
+}
+
 /// When an object is looked at next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {

@@ -13,6 +13,8 @@ mod drift;
 mod every_field;
 #[path = "sources/faults.rs"]
 mod faults;
+#[path = "sources/outages.rs"]
+mod outages;
 #[path = "sources/refusals.rs"]
 mod refusals;
 #[path = "sources/restart.rs"]

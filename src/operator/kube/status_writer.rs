@@ -95,7 +95,7 @@ impl StatusWriter {
 
     async fn write_one(&self, id: (String, Key)) -> Option<Looked> {
         if !self.0.leadership.is_valid() {
-            return Some(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+            return Some(Looked::SOON);
         }
         let taken = self.0.wanted.lock().remove(&id);
         let Some(wanted) = taken else { return Some(Looked { outcome: Outcome::Unchanged, again: None }) };

@@ -30,7 +30,7 @@ impl Scene {
     }
 
     /// Waits until a monitor is as it was, and says how long that took.
-    async fn repaired(&self, name: &str, as_it_was: impl Fn(&Value) -> bool) -> Result<Duration> {
+    pub(crate) async fn repaired(&self, name: &str, as_it_was: impl Fn(&Value) -> bool) -> Result<Duration> {
         let began = Instant::now();
         eventually(REPAIRED + MARGIN, &format!("{name} is as Git has it"), || async {
             let found = self.monitor(name).await?.context("it is not there")?;

@@ -56,7 +56,7 @@ impl Scene {
 
     /// Waits for the end of a freeze.
     #[expect(clippy::disallowed_methods, reason = "a freeze is read against the real clock")]
-    async fn thawed(&self, name: &str) -> Result<()> {
+    pub(crate) async fn thawed(&self, name: &str) -> Result<()> {
         let frozen = self.monitor(name).await?.with_context(|| format!("{name} is not there"))?;
         let until = &frozen["metadata"]["annotations"]["firstline.dev/freeze-until"];
         let until: jiff::Timestamp = until.as_str().context("it is not frozen")?.parse()?;

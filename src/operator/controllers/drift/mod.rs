@@ -58,10 +58,10 @@ struct Read {
 
 async fn look(ctx: &Context, key: &ObjectKey) -> Option<Looked> {
     let began = Instant::now();
-    let rest = Looked { outcome: Outcome::Unchanged, again: None };
     if !ctx.leadership.is_valid() {
-        return Some(rest);
+        return Some(Looked::SOON);
     }
+    let rest = Looked { outcome: Outcome::Unchanged, again: None };
     let Some(charge) = ctx.members.charge(key) else { return Some(rest) };
     let Some(source) = served(ctx, &charge) else { return Some(rest) };
     let read = match read(ctx, key, &charge).await {

@@ -41,9 +41,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     };
     let held = match handed_in {
         Ok(held) => held,
-        Err(AcceptError::NotLeading) => {
-            return Some(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
-        }
+        Err(AcceptError::NotLeading) => return Some(Looked::SOON),
         // The log has that already; on an island it is the journal that refuses.
         Err(_) if ctx.leadership.is_api_silent() && !ctx.leadership.is_islanded() => return None,
         Err(error) => {

@@ -30,9 +30,6 @@ use crate::{
     telemetry::metrics::ResultLabel,
 };
 
-/// A follower looks again this soon.
-const FOLLOWER: Duration = Duration::from_secs(1);
-
 /// Looks at one source. It waits by itself after a failure, and so never asks the queue to.
 pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     tokio::select! {
@@ -44,7 +41,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
 
 async fn look(ctx: &Context, key: &Key) -> Looked {
     if !ctx.leadership.is_valid() {
-        return Looked { outcome: Outcome::Waiting, again: Some(FOLLOWER) };
+        return Looked::SOON;
     }
     let entry = ctx.world.read().source(key).cloned();
     let Some(entry) = entry else {

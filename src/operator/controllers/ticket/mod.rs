@@ -66,10 +66,10 @@ fn waits_for_a_look(ctx: &Context, key: &Key) -> bool {
 
 async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let Some(ground) = ctx.leadership.ground() else {
-        return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+        return Ok(Looked::SOON);
     };
     if waits_for_a_look(ctx, key) {
-        return Ok(Looked { outcome: Outcome::Waiting, again: Some(Duration::from_secs(1)) });
+        return Ok(Looked::SOON);
     }
     let Some((seen, inbox)) = gather::read(ctx, key, ground).await? else {
         return Ok(Looked { outcome: Outcome::Unchanged, again: None });
