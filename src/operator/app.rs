@@ -33,7 +33,7 @@ use crate::{
     },
     held::Held,
     inbox::Inboxes,
-    index::World,
+    index::{World, is_over},
     island::{self, Island, JournalError},
     kube::{
         client::{ClientError, Cluster},
@@ -361,7 +361,9 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, w
 /// A new leader looks at everything once.
 pub(crate) fn ask_for_everything(ctx: &Context) {
     let world = ctx.world.read();
-    for (key, ticket) in world.tickets() {
+    // Among thousands those that are over can wait.
+    let (over, open): (Vec<_>, Vec<_>) = world.tickets().partition(|(_, ticket)| is_over(ticket));
+    for (key, ticket) in open.into_iter().chain(over) {
         ctx.queues.tickets.add(key.clone());
         // A monitor that was deleted while nobody led: its alert must end.
         for monitor in ticket.spec.affects.iter().filter_map(|affected| affected.monitor.as_deref()) {

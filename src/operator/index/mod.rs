@@ -4,6 +4,7 @@
 
 mod monitors;
 mod overrides;
+mod shared;
 mod sources;
 mod tickets;
 
@@ -23,6 +24,7 @@ use domain::{
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
+use self::shared::Shared;
 use crate::{
     config::ChannelName,
     kube::meta::{self, Key},
@@ -85,7 +87,7 @@ pub struct World {
     policies: BTreeMap<Key, PolicyEntry>,
     monitors: HashMap<Key, MonitorEntry>,
     /// Monitors by what they depend on, whether that is there or not.
-    children: HashMap<Key, std::collections::BTreeSet<Key>>,
+    children: Shared<Key>,
     silences: BTreeMap<Key, SilenceEntry>,
     overrides: BTreeMap<Key, OverrideEntry>,
     sources: BTreeMap<Key, SourceEntry>,
@@ -95,13 +97,17 @@ pub struct World {
     /// By ticket, then by the event's name.
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
     /// Tickets by namespace, policy and group key.
-    by_group: HashMap<tickets::GroupKey, Vec<Key>>,
+    by_group: Shared<tickets::GroupKey>,
     /// Tickets on which something fires, by namespace and policy (as namespace/name).
-    by_policy: HashMap<(String, String), std::collections::BTreeSet<Key>>,
+    by_policy: Shared<(String, String)>,
+    /// Tickets by namespace and fingerprint of an alert that fires on them.
+    by_fingerprint: Shared<(String, String)>,
+    /// Tickets on which an alert with this label `monitor` fires, by their namespace and its value.
+    by_monitor: Shared<Key>,
+    /// Tickets by the one that they name as their cause.
+    by_cause: Shared<Key>,
     /// Tickets on which somebody may wait, or of which something is to be sent.
     watched: std::collections::HashSet<Key>,
-    /// Open tickets by namespace and fingerprint of an alert that fires on them.
-    by_fingerprint: HashMap<(String, String), Key>,
 }
 
 pub use monitors::{MonitorEntry, monitors_of, tells};

@@ -5,10 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use api::{
-    ServiceMonitor, Ticket,
-    ticket::{AlertLineState, TicketStatus},
-};
+use api::{ServiceMonitor, Ticket, ticket::TicketStatus};
 use domain::{
     alert::Severity,
     labels::Fingerprint,
@@ -19,7 +16,10 @@ use domain::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use super::{Affected, World, is_older, tickets::is_over};
+use super::{
+    Affected, World, is_older,
+    tickets::{firing_labels, is_over},
+};
 use crate::kube::meta::Key;
 
 /// A monitor as it was seen, and what it means.
@@ -84,20 +84,14 @@ impl World {
 
     fn link(&mut self, key: &Key, entry: &MonitorEntry) {
         for parent in entry.compiled.iter().flat_map(|monitor| &monitor.depends_on) {
-            self.children.entry(Key::new(&*key.namespace, &**parent)).or_default().insert(key.clone());
+            self.children.insert(Key::new(&*key.namespace, &**parent), key);
         }
     }
 
     fn unlink(&mut self, key: &Key) {
         let compiled = self.monitors.get(key).and_then(|entry| entry.compiled.clone());
         for parent in compiled.iter().flat_map(|monitor| &monitor.depends_on) {
-            let parent = Key::new(&*key.namespace, &**parent);
-            if let Some(children) = self.children.get_mut(&parent) {
-                children.remove(key);
-                if children.is_empty() {
-                    self.children.remove(&parent);
-                }
-            }
+            self.children.remove(&Key::new(&*key.namespace, &**parent), key);
         }
     }
 
@@ -204,18 +198,13 @@ impl World {
         let mut found: BTreeSet<Key> = BTreeSet::new();
         let mut ahead: Vec<Key> = monitors.into_iter().map(|monitor| Key::new(namespace, monitor)).collect();
         while let Some(next) = ahead.pop() {
-            let children = self.children.get(&next).into_iter().flatten();
+            let children = self.children.of(&next);
             ahead.extend(children.filter(|child| found.insert((*child).clone())).cloned());
         }
-        if found.is_empty() {
-            return Affected::default();
-        }
-        let is_meant = |monitor: &str| found.contains(&Key::new(namespace, monitor));
-        let tickets = self.tickets.iter().filter(|(key, ticket)| {
-            key.namespace == namespace && !is_over(ticket) && monitors_of(ticket).any(is_meant)
-        });
+        let tickets: BTreeSet<&Key> = found.iter().flat_map(|monitor| self.by_monitor.of(monitor)).collect();
+        let is_open = |key: &&Key| self.ticket(key).is_some_and(|ticket| !is_over(ticket));
         Affected {
-            tickets: tickets.map(|(key, _)| key.clone()).collect(),
+            tickets: tickets.into_iter().filter(is_open).cloned().collect(),
             monitors: found.into_iter().collect(),
             ..Affected::default()
         }
@@ -224,13 +213,7 @@ impl World {
 
 /// The monitors whose alerts fire on a ticket, one for each alert.
 pub fn monitors_of(ticket: &Ticket) -> impl Iterator<Item = &str> {
-    let lines = ticket.status.iter().filter_map(|status| status.alerts.as_ref()).flat_map(|alerts| &alerts.list);
-    let firing = lines.filter(|line| line.state == AlertLineState::Firing).map(|line| &line.labels);
-    // Before its first status a ticket has those that it was created with.
-    let is_new = ticket.status.as_ref().is_none_or(|status| status.alerts.is_none());
-    let first = ticket.spec.origin.iter().filter(move |_| is_new).flat_map(|origin| &origin.alerts);
-    let labels = firing.chain(first.map(|alert| &alert.labels));
-    labels.filter_map(|labels| labels.get("monitor")).map(String::as_str).filter(|name| !name.is_empty())
+    firing_labels(ticket).filter_map(|labels| labels.get("monitor")).map(String::as_str).filter(|name| !name.is_empty())
 }
 
 /// As how urgent somebody is told of an open ticket: `None` when nobody was, or will be without something ending first.

@@ -235,16 +235,19 @@ fn a_page_that_has_failed_keeps_its_policy_looked_at_until_somebody_has_it() {
 }
 
 #[test]
-fn what_no_policy_serves_is_found_by_its_alert() {
+fn what_no_policy_serves_is_found_by_its_monitor() {
     let mut world = World::new("payments");
     let mut unserved = Ticket::clone(&ticket("inc-a", 1, "", &json!(null)));
-    let is_meant = |labels: &domain::labels::Labels| labels.get("alertname").is_some_and(|name| name == "x");
+    let origin = unserved.spec.origin.as_mut().unwrap();
+    let labels = [("alertname", "MonitorDown"), ("monitor", "shop"), ("namespace", "identity")];
+    origin.alerts[0].labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let shop = Key::new("identity", "shop");
     world.apply_ticket(Arc::new(unserved.clone()));
-    assert_eq!(world.unserved_ticket_with_alert(is_meant), None, "a policy serves it");
+    assert_eq!(world.unserved_ticket_of(&shop), None, "a policy serves it");
     unserved.metadata.resource_version = Some("2".into());
     let origin = unserved.spec.origin.as_mut().unwrap();
     (origin.policy, origin.policy_namespace) = (String::new(), String::new());
     world.apply_ticket(Arc::new(unserved));
-    assert_eq!(world.unserved_ticket_with_alert(is_meant), Some(key("inc-a")));
-    assert_eq!(world.unserved_ticket_with_alert(|_| false), None);
+    assert_eq!(world.unserved_ticket_of(&shop), Some(&key("inc-a")));
+    assert_eq!(world.unserved_ticket_of(&key("shop")), None, "another namespace's");
 }

@@ -1,12 +1,12 @@
 //! Tickets and their events, by name, by what their alerts have in common, by each alert.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use api::{
     Ticket, TicketEvent,
     ticket::{AlertLineState, EscalationStatus, TicketState},
 };
-use domain::{labels::Labels, policy::Policy};
+use domain::{labels::Labels, policy::Policy, probe};
 use kube::ResourceExt;
 
 use super::World;
@@ -53,15 +53,8 @@ impl World {
         if let Some(island) = ticket.spec.origin.as_ref().and_then(|origin| origin.island.as_ref()) {
             self.identities.insert(island.id.clone());
         }
-        if let Some(group) = GroupKey::of(&ticket) {
-            if !firing(&ticket).is_empty() {
-                let scope = (group.namespace.clone(), group.policy.clone());
-                self.by_policy.entry(scope).or_default().insert(key.clone());
-            }
-            self.by_group.entry(group).or_default().push(key.clone());
-        }
-        for fingerprint in firing(&ticket) {
-            self.by_fingerprint.insert((key.namespace.clone(), fingerprint), key.clone());
+        for mark in marks(&ticket) {
+            self.index(mark, &key);
         }
         if is_watched(&ticket) {
             self.watched.insert(key.clone());
@@ -84,26 +77,27 @@ impl World {
         self.tickets.remove(key);
     }
 
+    fn index(&mut self, mark: Mark, key: &Key) {
+        match mark {
+            Mark::Group(group) => self.by_group.insert(group, key),
+            Mark::Policy(scope) => self.by_policy.insert(scope, key),
+            Mark::Fingerprint(alert) => self.by_fingerprint.insert(alert, key),
+            Mark::Monitor(monitor) => self.by_monitor.insert(monitor, key),
+            Mark::Cause(cause) => self.by_cause.insert(cause, key),
+        }
+    }
+
     fn unindex(&mut self, key: &Key) {
         let Some(old) = self.tickets.get(key).cloned() else { return };
-        if let Some(group) = GroupKey::of(&old)
-            && let Some(keys) = self.by_group.get_mut(&group)
-        {
-            keys.retain(|other| other != key);
-            if keys.is_empty() {
-                self.by_group.remove(&group);
+        for mark in marks(&old) {
+            match mark {
+                Mark::Group(group) => self.by_group.remove(&group, key),
+                Mark::Policy(scope) => self.by_policy.remove(&scope, key),
+                Mark::Fingerprint(alert) => self.by_fingerprint.remove(&alert, key),
+                Mark::Monitor(monitor) => self.by_monitor.remove(&monitor, key),
+                Mark::Cause(cause) => self.by_cause.remove(&cause, key),
             }
         }
-        if let Some(GroupKey { namespace, policy, .. }) = GroupKey::of(&old) {
-            let scope = (namespace, policy);
-            if let Some(keys) = self.by_policy.get_mut(&scope) {
-                keys.remove(key);
-                if keys.is_empty() {
-                    self.by_policy.remove(&scope);
-                }
-            }
-        }
-        self.by_fingerprint.retain(|_, ticket| ticket != key);
         self.watched.remove(key);
     }
 
@@ -138,9 +132,10 @@ impl World {
         self.tickets.values().filter(|ticket| !is_over(ticket) && has_no_policy(ticket)).count()
     }
 
-    /// The ticket on which this alert fires.
+    /// The ticket on which this alert fires; of several the newest.
     pub fn ticket_of_alert(&self, namespace: &str, fingerprint: &str) -> Option<&Arc<Ticket>> {
-        self.by_fingerprint.get(&(namespace.to_owned(), fingerprint.to_owned())).and_then(|key| self.tickets.get(key))
+        let keys = self.by_fingerprint.of(&(namespace.to_owned(), fingerprint.to_owned()));
+        keys.filter_map(|key| self.tickets.get(key)).max_by_key(|ticket| meta::opened(ticket.as_ref()))
     }
 
     /// The labels of everything that fires in a namespace by this policy and is the source of one of its inhibitions, on
@@ -150,13 +145,13 @@ impl World {
             return Vec::new();
         }
         let scope = (namespace.to_owned(), format!("{}/{}", policy.namespace, policy.name));
-        let keys = self.by_policy.get(&scope).into_iter().flatten().filter(|key| Some(*key) != spare);
+        let keys = self.by_policy.of(&scope).filter(|key| Some(*key) != spare);
         let firing = keys.filter_map(|key| self.tickets.get(key)).flat_map(|ticket| firing_labels(ticket));
-        let is_source = |labels: &Labels| {
+        let is_source = |labels: &&Labels| {
             let (labels, _) = domain::routing::normalise(policy, labels);
             policy.inhibit.iter().any(|rule| rule.is_source(&labels))
         };
-        firing.filter(is_source).collect()
+        firing.filter(is_source).cloned().collect()
     }
 
     /// Tickets that what fires on this one may hold or let go: those on which something fires by the same policy, where
@@ -168,44 +163,48 @@ impl World {
             return Vec::new();
         }
         let own = Key::of(ticket);
-        let all = self.by_policy.get(&(group.namespace, group.policy)).into_iter().flatten();
+        let all = self.by_policy.of(&(group.namespace, group.policy));
         all.filter(|key| **key != own).cloned().collect()
     }
 
     /// The open tickets of its namespace that are linked to this one as their cause.
     pub fn caused_by(&self, cause: &Key) -> Vec<Key> {
-        let names = |ticket: &Ticket| {
-            let by_events = ticket.status.iter().flat_map(|status| &status.links);
-            api::ticket::causes(ticket.spec.links.iter().chain(by_events)).any(|name| *name == cause.name)
-        };
-        let open = self.tickets.iter().filter(|(key, ticket)| key.namespace == cause.namespace && !is_over(ticket));
-        open.filter(|(_, ticket)| names(ticket)).map(|(key, _)| key.clone()).collect()
+        let is_open = |key: &&Key| self.tickets.get(*key).is_some_and(|ticket| !is_over(ticket));
+        self.by_cause.of(cause).filter(is_open).cloned().collect()
     }
 
-    /// The labels of alerts that fire on open tickets of a namespace and that `is_meant` accepts.
-    pub fn firing_alerts(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Vec<Labels> {
-        let tickets = self.tickets.values().filter(|ticket| ticket.namespace().as_deref() == Some(namespace));
-        tickets.flat_map(|ticket| firing_labels(ticket)).filter(|labels| is_meant(labels)).collect()
+    /// The labels of a monitor's own alerts that fire on tickets of its namespace, or of the operator's: there are those of
+    /// alerts that no policy serves.
+    pub fn firing_of(&self, monitor: &Key) -> Vec<Labels> {
+        let namespaces: BTreeSet<&str> = [&*monitor.namespace, &*self.operator_namespace].into();
+        let keys =
+            namespaces.into_iter().flat_map(|namespace| self.by_monitor.of(&Key::new(namespace, &*monitor.name)));
+        let tickets = keys.filter_map(|key| self.tickets.get(key));
+        tickets.flat_map(|ticket| alerts_of(monitor, ticket)).cloned().collect()
     }
 
-    /// The ticket on which an alert fires that `is_meant` accepts.
-    pub fn ticket_with_alert(&self, namespace: &str, is_meant: impl Fn(&Labels) -> bool) -> Option<Key> {
-        let mut tickets = self.tickets.iter().filter(|(key, _)| key.namespace == namespace);
-        tickets.find(|(_, ticket)| firing_labels(ticket).iter().any(&is_meant)).map(|(key, _)| key.clone())
+    /// The ticket of its namespace on which an alert of this monitor fires.
+    pub fn ticket_of(&self, monitor: &Key) -> Option<&Key> {
+        self.fires_on(monitor, &monitor.namespace).next()
     }
 
-    /// The ticket that no policy serves and on which an alert fires that `is_meant` accepts.
-    pub fn unserved_ticket_with_alert(&self, is_meant: impl Fn(&Labels) -> bool) -> Option<Key> {
-        // All of them are one group's policy, so that this looks at few.
-        let keys = self.by_policy.get(&(self.operator_namespace.clone(), NO_POLICY.to_owned())).into_iter().flatten();
-        let mut tickets = keys.filter_map(|key| Some((key, self.tickets.get(key)?)));
-        tickets.find(|(_, ticket)| firing_labels(ticket).iter().any(&is_meant)).map(|(key, _)| key.clone())
+    /// The ticket that no policy serves and on which an alert of this monitor fires.
+    pub fn unserved_ticket_of(&self, monitor: &Key) -> Option<&Key> {
+        let unserved = |key: &&Key| self.tickets.get(*key).is_some_and(|ticket| has_no_policy(ticket));
+        self.fires_on(monitor, &self.operator_namespace).find(unserved)
+    }
+
+    /// The tickets of a namespace on which alerts of a monitor fire.
+    fn fires_on<'a>(&'a self, monitor: &Key, namespace: &str) -> impl Iterator<Item = &'a Key> {
+        let fires = move |ticket: &Arc<Ticket>| alerts_of(monitor, ticket).next().is_some();
+        self.by_monitor
+            .of(&Key::new(namespace, &*monitor.name))
+            .filter(move |key| self.tickets.get(key).is_some_and(fires))
     }
 
     /// The newest ticket of a group, open or not: by creation, then the one that names the other as previous.
     pub fn newest_of_group(&self, group: &GroupKey) -> Option<&Arc<Ticket>> {
-        let tickets: Vec<&Arc<Ticket>> =
-            self.by_group.get(group)?.iter().filter_map(|key| self.tickets.get(key)).collect();
+        let tickets: Vec<&Arc<Ticket>> = self.by_group.of(group).filter_map(|key| self.tickets.get(key)).collect();
         let is_previous = |ticket: &Ticket| {
             let name = ticket.name_any();
             tickets.iter().any(|other| other.spec.origin.as_ref().is_some_and(|origin| origin.previous == name))
@@ -270,29 +269,50 @@ pub(super) fn has_no_policy(ticket: &Ticket) -> bool {
     ticket.spec.origin.as_ref().is_some_and(|origin| origin.policy.is_empty())
 }
 
-/// The labels of the alerts that fire on a ticket, as far as it keeps them.
-fn firing_labels(ticket: &Ticket) -> Vec<Labels> {
-    let status = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
-    match (status, &ticket.spec.origin) {
-        (Some(alerts), _) => {
-            let firing =
-                alerts.list.iter().filter(|line| line.state == AlertLineState::Firing && !line.labels.is_empty());
-            firing.map(|line| line.labels.clone()).collect()
-        }
-        (None, Some(origin)) => origin.alerts.iter().map(|alert| alert.labels.clone()).collect(),
-        (None, None) => Vec::new(),
-    }
+/// What a ticket is found by.
+enum Mark {
+    Group(GroupKey),
+    Policy((String, String)),
+    Fingerprint((String, String)),
+    Monitor(Key),
+    Cause(Key),
 }
 
-/// The fingerprints that fire on a ticket; before its first status those it was created with.
-fn firing(ticket: &Ticket) -> Vec<String> {
-    let status = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
-    match (status, &ticket.spec.origin) {
-        (Some(alerts), _) => {
-            let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing);
-            firing.map(|line| line.fingerprint.clone()).collect()
-        }
-        (None, Some(origin)) => origin.alerts.iter().map(|alert| alert.fingerprint.clone()).collect(),
-        (None, None) => Vec::new(),
-    }
+/// By what a ticket is found, some of it more than once.
+fn marks(ticket: &Ticket) -> impl Iterator<Item = Mark> {
+    let namespace = ticket.metadata.namespace.as_deref().unwrap_or_default();
+    let group = GroupKey::of(ticket);
+    let fires = firing(ticket).next().is_some();
+    let scope = group.as_ref().filter(|_| fires).map(|group| (group.namespace.clone(), group.policy.clone()));
+    let alerts = firing(ticket).flat_map(move |(fingerprint, labels)| {
+        let monitor = labels.get("monitor").filter(|name| !name.is_empty());
+        let alert = Mark::Fingerprint((namespace.to_owned(), fingerprint.to_owned()));
+        [Some(alert), monitor.map(|name| Mark::Monitor(Key::new(namespace, &**name)))].into_iter().flatten()
+    });
+    let links = ticket.spec.links.iter().chain(ticket.status.iter().flat_map(|status| &status.links));
+    let causes = api::ticket::causes(links).map(move |name| Mark::Cause(Key::new(namespace, &**name)));
+    [group.map(Mark::Group), scope.map(Mark::Policy)].into_iter().flatten().chain(alerts).chain(causes)
 }
+
+/// The alerts of a monitor that fire on a ticket.
+fn alerts_of<'a>(monitor: &'a Key, ticket: &'a Ticket) -> impl Iterator<Item = &'a Labels> {
+    firing_labels(ticket).filter(|labels| probe::alerts::is_alert_of(&monitor.namespace, &monitor.name, labels))
+}
+
+/// The labels of the alerts that fire on a ticket, as far as it keeps them.
+pub(super) fn firing_labels(ticket: &Ticket) -> impl Iterator<Item = &Labels> {
+    firing(ticket).map(|(_, labels)| labels).filter(|labels| !labels.is_empty())
+}
+
+/// The fingerprints and labels of what fires on a ticket; before its first status that with which it was created.
+fn firing(ticket: &Ticket) -> impl Iterator<Item = (&str, &Labels)> {
+    let alerts = ticket.status.as_ref().and_then(|status| status.alerts.as_ref());
+    let lines = alerts.into_iter().flat_map(|alerts| &alerts.list);
+    let lines = lines.filter(|line| line.state == AlertLineState::Firing);
+    let first = ticket.spec.origin.iter().filter(move |_| alerts.is_none()).flat_map(|origin| &origin.alerts);
+    let lines = lines.map(|line| (line.fingerprint.as_str(), &line.labels));
+    lines.chain(first.map(|alert| (alert.fingerprint.as_str(), &alert.labels)))
+}
+
+#[cfg(test)]
+mod tests;

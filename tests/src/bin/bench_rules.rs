@@ -17,6 +17,8 @@ fn main() -> Result<()> {
         rules::tickets::bars,
         #[cfg(feature = "bench")]
         rules::self_watch::bars,
+        #[cfg(feature = "bench")]
+        rules::index::bars,
         rules::fixtures::bars,
     ];
     let mut kept = true;

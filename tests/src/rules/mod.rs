@@ -9,6 +9,8 @@ pub mod calendars;
 pub mod clocks;
 pub mod fixtures;
 pub mod incidents;
+#[cfg(feature = "bench")]
+pub mod index;
 pub mod oncall;
 pub mod probe;
 pub mod random;

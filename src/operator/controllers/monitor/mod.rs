@@ -68,7 +68,7 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<He
     for decision in &decisions {
         tracing::trace!(monitor = %key, alert = decision.id.name.as_str(), wanted = ?decision.wanted, why = decision.why);
     }
-    let on_tickets = firing(ctx, key);
+    let on_tickets = ctx.world.read().firing_of(key);
     let alerts = probe::alerts::hand_in(&observed.monitor, &decisions, &on_tickets, now);
     let firing: Vec<Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Firing).cloned().collect();
     ctx.alerts.keep(key, &firing);
@@ -91,7 +91,8 @@ async fn end(ctx: &Context, key: &Key) -> Result<Vec<HeldBack>, AcceptError> {
         starts_at: at,
         at,
     };
-    accept_all(ctx, key, firing(ctx, key).into_iter().map(ended).collect()).await
+    let firing = ctx.world.read().firing_of(key);
+    accept_all(ctx, key, firing.into_iter().map(ended).collect()).await
 }
 
 /// Hands in alerts together, so that one transition is one write of a ticket: where one takes the place of another,
@@ -111,18 +112,6 @@ async fn accept_all(ctx: &Context, key: &Key, alerts: Vec<Alert>) -> Result<Vec<
     Ok(all)
 }
 
-/// The labels of the alerts of this monitor that fire on tickets.
-fn firing(ctx: &Context, key: &Key) -> Vec<Labels> {
-    let is_meant = |labels: &Labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels);
-    let world = ctx.world.read();
-    let mut firing = world.firing_alerts(&key.namespace, is_meant);
-    if key.namespace != ctx.config.namespace {
-        // Alerts that no policy serves are on tickets of the operator's namespace.
-        firing.extend(world.firing_alerts(&ctx.config.namespace, is_meant));
-    }
-    firing
-}
-
 fn write_status(
     ctx: &Context,
     key: &Key,
@@ -131,9 +120,8 @@ fn write_status(
     held: &[HeldBack],
 ) -> Outcome {
     let world = ctx.world.read();
-    let is_meant = |labels: &Labels| probe::alerts::is_alert_of(&key.namespace, &key.name, labels);
-    let ticket = world.ticket_with_alert(&key.namespace, is_meant).map(|ticket| ticket.name);
-    let unserved = world.unserved_ticket_with_alert(is_meant);
+    let ticket = world.ticket_of(key).map(|ticket| ticket.name.clone());
+    let unserved = world.unserved_ticket_of(key).cloned();
     let dependencies = world.wrong_dependencies(key);
     drop(world);
     let before = entry.object.status.clone().unwrap_or_default();
