@@ -172,9 +172,11 @@ pub async fn accept(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError
 
 async fn within_time(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
     // A connection that is black-holed must not hold the group's lock for ever.
-    tokio::time::timeout(TIMEOUT + Duration::from_secs(5), place(ctx, alert))
-        .await
-        .unwrap_or(Err(AcceptError::TimedOut))
+    let placing = ctx.leadership.unless_parted(place(ctx, alert));
+    match tokio::time::timeout(TIMEOUT + Duration::from_secs(5), placing).await {
+        Ok(placed) => placed.unwrap_or(Err(AcceptError::NotLeading)),
+        Err(_) => Err(AcceptError::TimedOut),
+    }
 }
 
 async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {

@@ -227,6 +227,19 @@ impl Leadership {
         let _ = self.0.role.subscribe().wait_for(|now| *now == role).await;
     }
 
+    /// What `call` gives; `None` when the API is lost meanwhile and this process goes on by itself. A call into an API that
+    /// hangs would hold up what can be decided from memory by then.
+    pub async fn unless_parted<T>(&self, call: impl Future<Output = T>) -> Option<T> {
+        if self.is_islanded() {
+            return Some(call.await);
+        }
+        tokio::select! {
+            biased;
+            () = self.becomes(Role::Islanded) => None,
+            done = call => Some(done),
+        }
+    }
+
     /// There is a journal, or may be one soon: whoever takes the lease merges it first.
     pub fn journal_waits(&self) {
         self.0.journal.store(true, Ordering::Release);

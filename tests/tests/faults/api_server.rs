@@ -12,11 +12,7 @@ const OUTAGE: Duration = Duration::from_secs(12);
 
 #[tokio::test]
 async fn an_operator_that_holds_without_api_server_lives_probes_and_says_so_and_pages_afterwards() -> Result<()> {
-    let scene = Scene::build("api-gone", "ada-hook", TWO_STEPS).await?;
-    let operator = scene.stage.setup("api-gone").await?.arguments(&["--when-api-is-down", "Hold"]).start()?;
-    operator.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
-    scene.stage.wait_for_state("checkout-port", "Up").await?;
+    let (scene, operator) = watching("api-gone", &["--when-api-is-down", "Hold"]).await?;
     let pid = operator.pid();
     metric(&operator, "firstline_api_reachable", &[], |value| value == 1.0).await?;
 
@@ -59,19 +55,54 @@ async fn outage(operator: &Operator, began: Instant) -> Result<()> {
     metric(operator, "firstline_probe_results_total", &[], |value| value >= looks + 12.0).await.map(drop)
 }
 
+/// From the break of the shop, or from the answer of the API server, to the page on a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
 /// An API server that takes connections and never answers is the worse case: nothing fails by itself.
 #[tokio::test]
-async fn an_api_server_that_hangs_delays_a_page_only_until_it_goes_on() -> Result<()> {
-    let (scene, _, operator) = Scene::running("api-hangs").await?;
+async fn an_api_server_that_hangs_delays_a_page_until_it_answers_where_pages_wait_for_it() -> Result<()> {
+    let (scene, operator) = watching("api-hangs-hold", &["--when-api-is-down", "Hold"]).await?;
     scene.stage.plane.pause_apiserver();
     let began = Instant::now();
     scene.break_shop();
     outage(&operator, began).await?;
+    ensure!(pages(&scene.ada).is_empty(), "it did not wait: {}", operator.tail());
     scene.stage.plane.resume_apiserver();
     let resumed = Instant::now();
-    page(&scene.ada).await?;
+    let page = page(&scene.ada).await?;
+    let waited = resumed.elapsed();
+    ensure!(waited < SOON, "the page came {waited:?} after the API server; {}", operator.tail());
+    ensure!(page.json()?["data"]["possibleDuplicate"].is_null(), "{}", page.json()?);
     scene.told("ada-hook", "Accepted").await?;
-    ensure!(resumed.elapsed() < Duration::from_secs(45), "it took {:?}; {}", resumed.elapsed(), operator.tail());
     assert_eq!(pages(&scene.ada).len(), 1);
     Ok(())
+}
+
+#[tokio::test]
+async fn an_api_server_that_hangs_delays_a_page_only_until_the_leader_goes_on_by_itself() -> Result<()> {
+    let alone = Duration::from_secs(5);
+    let (scene, operator) = watching("api-hangs", &["--island-after", "5s"]).await?;
+    scene.stage.plane.pause_apiserver();
+    let began = Instant::now();
+    scene.break_shop();
+    let page = page(&scene.ada).await?;
+    let waited = began.elapsed();
+    ensure!(waited < alone + SOON, "the page took {waited:?}; {}", operator.tail());
+    ensure!(page.json()?["data"]["possibleDuplicate"] == true, "{}", page.json()?);
+    scene.stage.plane.resume_apiserver();
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    ensure!(page_to(&ticket, "ada-hook")["id"].as_str() == page.id(), "{}", ticket["status"]);
+    metric(&operator, "firstline_islanded", &[], |value| value == 0.0).await?;
+    assert_eq!(pages(&scene.ada).len(), 1, "{}", operator.tail());
+    Ok(())
+}
+
+/// An operator with these flags that sees both monitors Up.
+async fn watching(name: &str, flags: &[&str]) -> Result<(Scene, Operator)> {
+    let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+    let operator = scene.stage.setup(name).await?.arguments(flags).start()?;
+    operator.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    scene.stage.wait_for_state("checkout-port", "Up").await?;
+    Ok((scene, operator))
 }

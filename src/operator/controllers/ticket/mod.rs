@@ -42,11 +42,12 @@ fn waits(status: &TicketStatus) -> bool {
 
 /// Looks at one ticket. `None` when it failed.
 pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
-    match tokio::time::timeout(TIMEOUT, look(ctx, &key)).await {
-        Ok(Ok(looked)) => Some(looked),
+    match tokio::time::timeout(TIMEOUT, ctx.leadership.unless_parted(look(ctx, &key))).await {
+        Ok(Some(Ok(looked))) => Some(looked),
+        Ok(None) => Some(Looked::SOON),
         // The log has that already; on an island it is the journal that refuses.
-        Ok(Err(_)) if ctx.leadership.is_api_silent() && !ctx.leadership.is_islanded() => None,
-        Ok(Err(error)) => {
+        Ok(Some(Err(_))) if ctx.leadership.is_api_silent() && !ctx.leadership.is_islanded() => None,
+        Ok(Some(Err(error))) => {
             tracing::warn!(ticket = %key, %error, "could not look after the ticket; trying again");
             None
         }

@@ -152,3 +152,16 @@ fn a_ticket_is_opened_by_an_island_as_by_its_own_lead_and_by_its_successor_as_by
     assert_eq!(island.opener(Ground::Api), Opener::Leader);
     assert_eq!(successor.opener(Ground::Memory), Opener::Island(told("b", 10, 20)), "it may be cut off in turn");
 }
+
+#[tokio::test]
+async fn a_call_that_hangs_is_given_up_when_this_process_goes_on_by_itself() {
+    let leadership = Leadership::default();
+    leadership.hold(3, boottime(), "me");
+    let parted = async {
+        leadership.cut_off(leadership.epoch(), &leadership.holder());
+        leadership.go_islanded();
+    };
+    let (hung, ()) = tokio::join!(leadership.unless_parted(std::future::pending::<()>()), parted);
+    assert_eq!(hung, None);
+    assert_eq!(leadership.unless_parted(std::future::ready(7)).await, Some(7), "what is decided from memory goes on");
+}
