@@ -283,17 +283,21 @@ fn assemble(
     (ctx, Box::new(move |stop| Box::pin(write_events(stop))))
 }
 
-/// Engines and controllers begin when every gate is open and we lead: a half-filled index must decide nothing. Without the
-/// API they begin when an earlier process's journal has filled it.
+/// Engines and controllers begin when every gate is open, we lead and the index is what the API has: a half-filled or an old
+/// one must decide nothing. Without the API they begin with what the watches, or an earlier process's journal, have filled
+/// it with; also when the API went while we caught up with it.
 async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, watch: Watch) {
     let ready = async {
         gates.opened().await;
         tracing::info!("every kind is listed: ready");
         ctx.leadership.becomes(Role::Leader).await;
+        let secrets = controllers::policy::remember_secrets(ctx.clone());
+        ctx.tasks.spawn(ctx.stop.clone().run_until_cancelled_owned(secrets));
+        watches::catch_up(&ctx).await
     };
     let caught_up = tokio::select! {
         () = ctx.stop.cancelled() => return,
-        () = ready => watches::catch_up(&ctx).await,
+        caught_up = ready => caught_up,
         () = ctx.leadership.becomes(Role::Islanded) => true,
     };
     if !caught_up {

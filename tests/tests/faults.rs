@@ -50,6 +50,8 @@ mod self_watch;
 mod smtp;
 #[path = "faults/twin.rs"]
 mod twin;
+#[path = "faults/takeover.rs"]
+mod takeover;
 #[path = "faults/unserved.rs"]
 mod unserved;
 #[path = "faults/untold.rs"]

@@ -91,6 +91,15 @@ async fn keep(ctx: &Context, key: &Key, entry: PolicyEntry) -> Result<PolicyEntr
     Ok(ctx.world.read().policy(key).cloned().unwrap_or(entry))
 }
 
+/// Reads the Secrets of every channel for a leader that has just begun: should the API go before its policies are looked at,
+/// it can send all the same.
+pub(crate) async fn remember_secrets(ctx: Context) {
+    let policies: Vec<PolicyEntry> = ctx.world.read().policies().map(|(_, entry)| entry.clone()).collect();
+    for policy in policies {
+        look_at_channels(&ctx, &policy).await;
+    }
+}
+
 /// Looks at each channel: what keeps it from sending, before the first page is lost on it.
 async fn look_at_channels(ctx: &Context, entry: &PolicyEntry) -> Looks {
     let Some(policy) = entry.compiled.as_deref() else { return Looks::new() };
