@@ -39,7 +39,7 @@ use crate::{
         client::{ClientError, Cluster},
         events::Events,
         gates::Gates,
-        lease::{Elector, Ended, Leadership, Role},
+        lease::{Elector, Ended, Leadership, Lists, Role},
         meta::Key,
         status_writer::StatusWriter,
     },
@@ -154,8 +154,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
 
     watches::start(&ctx, &gates);
     let lease_stop = CancellationToken::new();
-    let elector =
-        Elector::new(ctx.client.clone(), &ctx.config.namespace, LEASE, me, ctx.clock.clone(), ctx.leadership.clone());
+    let elector = elector(&ctx, &gates, me);
     let predecessor = ctx.island.predecessor();
     if let Some(predecessor) = &predecessor {
         ctx.clock.go_on_from(predecessor.at);
@@ -200,6 +199,14 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     http_stop.cancel();
     drop(http);
     if lost { Err(RunError::LeaseLost) } else { Ok(()) }
+}
+
+fn elector(ctx: &Context, gates: &Gates, me: String) -> Elector {
+    let world = ctx.world.clone();
+    let epochs = move || world.read().tickets().filter_map(|(_, ticket)| ticket.status.as_ref()?.epoch).max();
+    let lists = Lists { gates: gates.clone(), last_epoch: Box::new(epochs) };
+    let lease = (&*ctx.config.namespace, LEASE);
+    Elector::new(ctx.client.clone(), lease, me, ctx.clock.clone(), ctx.leadership.clone(), lists)
 }
 
 /// Attempts end and their outcomes are written on the tickets; then everything else; the Events last.

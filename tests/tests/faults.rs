@@ -48,10 +48,10 @@ mod seeded;
 mod self_watch;
 #[path = "faults/smtp.rs"]
 mod smtp;
-#[path = "faults/twin.rs"]
-mod twin;
 #[path = "faults/takeover.rs"]
 mod takeover;
+#[path = "faults/twin.rs"]
+mod twin;
 #[path = "faults/unserved.rs"]
 mod unserved;
 #[path = "faults/untold.rs"]

@@ -1,14 +1,17 @@
 //! Who leads: one Lease object, written only at the resourceVersion that was read.
 //!
-//! [`evaluate`] is the whole decision and is pure. Validity is measured on our own time since boot, from
-//! before the write that renewed it, so neither another clock nor a step of ours can prolong it. The
-//! lease's own timestamps never decide who leads. They tell the next leader how far the last one's clock has come, so
-//! that what was planned by a clock ahead of ours is not late ([`Clock::go_on_from`]).
+//! [`evaluate`](decision::evaluate) is the whole decision and is pure. Nobody takes it before every kind is listed. Validity is measured on
+//! our own time since boot, from before the write that renewed it, so neither another clock nor a step of ours can prolong
+//! it. The lease's own timestamps never decide who leads. They tell the next leader how far the last one's clock has come, so
+//! that what was planned by a clock ahead of ours is not late ([`Clock::go_on_from`](crate::clock::Clock::go_on_from)).
 //!
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".
 
+mod decision;
+mod elector;
 mod outage;
+mod record;
 mod silence;
 
 use std::{
@@ -21,24 +24,13 @@ use std::{
 
 use domain::ticket::{Lead, Opener};
 use jiff::Timestamp;
-use k8s_openapi::{
-    api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
-};
-use kube::{
-    Api, Client,
-    api::{ObjectMeta, PostParams},
-};
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
-use self::{
-    outage::{Outage, Trouble},
-    silence::Silence,
-};
-use super::client::cause;
-use crate::clock::{Clock, boottime};
+pub(crate) use elector::is_an_answer;
+pub use elector::{Elector, Ended, Lists};
+
+use crate::clock::boottime;
 
 /// How long a lease is valid after its last renewal.
 pub const VALID_FOR: Duration = Duration::from_secs(4);
@@ -46,51 +38,6 @@ pub const VALID_FOR: Duration = Duration::from_secs(4);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 /// One call to the API may take this long; a later answer is worth nothing.
 const CALL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What to do about the lease as it was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Nobody holds it, or its holder has been silent for its whole validity: take it.
-    Take,
-    /// It is ours: renew it.
-    Renew,
-    /// Somebody else holds it.
-    Wait,
-    /// It was ours and somebody else has taken it: stop.
-    Lost,
-}
-
-/// How long we have seen the same record of somebody else.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Observed {
-    /// Its resourceVersion.
-    pub version: String,
-    /// When we first saw it, on our time since boot.
-    pub since: Duration,
-}
-
-/// Decides from the holder (empty: nobody), our identity, whose heir we are (a process that died as the last holder and
-/// whose journal we have), whether we led, what we observed, and our time since boot.
-pub fn evaluate(
-    holder: &str,
-    me: &str,
-    heir_of: Option<&str>,
-    led: bool,
-    observed: &Observed,
-    now: Duration,
-) -> Decision {
-    match holder {
-        // We had it, so somebody took it from us and has given it back since.
-        "" if led => Decision::Lost,
-        "" => Decision::Take,
-        holder if holder == me => Decision::Renew,
-        // It is dead, and nobody has led since.
-        holder if led && heir_of == Some(holder) => Decision::Take,
-        _ if led => Decision::Lost,
-        _ if now.saturating_sub(observed.since) >= VALID_FOR => Decision::Take,
-        _ => Decision::Wait,
-    }
-}
 
 /// What this process is to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,15 +276,6 @@ fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How holding the lease ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
-    /// We were asked to stop, and gave it back if it was ours.
-    Released,
-    /// Somebody else has it: this process must end, since it may have decided on old knowledge.
-    Lost,
-}
-
 /// A process that died as the last holder of the lease, going on by itself, and that has left its journal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Predecessor {
@@ -347,259 +285,6 @@ pub struct Predecessor {
     pub epoch: i64,
     /// What its clock showed when it decided last.
     pub at: Timestamp,
-}
-
-/// The lease, and who we are to it.
-pub struct Elector {
-    api: Api<Lease>,
-    name: String,
-    me: String,
-    clock: Clock,
-    leadership: Leadership,
-    observed: Observed,
-    /// Our own lease as we wrote it last, from which it is renewed in one call: an API server that takes a second or two
-    /// for each answer then costs us no lease.
-    written: Option<Lease>,
-    /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
-    island_after: Option<Duration>,
-    predecessor: Option<Predecessor>,
-    /// The lead from which we took the lease, or tried to, if its holder may go on by itself.
-    before: Option<Lead>,
-}
-
-impl Elector {
-    /// `me` must be unique to this process: a restarted one is somebody else.
-    pub fn new(client: Client, namespace: &str, name: &str, me: String, clock: Clock, leadership: Leadership) -> Self {
-        let observed = Observed { version: String::new(), since: Duration::ZERO };
-        let api = Api::namespaced(client, namespace);
-        let name = name.to_owned();
-        let (written, island_after, predecessor, before) = (None, None, None, None);
-        Self { api, name, me, clock, leadership, observed, written, island_after, predecessor, before }
-    }
-
-    /// After so long without an answer the last holder goes on by itself; so does the heir of one that died.
-    #[must_use]
-    pub fn island_after(mut self, silence: Duration, predecessor: Option<Predecessor>) -> Self {
-        self.island_after = Some(silence);
-        self.predecessor = predecessor;
-        self
-    }
-
-    /// Takes and renews the lease until `stop` or until somebody else has it. While the API does not answer it goes on
-    /// trying; the lease then runs out by itself.
-    pub async fn run(mut self, stop: CancellationToken) -> Ended {
-        let mut ticks = tokio::time::interval(RENEW_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut led = false;
-        let mut outage = Outage::default();
-        let mut silence = Silence::from(boottime());
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                _ = ticks.tick() => {}
-            }
-            let step = tokio::select! {
-                () = stop.cancelled() => break,
-                step = self.step(led) => step,
-            };
-            let error = match step {
-                Ok(Decision::Lost) => return Ended::Lost,
-                Ok(decision) => {
-                    self.leadership.hear(true);
-                    outage::say_over(outage.ended(None, boottime()));
-                    silence = Silence::from(boottime());
-                    led |= matches!(decision, Decision::Take | Decision::Renew);
-                    continue;
-                }
-                Err(error) => error,
-            };
-            let trouble = if is_an_answer(&error) {
-                silence = Silence::from(boottime());
-                Trouble::Refused
-            } else {
-                silence.goes_on(boottime());
-                Trouble::Silent
-            };
-            self.leadership.hear(trouble == Trouble::Refused);
-            outage::say_over(outage.ended(Some(trouble), boottime()));
-            if let Some(word) = outage.failed(trouble, boottime()) {
-                outage::say(trouble, word, &cause(&error), &self.leadership);
-            }
-            // Nobody has watched the holder meanwhile: its silence counts from when we see the lease again.
-            self.observed.version.clear();
-            led |= self.leave(led, silence.heard());
-        }
-        if led {
-            let _ = tokio::time::timeout(CALL_TIMEOUT, self.give_back()).await;
-        }
-        Ended::Released
-    }
-
-    /// Goes on without the API when that is allowed, and we held the lease last. Returns whether it does.
-    fn leave(&self, led: bool, silence: Duration) -> bool {
-        if self.island_after.is_none_or(|after| silence < after) {
-            return false;
-        }
-        if led {
-            self.leadership.cut_off(self.leadership.epoch(), &self.leadership.holder());
-        } else if let Some(predecessor) = &self.predecessor {
-            self.leadership.cut_off(predecessor.epoch, &predecessor.holder);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    /// Renews what we wrote last; otherwise reads, decides and writes once.
-    async fn step(&mut self, led: bool) -> Result<Decision, kube::Error> {
-        if let Some(written) = &self.written {
-            let from = boottime();
-            match within(self.api.replace(&self.name, &PostParams::default(), &self.record(Some(written)))).await {
-                Ok(renewed) => {
-                    self.hold(renewed, from);
-                    return Ok(Decision::Renew);
-                }
-                // Somebody has written or deleted it since, or our last write was made and its answer lost.
-                Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => self.written = None,
-                Err(error) => return Err(error),
-            }
-        }
-        let Some(lease) = within(self.api.get_opt(&self.name)).await? else {
-            let from = boottime();
-            self.before = None;
-            let created = within(self.api.create(&PostParams::default(), &self.record(None))).await?;
-            self.take_hold(created, from, "the lease is new");
-            return Ok(Decision::Take);
-        };
-        let spec = lease.spec.clone().unwrap_or_default();
-        let version = lease.metadata.resource_version.clone().unwrap_or_default();
-        if self.observed.version != version {
-            self.observed = Observed { version, since: boottime() };
-        }
-        let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        // That one is the last holder now, and goes on by itself when the API is gone.
-        if self.predecessor.take_if(|dead| has_led_since(dead, &self.me, holder, transitions(&lease))).is_some() {
-            self.leadership.supersede();
-        }
-        let heir_of = self.predecessor.as_ref().map(|predecessor| predecessor.holder.as_str());
-        let decision = evaluate(holder, &self.me, heir_of, led, &self.observed, boottime());
-        // Of one whose journal we have we know that it is dead.
-        let before = lead(&spec).filter(|lead| heir_of != Some(&*lead.holder));
-        match decision {
-            Decision::Take | Decision::Renew => {
-                if decision == Decision::Take {
-                    self.go_on_from(&spec);
-                    self.before = before;
-                }
-                let from = boottime();
-                let record = self.record(Some(&lease));
-                let written = within(self.api.replace(&self.name, &PostParams::default(), &record)).await?;
-                match decision {
-                    Decision::Renew => self.hold(written, from),
-                    _ => self.take_hold(
-                        written,
-                        from,
-                        if holder.is_empty() { "it was free" } else { "its holder is silent" },
-                    ),
-                }
-            }
-            Decision::Lost => {
-                self.leadership.lose();
-                tracing::error!(holder, "another replica has taken the lease; ending");
-            }
-            Decision::Wait => tracing::debug!(holder, "another replica leads"),
-        }
-        Ok(decision)
-    }
-
-    /// Our clock shows at least what that of the last leader shows by now.
-    fn go_on_from(&self, last: &LeaseSpec) {
-        let Some(MicroTime(renewed)) = last.renew_time else { return };
-        let silence = boottime().saturating_sub(self.observed.since);
-        self.clock.go_on_from(domain::time::after(renewed, silence));
-    }
-
-    fn hold(&mut self, lease: Lease, from: Duration) {
-        self.leadership.hold(transitions(&lease), from, &self.me);
-        // Not before: nothing that is opened without the API is of the lead that begins.
-        self.leadership.leads(lease.spec.as_ref().and_then(lead), self.before.clone());
-        self.written = Some(lease);
-    }
-
-    fn take_hold(&mut self, lease: Lease, from: Duration, why: &str) {
-        let epoch = transitions(&lease);
-        self.hold(lease, from);
-        tracing::info!(epoch, why, "leading");
-    }
-
-    /// The lease as we would write it over `old`: ours, renewed now, at the version that was read.
-    fn record(&self, old: Option<&Lease>) -> Lease {
-        let old_spec = old.and_then(|lease| lease.spec.clone()).unwrap_or_default();
-        let spec = written_over(old_spec, &self.me, self.leadership.is_cut_off(), MicroTime(self.clock.now()));
-        let metadata = old.map_or_else(
-            || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
-            |lease| lease.metadata.clone(),
-        );
-        Lease { metadata, spec: Some(spec) }
-    }
-
-    async fn give_back(&self) {
-        self.leadership.release();
-        let Ok(Some(lease)) = self.api.get_opt(&self.name).await else { return };
-        if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) != Some(&self.me) {
-            return;
-        }
-        let mut free = lease;
-        if let Some(spec) = &mut free.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(self.clock.now()));
-        }
-        match self.api.replace(&self.name, &PostParams::default(), &free).await {
-            Ok(_) => tracing::info!("gave the lease back"),
-            Err(error) => tracing::warn!(%error, "could not give the lease back; it runs out by itself"),
-        }
-    }
-}
-
-/// The lease, taken or renewed by us. Whoever has gone on without the API in between has it anew: what was opened meanwhile
-/// belongs to that outage alone (see [`domain::ticket::identity`]).
-fn written_over(old: LeaseSpec, me: &str, was_cut_off: bool, now: MicroTime) -> LeaseSpec {
-    let ours = old.holder_identity.as_deref() == Some(me);
-    LeaseSpec {
-        holder_identity: Some(me.to_owned()),
-        lease_duration_seconds: i32::try_from(VALID_FOR.as_secs()).ok(),
-        acquire_time: if ours && !was_cut_off { old.acquire_time } else { Some(now.clone()) },
-        renew_time: Some(now),
-        lease_transitions: Some(old.lease_transitions.unwrap_or(0) + i32::from(!ours)),
-        ..LeaseSpec::default()
-    }
-}
-
-/// Whether the lease shows that somebody has led since a process died, even if the lease was given back.
-fn has_led_since(dead: &Predecessor, me: &str, holder: &str, transitions: i64) -> bool {
-    holder != me && (!["", &*dead.holder].contains(&holder) || transitions != dead.epoch)
-}
-
-/// A call, given up after [`CALL_TIMEOUT`].
-async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
-    let late = || kube::Error::Service("no answer within 2 s".into());
-    tokio::time::timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
-fn is_an_answer(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
-}
-
-/// The lead of which a lease tells; `None` when nobody holds it.
-fn lead(spec: &LeaseSpec) -> Option<Lead> {
-    let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty())?;
-    let (MicroTime(acquired), MicroTime(renewed)) = (spec.acquire_time.clone()?, spec.renew_time.clone()?);
-    Some(Lead { holder, acquired, renewed })
-}
-
-fn transitions(lease: &Lease) -> i64 {
-    i64::from(lease.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -1,40 +1,12 @@
 //! Who takes the lease, who waits, and who gives up.
 
+use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
 use rstest::rstest;
 
-use super::*;
-
-#[rstest]
-#[case::free("", false, 0, Decision::Take)]
-#[case::ours("me", true, 0, Decision::Renew)]
-#[case::ours_even_when_long_silent("me", true, 60, Decision::Renew)]
-#[case::somebody_elses("other", false, 3, Decision::Wait)]
-#[case::silent_for_its_validity("other", false, 4, Decision::Take)]
-#[case::taken_from_us("other", true, 0, Decision::Lost)]
-#[case::taken_from_us_and_given_back("", true, 0, Decision::Lost)]
-#[case::taken_from_us_and_silent("other", true, 60, Decision::Lost)]
-fn who_holds_it_and_how_long_it_was_silent_decides(
-    #[case] holder: &str,
-    #[case] led: bool,
-    #[case] silent: u64,
-    #[case] expected: Decision,
-) {
-    let observed = Observed { version: "7".into(), since: Duration::from_secs(100) };
-    assert_eq!(evaluate(holder, "me", None, led, &observed, Duration::from_secs(100 + silent)), expected);
-}
-
-#[rstest]
-#[case::still_its_predecessors("dead", true, Decision::Take)]
-#[case::taken_by_another("other", true, Decision::Lost)]
-#[case::before_it_went_on_by_itself("dead", false, Decision::Wait)]
-fn an_heir_takes_what_its_predecessor_held_and_nothing_else(
-    #[case] holder: &str,
-    #[case] led: bool,
-    #[case] expected: Decision,
-) {
-    let observed = Observed { version: "7".into(), since: Duration::from_secs(100) };
-    assert_eq!(evaluate(holder, "me", Some("dead"), led, &observed, Duration::from_secs(101)), expected);
-}
+use super::{
+    record::{has_led_since, lead, written_over},
+    *,
+};
 
 #[test]
 fn leadership_runs_out_by_itself() {
