@@ -261,6 +261,7 @@ fn assemble(
     let (events, write_events) = Events::new(client.clone(), me.to_owned(), clock.clone(), metrics.clone());
     let ctx = Arc::new(Inner {
         world: Arc::new(RwLock::new(World::new(&config.namespace))),
+        deletions: watches::Deletions::default(),
         statuses: StatusWriter::new(client.clone(), leadership.clone(), metrics.clone()),
         outbox: Outbox::new(courier, clock.clone(), metrics.clone(), tasks.clone(), stop.clone()),
         numbers: Numbers::new(client.clone(), &config.namespace),

@@ -27,6 +27,7 @@ use crate::{
     queue::Queue,
     revisions::Revisions,
     telemetry::metrics::Metrics,
+    watches::Deletions,
 };
 
 /// One queue for each kind that is looked at.
@@ -87,6 +88,8 @@ pub struct Inner {
     pub client: Client,
     /// What the watches have seen.
     pub world: Arc<RwLock<World>>,
+    /// What the watches have said to be gone while somebody lists.
+    pub(crate) deletions: Deletions,
     /// Whether this process may act.
     pub leadership: Leadership,
     /// Every metric.

@@ -1,6 +1,8 @@
 //! What each watch does with what it sees: the index is brought up to date, and whoever is affected is looked at.
 
-use std::{collections::BTreeSet, sync::Arc};
+mod catch_up;
+
+use std::sync::Arc;
 
 use domain::message::NotificationId;
 use gitops::load::ObjectKey;
@@ -13,15 +15,17 @@ use api::{
 use crate::{
     context::Context,
     controllers::{kept, monitor},
-    index::{World, monitors_of},
+    index::monitors_of,
     island::Kept,
     kube::{
         gates::Gates,
-        meta::{Key, version},
+        meta::Key,
         watch::{self, Seen},
     },
     vital,
 };
+
+pub(crate) use catch_up::{Deletions, catch_up};
 
 /// The gates of readiness, by the plural of each kind.
 pub(crate) const GATES: [&str; 9] = [
@@ -64,8 +68,12 @@ where
         let (ctx, gates) = (ctx.clone(), gates.clone());
         async move {
             let (client, stop) = (ctx.client.clone(), ctx.stop.clone());
+            let deleted = ctx.deletions.of::<K>();
             let notice = |seen| {
                 notice_drift(&ctx, &seen);
+                // Held until the index has it, so that no list comes in between.
+                let mut deleted = deleted.lock();
+                deleted.note(&seen);
                 take(&ctx, seen);
             };
             watch::run::<K>(client, &ctx.leadership, (name, gates), stop, notice).await;
@@ -79,65 +87,12 @@ where
 fn notice_drift<K: ::kube::Resource<DynamicType = ()>>(ctx: &Context, seen: &Seen<K>) {
     let (key, metadata) = match seen {
         Seen::There(object) => (Key::of(object.as_ref()), Some(object.meta())),
-        Seen::Unreadable(key, _) | Seen::Gone(key) => (key.clone(), None),
+        Seen::Unreadable(key, _) | Seen::Gone(key, _) => (key.clone(), None),
     };
     let key = ObjectKey { kind: K::kind(&()).into_owned(), namespace: key.namespace, name: key.name };
     if ctx.members.sight(&key, metadata) {
         ctx.queues.drift.add(key);
     }
-}
-
-/// Brings the index to what the API has at this moment. A follower's watches may be behind when it takes over, and a
-/// leader that decides on old knowledge could page for what its predecessor has finished. False when stopped before.
-pub(crate) async fn catch_up(ctx: &Context) -> bool {
-    list(ctx, take_policy, |world| {
-        world.policies().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
-    })
-    .await
-        && list(ctx, take_silence, |world| {
-            world.silences().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
-        })
-        .await
-        && list(ctx, take_override, |world| {
-            world.on_call_overrides().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
-        })
-        .await
-        && list(ctx, take_ticket, |world| {
-            world.tickets().map(|(key, ticket)| (key.clone(), version(ticket.as_ref()))).collect()
-        })
-        .await
-        && list(ctx, take_event, |_| Vec::new()).await
-        && list(ctx, take_monitor, |world| {
-            world.monitors().map(|(key, entry)| (key.clone(), version(entry.object.as_ref()))).collect()
-        })
-        .await
-}
-
-async fn list<K>(ctx: &Context, take: fn(&Context, Seen<K>), known: fn(&World) -> Vec<(Key, u64)>) -> bool
-where
-    K: ::kube::Resource<DynamicType = ()> + Clone + serde::de::DeserializeOwned + std::fmt::Debug,
-{
-    let Some((listed_at, all)) = watch::list_now::<K>(&ctx.client, &ctx.leadership, &ctx.stop).await else {
-        return false;
-    };
-    let there: BTreeSet<Key> = all
-        .iter()
-        .filter_map(|seen| match seen {
-            Seen::There(object) => Some(Key::of(object.as_ref())),
-            Seen::Unreadable(key, _) => Some(key.clone()),
-            Seen::Gone(_) => None,
-        })
-        .collect();
-    // What the watch brought after the list is not missing from it.
-    let known = known(&ctx.world.read());
-    let gone = known
-        .into_iter()
-        .filter(|(key, version)| *version <= listed_at && !there.contains(key))
-        .map(|(key, _)| Seen::Gone(key));
-    for seen in gone.chain(all) {
-        take(ctx, seen);
-    }
-    true
 }
 
 /// Fills the index with what a journal kept, for a process that starts while the API is gone.
@@ -166,7 +121,7 @@ fn take_policy(ctx: &Context, seen: Seen<SupportPolicy>) {
             let affected = world.apply_policy(*policy);
             (key, changed.then_some(affected))
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             ctx.revisions.doubt(&key.namespace);
             let affected = world.delete_policy(&key);
             (key, Some(affected))
@@ -202,7 +157,7 @@ fn take_monitor(ctx: &Context, seen: Seen<ServiceMonitor>) {
             }
             ctx.queues.monitors.add(key);
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             ctx.world.write().delete_monitor(&key);
             ctx.revisions.doubt(&key.namespace);
             ctx.probed.forget(&key);
@@ -226,7 +181,7 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
         // What was decided without the API is merged with the newest version first.
         return;
     }
-    if let Seen::Gone(key) = &seen
+    if let Seen::Gone(key, _) = &seen
         && ctx.island.holds(key)
     {
         return;
@@ -245,7 +200,7 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
                 ctx.queues.tickets.add(key);
             }
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             let gone = {
                 let mut world = ctx.world.write();
                 let gone = world.ticket(&key).cloned();
@@ -296,7 +251,7 @@ fn take_event(ctx: &Context, seen: Seen<TicketEvent>) {
                 ctx.queues.tickets.add(ticket);
             }
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             let ticket = ctx.world.write().delete_event(&key);
             if let Some(ticket) = ticket {
                 ctx.queues.tickets.add(ticket);
@@ -318,7 +273,7 @@ fn take_silence(ctx: &Context, seen: Seen<Silence>) {
             let affected = world.apply_silence(*silence);
             (key, changed.then_some(affected))
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             let affected = world.delete_silence(&key);
             (key, Some(affected))
         }
@@ -343,7 +298,7 @@ fn take_override(ctx: &Context, seen: Seen<OnCallOverride>) {
             let affected = world.apply_override(*object);
             (key, changed.then_some(affected))
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             let affected = world.delete_override(&key);
             (key, Some(affected))
         }
@@ -364,7 +319,7 @@ fn take_source(ctx: &Context, seen: Seen<GitSource>) {
                 ctx.queues.sources.add(key);
             }
         }
-        Seen::Gone(key) => {
+        Seen::Gone(key, _) => {
             ctx.world.write().delete_source(&key);
             ctx.queues.sources.add(key);
         }

@@ -51,7 +51,7 @@ pub fn take<K: Kept>(ctx: &Context, seen: Seen<K>) {
     let plural = K::plural(&());
     let object = match seen {
         Seen::There(object) => object,
-        Seen::Gone(key) => return ctx.statuses.forget(&plural, &key),
+        Seen::Gone(key, _) => return ctx.statuses.forget(&plural, &key),
         Seen::Unreadable(key, error) => {
             tracing::warn!(kind = %K::kind(&()), object = %key, error, "the object cannot be read and is left alone; the others go on");
             return;

@@ -225,6 +225,9 @@ impl World {
     /// A silence is there, in this version.
     pub fn apply_silence(&mut self, object: Silence) -> Affected {
         let key = Key::of(&object);
+        if self.silences.get(&key).is_some_and(|known| is_older(&object, known.object.as_ref())) {
+            return Affected::default();
+        }
         let object = Arc::new(object);
         let entry = match api::silence::validate(&object) {
             Ok(valid) => SilenceEntry { object, compiled: Some(valid.value), problems: valid.warnings },

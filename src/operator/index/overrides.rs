@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::OnCallOverride;
 use domain::{oncall::Override, policy::Policy, problem::Problem};
 
-use super::{Affected, World};
+use super::{Affected, World, is_older};
 use crate::kube::meta::Key;
 
 /// An override as it was seen, and what it means.
@@ -41,6 +41,9 @@ impl World {
     /// An override is there, in this version.
     pub fn apply_override(&mut self, object: OnCallOverride) -> Affected {
         let key = Key::of(&object);
+        if self.overrides.get(&key).is_some_and(|known| is_older(&object, known.object.as_ref())) {
+            return Affected::default();
+        }
         let object = Arc::new(object);
         let entry = match api::oncall_override::validate(&object) {
             Ok(valid) => OverrideEntry { object, compiled: Some(valid.value), problems: valid.warnings },

@@ -89,6 +89,26 @@ fn an_older_version_of_a_ticket_changes_nothing() {
 }
 
 #[test]
+fn an_older_version_of_a_silence_or_an_override_changes_nothing() {
+    let object = |kind: &str, version: u64, spec: Value| {
+        json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": kind, "spec": spec,
+            "metadata": {"name": "a", "namespace": "payments", "uid": "a", "resourceVersion": version.to_string()},
+        })
+    };
+    let mut world = World::new("firstline-system");
+    let (begins, ends) = ("2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z");
+    for (version, ends) in [(2, begins), (1, ends)] {
+        let spec = json!({"matchers": ["a=b"], "startsAt": begins, "endsAt": ends, "reason": "r", "author": "ada"});
+        world.apply_silence(serde_json::from_value(object("Silence", version, spec)).unwrap());
+        let spec = json!({"policy": "payments", "schedule": "primary", "person": "bob", "from": begins, "until": ends, "reason": "r"});
+        world.apply_override(serde_json::from_value(object("OnCallOverride", version, spec)).unwrap());
+    }
+    assert_eq!(meta::version(world.silence(&key("a")).unwrap().object.as_ref()), 2, "it was expired");
+    assert_eq!(meta::version(world.on_call_override(&key("a")).unwrap().object.as_ref()), 2);
+}
+
+#[test]
 fn an_alert_leads_to_its_ticket_until_it_has_ended() {
     let mut world = World::new("firstline-system");
     world.apply_ticket(ticket("inc-a", 1, "", &json!(null)));

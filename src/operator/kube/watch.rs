@@ -21,7 +21,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{client::cause, gates::Gates, lease::Leadership, meta::Key};
+use super::{
+    client::cause,
+    gates::Gates,
+    lease::Leadership,
+    meta::{Key, version},
+};
 
 /// A watch is opened anew after so many seconds, so that a connection that died without a word is noticed soon.
 const WATCH_FOR: u32 = 60;
@@ -65,8 +70,8 @@ pub enum Seen<K> {
     There(Box<K>),
     /// An object is there that cannot be read as this kind, and why.
     Unreadable(Key, String),
-    /// The object is gone.
-    Gone(Key),
+    /// The object is gone, and since which resourceVersion; `u64::MAX` when all that is known is that a list lacks it.
+    Gone(Key, u64),
 }
 
 /// Watches a kind in all namespaces until `stop` and hands everything to `take`, in order. Opens the kind's
@@ -129,7 +134,7 @@ fn fold<K>(
             let objects = listed.take().unwrap_or_default();
             let now: BTreeSet<Key> = objects.iter().map(Key::of).collect();
             for gone in std::mem::replace(known, now.clone()).difference(&now) {
-                take(Seen::Gone(gone.clone()));
+                take(Seen::Gone(gone.clone(), u64::MAX));
             }
             for object in objects {
                 take(seen(object));
@@ -143,7 +148,7 @@ fn fold<K>(
         Event::Delete(object) => {
             let key = Key::of(&object);
             known.remove(&key);
-            take(Seen::Gone(key));
+            take(Seen::Gone(key, version(&object)));
         }
     }
 }
@@ -248,7 +253,7 @@ mod tests {
             let mut take = |seen: Seen<Silence>| {
                 said.push(match seen {
                     Seen::There(object) => format!("+{}", object.name_any()),
-                    Seen::Gone(key) => format!("-{}", key.name),
+                    Seen::Gone(key, _) => format!("-{}", key.name),
                     Seen::Unreadable(key, _) => format!("?{}", key.name),
                 });
             };

@@ -1,7 +1,10 @@
 //! A replica has the lease, or could take it, and has not seen yet all that the API has.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -11,7 +14,7 @@ use tests::{
     eventually,
     operator::{Operator, Setup},
     proxy::{Call, Fault, Proxy, Rules},
-    stage::{PATIENCE, SYSTEM},
+    stage::{PATIENCE, SYSTEM, TEAM},
 };
 
 use crate::{
@@ -161,5 +164,43 @@ async fn a_lease_that_is_deleted_stays_its_holders_and_the_next_leader_counts_on
     two.scene.stage.shop.repair().await?;
     two.scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
     assert_eq!(pages(&two.scene.ada).len(), 1, "{}", two.second.tail());
+    Ok(())
+}
+
+/// The list has it still and the watch has said already that it is gone: it would hold pages until its end, and no kubectl
+/// would show it.
+#[tokio::test]
+async fn a_silence_that_is_deleted_while_a_new_leader_lists_holds_no_page() -> Result<()> {
+    let two = Two::running("deleted-meanwhile", |_| Fault::Pass).await?;
+    two.second.wait_ready(PATIENCE).await?;
+    let now = jiff::Timestamp::now();
+    let silence = serde_json::json!({
+        "apiVersion": "firstline.dev/v1alpha1", "kind": "Silence",
+        "metadata": {"name": "deploy-42", "namespace": TEAM},
+        "spec": {
+            "matchers": ["service=\"checkout\""], "reason": "deploy 42",
+            "startsAt": now, "endsAt": now + jiff::SignedDuration::from_hours(1),
+        },
+    });
+    two.scene.apply(&silence.to_string()).await?;
+    let answered = Arc::new(AtomicBool::new(false));
+    let answers = answered.clone();
+    two.rules.set_answers(move |call| {
+        if !lists(call, "silences") {
+            return Fault::Pass;
+        }
+        answers.store(true, Ordering::SeqCst);
+        Fault::Delay(Duration::from_secs(3))
+    });
+    two.leader.kill9();
+    eventually(PATIENCE, "a list of silences that is on its way", || async {
+        ensure!(answered.load(Ordering::SeqCst), "nobody has asked; {}", two.second.tail());
+        Ok(())
+    })
+    .await?;
+    two.scene.stage.plane.kubectl(&["-n", TEAM, "delete", "silences", "deploy-42"]).await?.ok()?;
+    two.scene.break_shop();
+    page(&two.scene.ada).await?;
+    two.scene.told("ada-hook", "Accepted").await?;
     Ok(())
 }
