@@ -9,22 +9,29 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use http::{HeaderMap, Request, Response, header::DATE};
+use http::{
+    HeaderMap, HeaderValue, Request, Response,
+    header::{DATE, RETRY_AFTER},
+};
 use jiff::{Timestamp, fmt::rfc2822::DateTimeParser};
 use kube::{
     Client, Config,
-    client::{ClientBuilder, retry::RetryPolicy},
+    client::{Body, ClientBuilder, retry::RetryPolicy},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use thiserror::Error;
-use tower::{BoxError, Layer, Service, buffer::BufferLayer, retry::RetryLayer};
+use tower::{
+    BoxError, Layer, Service,
+    buffer::BufferLayer,
+    retry::{Policy, RetryLayer},
+};
 
 use crate::{
     clock::Clock,
     telemetry::metrics::{Metrics, RequestLabels},
 };
 
-/// Retries of one call: 429, 503 and 504 only, honouring Retry-After.
+/// Retries of one call: 429, 503 and 504 only, honouring Retry-After up to the longest wait.
 const RETRIES: (Duration, Duration, u32) = (Duration::from_millis(100), Duration::from_secs(5), 4);
 
 /// Why there is no client.
@@ -121,9 +128,39 @@ impl Cluster {
         let host = config.cluster_url.authority().map(ToString::to_string).unwrap_or_default();
         let (first, longest, times) = RETRIES;
         let builder = ClientBuilder::try_from(config).map_err(Box::new)?;
-        let retry = RetryLayer::new(RetryPolicy::new(first, longest, times, true)?);
+        let retry = RetryLayer::new(Bounded { policy: RetryPolicy::new(first, longest, times, true)?, longest });
         let count = CountLayer { host: host.into(), observed: self.observed.clone() };
         Ok(builder.with_layer(&BufferLayer::new(256)).with_layer(&retry).with_layer(&count).build())
+    }
+}
+
+/// kube's retries, none of them later than `longest`. What stands in front of an API may ask for minutes, and a watch that
+/// slept through them would hear of no acknowledgement long after the API is back.
+#[derive(Clone)]
+struct Bounded {
+    policy: RetryPolicy,
+    longest: Duration,
+}
+
+impl<R> Policy<Request<Body>, Response<R>, BoxError> for Bounded {
+    type Future = tokio::time::Sleep;
+
+    fn retry(
+        &mut self,
+        request: &mut Request<Body>,
+        result: &mut Result<Response<R>, BoxError>,
+    ) -> Option<Self::Future> {
+        if let Ok(response) = result
+            && let Some(asked) = response.headers_mut().get_mut(RETRY_AFTER)
+            && asked.to_str().ok().and_then(|text| text.parse().ok()).is_some_and(|s: u64| s > self.longest.as_secs())
+        {
+            *asked = HeaderValue::from(self.longest.as_secs());
+        }
+        self.policy.retry(request, result)
+    }
+
+    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
+        Policy::<_, Response<R>, BoxError>::clone_request(&mut self.policy, request)
     }
 }
 
@@ -191,9 +228,30 @@ fn date(headers: &HeaderMap) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use rstest::rstest;
 
     use super::*;
+
+    #[rstest]
+    #[case::not_at_all(None, 0..1)]
+    #[case::a_little(Some("2"), 2..3)]
+    #[case::for_two_minutes(Some("120"), 5..6)]
+    #[case::by_a_date(Some("Fri, 27 Nov 2026 03:00:00 GMT"), 0..1)]
+    #[tokio::test(start_paused = true)]
+    async fn a_call_is_made_again_as_the_server_asks_but_after_five_seconds_at_the_latest(
+        #[case] asked: Option<&'static str>,
+        #[case] seconds: std::ops::Range<u64>,
+    ) {
+        let (first, longest, times) = RETRIES;
+        let mut policy = Bounded { policy: RetryPolicy::new(first, longest, times, true).unwrap(), longest };
+        let mut answer = Response::builder().status(503);
+        if let Some(asked) = asked {
+            answer = answer.header(RETRY_AFTER, asked);
+        }
+        let began = tokio::time::Instant::now();
+        policy.retry(&mut Request::new(Body::empty()), &mut Ok(answer.body(()).unwrap())).unwrap().await;
+        assert!(seconds.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
 
     #[test]
     fn the_date_of_an_answer_is_read() {

@@ -213,6 +213,32 @@ async fn what_vanishes_and_appears_while_watches_are_answered_410_is_seen_by_the
     Ok(())
 }
 
+/// A load balancer says how long it would like us to wait, and the API is back before.
+#[tokio::test]
+async fn an_acknowledgement_is_heard_soon_after_an_outage_in_which_a_wait_of_a_minute_was_asked_for() -> Result<()> {
+    let world = Proxied::running("retry-after", &[]).await?;
+    world.scene.stage.wait_for_state("checkout", "Up").await?;
+    world.scene.break_shop();
+    let ticket = world.scene.told("ada-hook", "Accepted").await?;
+    let began = Instant::now();
+    world.rules.set(|call| if call.verb == "WATCH" { Fault::Answer(503, Some(60)) } else { Fault::Pass });
+    world.proxy.cut_watches();
+    eventually(PATIENCE, "every watch refused", || async {
+        let calls = world.proxy.calls_since(began);
+        let watches = calls.iter().filter(|call| call.verb == "WATCH");
+        let refused: std::collections::BTreeSet<_> = watches.map(|call| &call.resource).collect();
+        ensure!(refused.len() >= 9, "{refused:?}");
+        Ok(())
+    })
+    .await?;
+    world.rules.clear();
+    let back = Instant::now();
+    world.scene.acknowledge(&ticket).await?;
+    world.scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
+    ensure!(back.elapsed() < Duration::from_secs(20), "it took {:?}", back.elapsed());
+    Ok(())
+}
+
 /// The lease cannot be renewed and nobody else can take it: the leader goes on by itself and writes it all down afterwards.
 #[tokio::test]
 async fn an_etcd_that_takes_no_writes_delays_no_page_and_its_ticket_follows() -> Result<()> {
