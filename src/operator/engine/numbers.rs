@@ -8,8 +8,8 @@ use kube::{
     Api, Client,
     api::{ObjectMeta, PostParams},
 };
+use parking_lot::Mutex;
 use thiserror::Error;
-use tokio::sync::Mutex;
 
 /// The ConfigMap's name.
 const NAME: &str = "firstline-ticket-numbers";
@@ -37,12 +37,14 @@ pub enum NumberError {
 pub struct Numbers {
     api: Api<ConfigMap>,
     block: Mutex<std::ops::Range<u64>>,
+    /// Held by whoever asks the API for a block, which may take for ever: what is left of the last one is drawn meanwhile.
+    taking: tokio::sync::Mutex<()>,
 }
 
 impl Numbers {
     /// The counter in this namespace.
     pub fn new(client: Client, namespace: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), block: Mutex::new(0..0) }
+        Self { api: Api::namespaced(client, namespace), block: Mutex::new(0..0), taking: tokio::sync::Mutex::default() }
     }
 
     /// The next number.
@@ -50,20 +52,24 @@ impl Numbers {
     /// # Errors
     /// When a new block is needed and the API does not give one.
     pub async fn draw(&self) -> Result<u64, NumberError> {
-        let mut block = self.block.lock().await;
+        if let Some(number) = self.draw_without_api() {
+            return Ok(number);
+        }
+        let _one_at_a_time = self.taking.lock().await;
         loop {
-            if let Some(number) = block.next() {
+            // Somebody else may have taken one meanwhile.
+            if let Some(number) = self.draw_without_api() {
                 return Ok(number);
             }
             if let Some(taken) = self.take_block().await? {
-                *block = taken;
+                *self.block.lock() = taken;
             }
         }
     }
 
     /// The next number of the block that is at hand; `None` when that is used up, and the API would have to be asked.
-    pub async fn draw_without_api(&self) -> Option<u64> {
-        self.block.lock().await.next()
+    pub fn draw_without_api(&self) -> Option<u64> {
+        self.block.lock().next()
     }
 
     /// One attempt; `None` when another writer was faster.
@@ -86,6 +92,31 @@ impl Numbers {
             Ok(_) => Ok(Some(from..to)),
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => Ok(None),
             Err(error) => Err(Box::new(error).into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_an_api_that_never_answers_keeps_nobody_from_going_on_without_a_number() {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>()
+        });
+        let numbers = Numbers::new(Client::new(silent, "default"), "firstline-system");
+        tokio::select! {
+            number = numbers.draw() => panic!("{number:?}"),
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
+        }
+        let (waits, number) = (numbers.draw(), async { numbers.draw_without_api() });
+        tokio::select! {
+            biased;
+            number = waits => panic!("{number:?}"),
+            number = number => assert_eq!(number, None),
         }
     }
 }

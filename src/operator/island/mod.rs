@@ -19,6 +19,7 @@ mod journal;
 mod merge;
 mod state;
 mod superseded;
+mod unanswered;
 
 use std::{
     path::{Path, PathBuf},
@@ -46,6 +47,7 @@ pub use journal::JournalError;
 use journal::{Began, Journal, Record};
 pub use state::Kept;
 use state::{Shadow, State, snapshot};
+pub use unanswered::Unanswered;
 
 /// The journal's name below `--data`.
 const FILE: &str = "island.journal";
@@ -65,6 +67,8 @@ pub struct Island {
     /// Held for as long as a record is written, and for the whole of a merge.
     journal: Arc<tokio::sync::Mutex<Option<Journal>>>,
     state: Mutex<State>,
+    /// What the API may have without this process knowing.
+    pub unanswered: Unanswered,
 }
 
 impl Island {
@@ -80,7 +84,8 @@ impl Island {
             state.take(records, namespace, now);
             journal
         });
-        Ok(Self { path, journal: Arc::new(tokio::sync::Mutex::new(journal)), state: Mutex::new(state) })
+        let (journal, state) = (Arc::new(tokio::sync::Mutex::new(journal)), Mutex::new(state));
+        Ok(Self { path, journal, state, unanswered: Unanswered::default() })
     }
 
     /// Whether there is something to merge.
@@ -111,7 +116,8 @@ impl Island {
         status: TicketStatus,
     ) -> Result<Arc<Ticket>, JournalError> {
         let ticket = Ticket { status: Some(status), ..read.clone() };
-        self.keep(ctx, read.status.as_ref().filter(|_| read.metadata.resource_version.is_some()), ticket).await
+        let read = Some(read).filter(|read| read.metadata.resource_version.is_some());
+        self.keep(ctx, read, ticket).await
     }
 
     /// Puts a new ticket into the journal, then into the index; into memory alone when the disk refuses it.
@@ -122,15 +128,14 @@ impl Island {
         self.keep(ctx, None, ticket).await.map(drop)
     }
 
-    async fn keep(
-        &self,
-        ctx: &Context,
-        read: Option<&TicketStatus>,
-        ticket: Ticket,
-    ) -> Result<Arc<Ticket>, JournalError> {
+    async fn keep(&self, ctx: &Context, read: Option<&Ticket>, ticket: Ticket) -> Result<Arc<Ticket>, JournalError> {
         let key = Key::of(&ticket);
         let known = self.state.lock().shadows.get(&key).cloned();
-        let (base, written) = known.map_or_else(|| (read.cloned(), None), |shadow| (shadow.base, shadow.written));
+        let of_the_api = || {
+            let base = read.and_then(|read| read.status.clone());
+            (base, read.and_then(|read| self.unanswered.over(&key, read)))
+        };
+        let (base, written) = known.map_or_else(of_the_api, |shadow| (shadow.base, shadow.written));
         let ticket = Arc::new(ticket);
         let shadow = Shadow { base, written, ticket: ticket.clone() };
         let record = shadow.record(ctx.clock.now());

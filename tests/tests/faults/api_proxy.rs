@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -236,6 +236,52 @@ async fn an_acknowledgement_is_heard_soon_after_an_outage_in_which_a_wait_of_a_m
     world.scene.acknowledge(&ticket).await?;
     world.scene.ticket("acknowledged", |ticket| ticket["status"]["escalation"]["acknowledgedBy"] == "ada").await?;
     ensure!(back.elapsed() < Duration::from_secs(20), "it took {:?}", back.elapsed());
+    Ok(())
+}
+
+/// Calls that began before it hang for half a minute; nobody waits for them, and what they have done all the same is ours.
+#[tokio::test]
+async fn what_fails_in_the_moment_in_which_the_network_swallows_all_is_paged_when_the_island_begins() -> Result<()> {
+    let world = Proxied::running("swallowed", &["--island-after", "5s"]).await?;
+    let (shop, stock) = (world.service("shop").await?, world.service("stock").await?);
+    // The API has the page of the stock as planned, and the operator does not hear that.
+    let planned = Arc::new(AtomicBool::new(false));
+    let is_planned = planned.clone();
+    world.rules.set_answers(move |call| {
+        if !call.is("PATCH tickets/status") {
+            return Fault::Pass;
+        }
+        is_planned.store(true, Ordering::SeqCst);
+        Fault::Delay(PATIENCE)
+    });
+    stock.break_with(Behaviour::Status(500));
+    eventually(PATIENCE, "a page that is planned", || async {
+        ensure!(planned.load(Ordering::SeqCst), "not yet; {}", world.operator.tail());
+        Ok(())
+    })
+    .await?;
+
+    world.proxy.swallow();
+    let began = Instant::now();
+    shop.break_with(Behaviour::Status(500));
+    for service in ["shop", "stock"] {
+        eventually(PATIENCE, "a page", || async {
+            ensure!(world.pages_of(service).len() == 1, "none about {service}; {}", world.operator.tail());
+            Ok(())
+        })
+        .await?;
+    }
+    // The silence of five seconds, what is left of a call that began before it, and a busy machine.
+    ensure!(began.elapsed() < Duration::from_secs(5 + 10), "{:?}; {}", began.elapsed(), world.operator.tail());
+    let hanging = world.proxy.calls_since(began);
+    ensure!(hanging.iter().any(|call| call.is("POST tickets")), "nothing hung: {hanging:?}");
+    world.rules.clear();
+    world.proxy.heal();
+    for service in ["shop", "stock"] {
+        let ticket = world.paged_once(service).await?;
+        let story = ticket["status"]["timeline"].to_string();
+        ensure!(story.contains("Islanded") && !story.contains("another leader"), "{service}: {story}");
+    }
     Ok(())
 }
 

@@ -24,7 +24,11 @@ use crate::{
     engine::numbers::NumberError,
     index::{is_over, tells},
     island::JournalError,
-    kube::{lease::Ground, meta::Key, status_writer::MANAGER},
+    kube::{
+        lease::{Ground, is_an_answer},
+        meta::Key,
+        status_writer::MANAGER,
+    },
     revisions::RevisionError,
     telemetry::metrics::{ByLabel, ClockLabel},
     watches::wake_those_held_by,
@@ -129,7 +133,12 @@ async fn commit(ctx: &Context, key: &Key, read: &Ticket, status: &TicketStatus) 
         "metadata": {"name": key.name, "resourceVersion": read.metadata.resource_version},
         "status": status,
     });
-    match api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await {
+    ctx.island.unanswered.sends(key, read, status);
+    let answer = api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await;
+    if answer.as_ref().err().is_none_or(is_an_answer) {
+        ctx.island.unanswered.answered(key);
+    }
+    match answer {
         Ok(written) => {
             let written = Arc::new(written);
             ctx.world.write().apply_ticket(written.clone());

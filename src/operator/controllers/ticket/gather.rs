@@ -36,7 +36,7 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
     let number = match (ticket.status.as_ref().and_then(|status| status.number), ground) {
         (Some(_), _) => None,
         (None, Ground::Api) => Some(ctx.numbers.draw().await?),
-        (None, Ground::Memory) => ctx.numbers.draw_without_api().await,
+        (None, Ground::Memory) => ctx.numbers.draw_without_api(),
     };
     let chosen = match ground {
         Ground::Api => choose(ctx, key, &ticket).await?,
