@@ -355,7 +355,8 @@ mod tests {
         probed.watch(&key("checkout"), &monitor(false), None, at(0));
         let running = probed.clone();
         let stopped = stop.clone();
-        let prober = tokio::spawn(async move {
+        let mut prober = tokio::task::JoinSet::new();
+        prober.spawn(async move {
             running.queue.run(1, stopped.clone(), |_| stopped.clone().cancelled_owned().map(|()| None)).await;
         });
         tokio::time::sleep(Duration::from_secs(90)).await;
@@ -367,7 +368,7 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(61)).await;
         assert_eq!(probed.lag(), Duration::from_secs(61));
         stop.cancel();
-        prober.await.unwrap();
+        prober.join_next().await.unwrap().unwrap();
     }
 
     #[tokio::test]
