@@ -3,19 +3,16 @@
 //! It chooses policy, route and ticket; the ticket's own decision does the rest. An alert that something holds from its
 //! start opens no ticket; its source is asked again.
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-    time::Duration,
-};
+mod opening;
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use api::{
     Ticket,
-    ticket::{Island, Link, Origin, OriginAlert, Relation, TicketSpec, TicketState, TicketType},
+    ticket::{Island, TicketState},
 };
 use domain::{
     alert::{Alert, AlertState, Severity},
-    labels::Labels,
     policy::Policy,
     routing,
     suppression::{self, HoldKind, dependency},
@@ -32,13 +29,15 @@ use crate::{
     context::Context,
     failing::Failing,
     inbox::Handed,
-    index::{GroupKey, NO_POLICY, PolicyEntry},
+    index::{GroupKey, NO_POLICY, PolicyEntry, was_not_paged},
     island::JournalError,
     kube::{events::Note, lease::Ground, meta::Key},
     revisions::RevisionError,
     telemetry::metrics::{ByLabel, ResultLabel},
     waiting::Waiting,
 };
+
+pub(crate) use opening::{Opened, wanted};
 
 /// How long a ticket may take to become durable before the sender is told to try again; also in the message of `NotDurable`.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -202,10 +201,16 @@ async fn place(ctx: &Context, alert: Alert) -> Result<Accepted, AcceptError> {
             Ok(placed)
         }
         // It stays with its open ticket, even if the match changes.
-        (Some(holder), _) | (None, Some(holder)) if ctx.inboxes.is_busy(&holder) => hand_in(ctx, holder, alert).await,
+        (Some(holder), _) | (None, Some(holder)) if may_be_news(ctx, &holder) => hand_in(ctx, holder, alert).await,
         (Some(holder), _) | (None, Some(holder)) => Ok(Accepted::Known(holder)),
         (None, None) => place_anew(ctx, alert, None).await,
     }
+}
+
+/// Whether it may be news to a ticket that an alert fires which is known to fire there: what is known is being changed, or
+/// nobody was told.
+fn may_be_news(ctx: &Context, ticket: &Key) -> bool {
+    ctx.inboxes.is_busy(ticket) || ctx.world.read().ticket(ticket).is_some_and(|ticket| was_not_paged(ticket))
 }
 
 /// Finds or opens the ticket of an alert that fires on none, but on an `orphan` that no policy served.
@@ -443,10 +448,10 @@ async fn create(ctx: &Context, case: &Case, previous: String) -> Result<Accepted
     };
     let name = case.ticket_name(&previous);
     let key = Key::new(&*case.group.namespace, &*name);
-    let now = ctx.clock.now();
-    let mut ticket = wanted(case, &name, revision, previous, now);
+    let opened = Opened::now(ctx);
+    let mut ticket = wanted(case, &name, revision, previous, opened);
     if let Some(origin) = &mut ticket.spec.origin {
-        origin.island = identity(ctx, case, &name, now, Ground::Api);
+        origin.island = identity(ctx, case, &name, opened.at, Ground::Api);
     }
     let api: Api<Ticket> = Api::namespaced(ctx.client.clone(), &key.namespace);
     match api.create(&PostParams::default(), &ticket).await {
@@ -477,9 +482,10 @@ async fn open_from_memory(ctx: &Context, case: &Case, previous: String) -> Resul
     let revision = case.entry.as_ref().map(|entry| ctx.revisions.promise(namespace, entry)).unwrap_or_default();
     let name = case.ticket_name(&previous);
     let key = Key::new(&**namespace, &*name);
-    let now = domain::time::whole_seconds(ctx.clock.now());
+    let opened = Opened::now(ctx);
+    let now = opened.at;
     let island = identity(ctx, case, &name, now, Ground::Memory);
-    let mut ticket = wanted(case, &name, revision, previous, now);
+    let mut ticket = wanted(case, &name, revision, previous, opened);
     ticket.metadata.uid = island.as_ref().map(|island| island.id.clone());
     if let Some(origin) = &mut ticket.spec.origin {
         origin.island = island;
@@ -497,74 +503,4 @@ fn identity(ctx: &Context, case: &Case, name: &str, now: Timestamp, ground: Grou
     let has_seen = |id: Uuid| ctx.world.read().has_seen(&id.to_string());
     let id = ticket::identity(&opening, &ctx.leadership.opener(ground), has_seen)?;
     Some(Island { id: id.to_string(), opened_at: domain::time::whole_seconds(now) })
-}
-
-/// The ticket that is to be created at `now`.
-pub(crate) fn wanted(case: &Case, name: &str, policy_revision: String, previous: String, now: Timestamp) -> Ticket {
-    let alert = &case.alert;
-    let policy = case.policy.as_ref();
-    let first = OriginAlert {
-        fingerprint: alert.fingerprint().to_string(),
-        labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
-        starts_at: domain::time::whole_seconds(alert.starts_at),
-    };
-    let affects = [("monitor", true), ("service", false)].into_iter().filter_map(|(label, monitor)| {
-        let value = Some(alert.label(label).to_owned()).filter(|value| !value.is_empty())?;
-        Some(if monitor {
-            api::ticket::Affected { monitor: Some(value), service: None }
-        } else {
-            api::ticket::Affected { monitor: None, service: Some(value) }
-        })
-    });
-    let mut ticket = Ticket::new(
-        name,
-        TicketSpec {
-            title: alert.title().chars().take(500).collect(),
-            description: alert.annotations.get("description").cloned(),
-            type_: TicketType::Incident,
-            affects: affects.collect(),
-            links: previous_link(&previous).into_iter().chain(case.orphan.as_ref().map(orphan_link)).collect(),
-            origin: Some(Origin {
-                policy: policy.map(|policy| policy.name.clone()).unwrap_or_default(),
-                policy_namespace: policy.map(|policy| policy.namespace.clone()).unwrap_or_default(),
-                policy_revision,
-                route: case.route.as_ref().map(|route| route.name.clone()).unwrap_or_default(),
-                group_key: case.group.group.clone(),
-                previous,
-                first_start: domain::time::whole_seconds(case.counts_from),
-                opened_at: Some(domain::time::whole_seconds(now)),
-                severity: case.severity.into(),
-                alerts: vec![first],
-                island: None,
-            }),
-            ..TicketSpec::default()
-        },
-    );
-    ticket.metadata.namespace = Some(case.group.namespace.clone());
-    ticket.metadata.labels = Some(object_labels(&alert.labels));
-    ticket
-}
-
-fn previous_link(previous: &str) -> Option<Link> {
-    let relation = Relation::RecurrenceOf;
-    (!previous.is_empty()).then(|| Link { relation, ticket: Some(previous.to_owned()), url: None, title: None })
-}
-
-/// The ticket that it had before a policy served it.
-fn orphan_link(orphan: &Key) -> Link {
-    let title = format!("in namespace {}, from before a policy served it", orphan.namespace);
-    Link { relation: Relation::RelatesTo, ticket: Some(orphan.name.clone()), url: None, title: Some(title) }
-}
-
-/// Those alert labels that are valid Kubernetes labels, so that `kubectl get tickets -l service=checkout` works.
-fn object_labels(labels: &Labels) -> BTreeMap<String, String> {
-    let valid = |text: &str| {
-        let inner = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-        let ends = [text.chars().next(), text.chars().last()];
-        text.len() <= 63 && inner && ends.into_iter().flatten().all(|c| c.is_ascii_alphanumeric())
-    };
-    let ours = [("app.kubernetes.io/managed-by".to_owned(), "firstline".to_owned())];
-    let kept = labels.iter().filter(|(name, value)| !name.is_empty() && valid(name) && valid(value));
-    kept.map(|(name, value)| (name.clone(), value.clone())).chain(ours).collect()
 }

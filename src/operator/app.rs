@@ -443,6 +443,7 @@ fn before_scrape(ctx: &Context) -> Box<dyn Fn() + Send + Sync> {
         }
         let world = ctx.world.read();
         metrics.without_policy.set(i64::try_from(world.without_policy()).unwrap_or(i64::MAX));
+        metrics.not_paged.set(i64::try_from(world.not_paged()).unwrap_or(i64::MAX));
         if let Some(name) = &ctx.config.last_resort {
             let label = ChannelLabel { channel: name.to_string() };
             let usable = channels::last_resort(&world, &ctx.channels, name).is_ok();

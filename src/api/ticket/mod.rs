@@ -344,6 +344,10 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::instant")]
     pub opened_at: Option<Timestamp>,
+    /// The same by the API server's clock, where the two did not agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub opened_at_server: Option<Timestamp>,
     /// The most severe of the alerts.
     pub severity: Severity,
     /// The first 50 alerts.

@@ -113,7 +113,7 @@ pub struct World {
 pub use monitors::{MonitorEntry, monitors_of, tells};
 pub use overrides::{OverrideEntry, of_policy as overrides_of_policy};
 pub use sources::SourceEntry;
-pub use tickets::{GroupKey, NO_POLICY, is_over};
+pub use tickets::{GroupKey, NO_POLICY, NOT_PAGED, is_over, was_not_paged};
 
 impl World {
     /// An empty world.

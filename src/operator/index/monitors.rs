@@ -18,7 +18,7 @@ use kube::ResourceExt;
 
 use super::{
     Affected, World, is_older,
-    tickets::{firing_labels, is_over},
+    tickets::{NOT_PAGED, firing_labels, is_over},
 };
 use crate::kube::meta::Key;
 
@@ -220,7 +220,7 @@ pub fn monitors_of(ticket: &Ticket) -> impl Iterator<Item = &str> {
 pub fn tells(ticket: &Ticket) -> Option<Severity> {
     let status = ticket.status.as_ref().filter(|_| !is_over(ticket))?;
     let odd = |condition: &str| api::conditions::is_true(&status.conditions, condition);
-    if odd("NobodyFound") || odd("NotPaged") || odd("NoPolicy") {
+    if odd("NobodyFound") || odd(NOT_PAGED) || odd("NoPolicy") {
         return None;
     }
     let told = match &status.escalation {

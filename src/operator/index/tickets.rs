@@ -12,6 +12,9 @@ use kube::ResourceExt;
 use super::World;
 use crate::kube::meta::{self, Key};
 
+/// The condition of a ticket of which nobody was told, because it was taken for a restored backup.
+pub const NOT_PAGED: &str = "NotPaged";
+
 /// What the alerts of a ticket have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct GroupKey {
@@ -130,6 +133,11 @@ impl World {
     /// How many open tickets of alerts no policy serves.
     pub fn without_policy(&self) -> usize {
         self.tickets.values().filter(|ticket| !is_over(ticket) && has_no_policy(ticket)).count()
+    }
+
+    /// How many open tickets were taken for restored backups, so that nobody was told, and are nobody's still.
+    pub fn not_paged(&self) -> usize {
+        self.tickets.values().filter(|ticket| !is_over(ticket) && was_not_paged(ticket)).count()
     }
 
     /// The ticket on which this alert fires; of several the newest.
@@ -262,6 +270,11 @@ pub fn is_over(ticket: &Ticket) -> bool {
 fn is_watched(ticket: &Ticket) -> bool {
     let messages = ticket.status.iter().flat_map(|status| &status.notifications);
     !is_over(ticket) || messages.into_iter().any(|n| !n.state.is_finished())
+}
+
+/// Whether nobody was told of a ticket, because it was taken for a restored backup.
+pub fn was_not_paged(ticket: &Ticket) -> bool {
+    ticket.status.as_ref().is_some_and(|status| api::conditions::is_true(&status.conditions, NOT_PAGED))
 }
 
 /// Whether alerts opened it that no policy serves.

@@ -47,6 +47,7 @@ pub use journal::JournalError;
 use journal::{Began, Journal, Record};
 pub use state::Kept;
 use state::{Shadow, State, snapshot};
+pub(crate) use superseded::monitors;
 pub use unanswered::Unanswered;
 
 /// The journal's name below `--data`.

@@ -78,7 +78,7 @@ impl Island {
 }
 
 /// The monitors whose alerts fire on a ticket with this status, wherever it lives.
-fn monitors(status: &TicketStatus) -> impl Iterator<Item = Key> {
+pub(crate) fn monitors(status: &TicketStatus) -> impl Iterator<Item = Key> {
     let lines = status.alerts.iter().flat_map(|alerts| &alerts.list);
     lines.filter(|line| line.state == AlertLineState::Firing).filter_map(|line| {
         let label = |name: &str| line.labels.get(name).cloned();

@@ -135,7 +135,8 @@ impl Incident {
         }
         case.alert.at = created;
         let name = case.ticket_name("");
-        let mut ticket: Ticket = alerts::wanted(case, &name, REVISION.to_owned(), String::new(), now);
+        let mut ticket: Ticket =
+            alerts::wanted(case, &name, REVISION.to_owned(), String::new(), alerts::Opened::at(now));
         ticket.metadata.uid = Some(name);
         ticket.metadata.generation = Some(1);
         ticket.metadata.creation_timestamp = Some(Time(created));

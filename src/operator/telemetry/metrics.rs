@@ -185,6 +185,8 @@ pub struct Metrics {
     pub unacknowledged: Family<SeverityLabel, Gauge>,
     /// Open tickets of alerts that no policy serves.
     pub without_policy: Gauge,
+    /// Open tickets of which nobody was told, because they were taken for restored backups.
+    pub not_paged: Gauge,
     /// What was held back when it was due, by what held it.
     pub suppressed: Family<ByLabel, Counter>,
     /// When nobody is on call next, of schedules with a gap in the next 90 days.
@@ -245,6 +247,7 @@ impl Metrics {
             exhausted: Counter::default(),
             unacknowledged: Family::default(),
             without_policy: Gauge::default(),
+            not_paged: Gauge::default(),
             suppressed: Family::default(),
             next_gap: Family::default(),
             violations: Family::default(),
@@ -311,6 +314,11 @@ impl Metrics {
             "firstline_tickets_without_policy",
             "Open tickets of alerts that no SupportPolicy serves",
             m.without_policy,
+        );
+        registry.register(
+            "firstline_tickets_not_paged",
+            "Open tickets of which nobody was told, because they were taken for restored backups",
+            m.not_paged,
         );
         registry.register(
             "firstline_suppressed",

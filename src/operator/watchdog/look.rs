@@ -18,9 +18,9 @@ use super::check::{Case, Deadline, Intent, Untold, Way};
 use crate::{
     clock::Clock,
     context::Context,
-    controllers::ticket::{reaches_nobody, was_not_paged},
+    controllers::ticket::reaches_nobody,
     inbox::Inboxes,
-    index::is_over,
+    index::{is_over, was_not_paged},
     kube::meta::{self, Key},
     queue::{Queue, Standing},
 };

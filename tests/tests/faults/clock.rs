@@ -6,6 +6,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,13 +16,14 @@ use tests::{
     eventually,
     faketime::FakeTime,
     operator::Operator,
+    proxy::{Fault, Proxy, Rules},
     receiver::{Received, Receiver},
     stage::{PATIENCE, SYSTEM},
 };
 
 use crate::{
     replicas::{leads, wait_leads},
-    scene::{LATENESS, SECOND_STEP, Scene, TWO_STEPS, metric, page, page_to, pages},
+    scene::{LATENESS, SECOND_STEP, Scene, TWO_STEPS, metric, page, page_to, pages, unix},
 };
 
 const HOUR: i64 = 3_600;
@@ -240,4 +242,38 @@ async fn replicas_whose_clocks_are_an_hour_apart_take_over_by_the_lease_alone_an
     behind.context("an heir an hour behind")?;
     ahead.context("an heir of one an hour ahead")?;
     eager.context("an heir an hour ahead")
+}
+
+/// The leader is killed when it is about to write the first status; the next one's clock is more than an hour ahead.
+#[tokio::test]
+async fn a_ticket_at_which_nobody_has_looked_is_no_backup_to_a_leader_whose_clock_is_an_hour_ahead() -> Result<()> {
+    let (name, scene) = ("clock-unseen", Scene::build("clock-unseen", "ada-hook", TWO_STEPS).await?);
+    let rules = Arc::new(Rules::default());
+    let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
+    let mut setup = scene.stage.setup(name).await?;
+    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let first = Arc::new(setup.start()?);
+    first.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    let dying = first.clone();
+    rules.set(move |call| {
+        if !call.is("PATCH tickets/status") {
+            return Fault::Pass;
+        }
+        dying.kill9();
+        Fault::Cut
+    });
+    scene.break_shop();
+    first.wait_exit(PATIENCE).await?;
+    rules.clear();
+
+    let heir = FakeTime::new(name, HOUR + 60)?.given(setup).start()?;
+    page(&scene.ada).await?;
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    ensure!(!ticket["status"]["timeline"].to_string().contains("NotPaged"), "{ticket}");
+    // It was opened a moment ago, whatever the heir thinks the time is.
+    let began = unix(&ticket["status"]["escalation"]["cycleStart"])?;
+    let by_heirs_clock = began - unix(&ticket["spec"]["origin"]["openedAt"])?;
+    ensure!((3_650..=3_670).contains(&by_heirs_clock.as_secs()), "{by_heirs_clock:?}: {ticket}; {}", heir.tail());
+    Ok(())
 }

@@ -22,8 +22,8 @@ use super::{
 use crate::{
     context::Context,
     engine::numbers::NumberError,
-    index::{is_over, tells},
-    island::JournalError,
+    index::{is_over, tells, was_not_paged},
+    island::{JournalError, monitors},
     kube::{
         lease::{Ground, is_an_answer},
         meta::Key,
@@ -74,6 +74,10 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
         // Those that it caused are told.
         let caused = ctx.world.read().caused_by(key);
         caused.into_iter().for_each(|key| ctx.queues.tickets.add(key));
+    }
+    if was_not_paged(&ticket) && !was_not_paged(&seen.ticket) {
+        // What they have found before this was known was no news then.
+        ticket.status.iter().flat_map(monitors).for_each(|monitor| ctx.queues.monitors.add(monitor));
     }
     ctx.outbox.cancel(&plan.cancel);
     ctx.outbox.begin_anew(&plan.anew);

@@ -9,7 +9,7 @@ pub(crate) mod rehearse;
 use std::time::Duration;
 
 use api::{
-    Ticket, conditions,
+    conditions,
     ticket::{EscalationStatus, TicketStatus},
 };
 
@@ -23,11 +23,6 @@ pub use act::Error;
 
 /// One look may take this long, all writes together.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Whether nobody was paged for a ticket because it is a restored backup.
-pub(crate) fn was_not_paged(ticket: &Ticket) -> bool {
-    ticket.status.as_ref().is_some_and(|status| conditions::is_true(&status.conditions, decide::NOT_PAGED))
-}
 
 /// Whether no step of its escalation has anybody to tell.
 pub(crate) fn reaches_nobody(status: &TicketStatus) -> bool {

@@ -30,7 +30,7 @@ impl Draft<'_> {
         let fingerprint = alert.fingerprint().to_string();
         let was_quiet = self.firing() == 0;
         match self.line_of(&fingerprint) {
-            Some(line) if line.state == AlertLineState::Firing => return,
+            Some(line) if line.state == AlertLineState::Firing => return self.fire_still(alert),
             Some(line) => {
                 line.state = AlertLineState::Firing;
                 line.since = alert.starts_at;
@@ -83,6 +83,22 @@ impl Draft<'_> {
         if self.status.state.is_none_or(|state| !is_over(state)) {
             self.tell_those_paged(MessageKind::Update, &text);
         }
+    }
+
+    /// A look has found that what a restored backup is about is so now: somebody must know, unless somebody does.
+    fn fire_still(&mut self, alert: &Alert) {
+        if !self.not_paged || self.is_taken() {
+            return;
+        }
+        self.not_paged = false;
+        self.line(What::Fired, alert.at, format!("{} fires still", alert.label("alertname")));
+        self.note(true, "FiresStill", "Escalate", format!("{} fires still", alert.title()));
+        self.start_chain(alert.at);
+    }
+
+    /// Whether a person has done something about it.
+    pub(super) fn is_taken(&self) -> bool {
+        self.status.state.is_some_and(|state| state != api::ticket::TicketState::New)
     }
 
     /// It fires again after everything had ended: on the open ticket, or on one that is resolved.

@@ -8,9 +8,9 @@ use domain::{
 };
 
 use super::Draft;
+use crate::index::NOT_PAGED;
 
 pub(in crate::controllers::ticket) const NOBODY_FOUND: &str = "NobodyFound";
-pub(in crate::controllers::ticket) const NOT_PAGED: &str = "NotPaged";
 const EXHAUSTED: &str = "EscalationExhausted";
 const POLICY_DELETED: &str = "PolicyDeleted";
 const POLICY_INVALID: &str = "PolicyInvalid";
@@ -64,7 +64,7 @@ impl Draft<'_> {
             (
                 self.not_paged,
                 NOT_PAGED,
-                "the ticket is a restored backup: nobody was paged; acknowledge or resolve it by hand",
+                "the ticket is a restored backup: nobody is paged until a look finds that it fires; acknowledge or resolve it by hand",
             ),
         ];
         let said =

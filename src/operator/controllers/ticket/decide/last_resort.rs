@@ -107,7 +107,7 @@ impl Draft<'_> {
             let why = "the policy is gone, with every version that was kept of it";
             self.call_the_operators_last_resort(run.into_iter().collect(), why);
         }
-        let untold = self.chain.is_none() && self.status.notices.is_empty() && !self.not_paged;
+        let untold = self.chain.is_none() && self.status.notices.is_empty() && !self.not_paged && !self.is_taken();
         let looked_after = self.status.epoch.is_some() && !self.is_over() && self.firing() > 0;
         if self.seen.substitute.is_some() && looked_after && untold {
             self.start_chain(self.now);

@@ -49,7 +49,7 @@ use domain::{
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use beyond::Creation;
-pub(super) use conditions::{NOBODY_FOUND, NOT_PAGED};
+pub(super) use conditions::NOBODY_FOUND;
 pub(super) use last_resort::OwnLastResort;
 
 use crate::{
@@ -57,7 +57,8 @@ use crate::{
     kube::{events::Note, meta},
 };
 
-/// A ticket that alerts opened and that nobody has looked after for this long is a restored backup: nobody is paged.
+/// A ticket that alerts opened and whose object was created so long after that is a restored backup: nobody is paged. How
+/// long nobody has looked after it says nothing: the operator, or the API, may have been away.
 const BACKUP_AGE: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// Everything that was read.
@@ -220,7 +221,7 @@ impl<'a> Draft<'a> {
         let chain = status.escalation.as_ref().map(EscalationStatus::chain);
         let timeline = std::mem::take(&mut status.timeline).into_iter().filter_map(read_line).collect();
         let nobody_found = api::conditions::is_true(&status.conditions, conditions::NOBODY_FOUND);
-        let not_paged = api::conditions::is_true(&status.conditions, conditions::NOT_PAGED);
+        let not_paged = api::conditions::is_true(&status.conditions, crate::index::NOT_PAGED);
         let mut draft = Self {
             seen,
             now: domain::time::whole_seconds(now),
@@ -301,18 +302,17 @@ impl<'a> Draft<'a> {
         }
         let first = origin.alerts.first().map(|alert| alert.labels.get("alertname").cloned().unwrap_or_default());
         self.line(What::Fired, origin.first_start, first.unwrap_or_default());
-        // Restoring creates anew, and the server's clock need not be ours: what we wrote ourselves tells the age.
-        let opened = origin.opened_at.unwrap_or_else(|| meta::opened(ticket.as_ref()));
-        if domain::time::between(opened, self.now) > BACKUP_AGE {
+        // Whoever opened it may have gone by another clock than ours: what both know is the server's.
+        let created = meta::created(ticket.as_ref());
+        let opened = origin.opened_at_server.or(origin.opened_at).unwrap_or(created);
+        if domain::time::between(opened, created) > BACKUP_AGE {
             self.not_paged = true;
-            self.line(
-                What::NotPaged,
-                self.now,
-                "the ticket was not looked after for over an hour after its creation: a restored backup pages nobody",
+            let why = format!(
+                "opened at {opened}, created at {created}: a restored backup pages nobody until it is seen to fire"
             );
-            return;
+            return self.line(What::NotPaged, self.now, why);
         }
-        self.start_chain(opened);
+        self.start_chain(opened.checked_add(self.seen.ahead_of_server).unwrap_or(opened));
     }
 
     fn line(&mut self, what: What, at: Timestamp, detail: impl Into<String>) {

@@ -42,6 +42,8 @@ impl Draft<'_> {
         let newest = events.iter().filter_map(|event| i64::try_from(event.sequence).ok()).max();
         self.status.last_sequence = newest.filter(|_| !deaf).or(self.status.last_sequence);
         self.store(folded);
+        // Whoever has taken it knows of it.
+        self.not_paged &= self.is_over() || !self.is_taken();
         self.follow_state(before);
         self.tell_queue_of_a_new_ticket();
     }

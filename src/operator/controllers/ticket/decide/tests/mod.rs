@@ -1,5 +1,6 @@
 //! Stories of one ticket on a clock of seconds, through the real parser of policies and without an API.
 
+mod backup;
 mod cause;
 mod clocks;
 mod deliveries;
@@ -118,6 +119,7 @@ impl Desk {
             previous: String::new(),
             first_start: at(0),
             opened_at: Some(at(0)),
+            opened_at_server: None,
             severity: domain::alert::Severity::parse(severity).unwrap().into(),
             alerts: vec![first],
             island: None,
@@ -411,31 +413,6 @@ fn a_new_leader_leaves_a_ticket_alone_that_has_nothing_unfinished() {
     desk.run(0, 1);
     desk.epoch = 2;
     assert!(!desk.look(2).changed);
-}
-
-#[test]
-fn a_restored_backup_pages_nobody_and_says_so() {
-    let mut desk = Desk::open("page");
-    desk.look(3_700);
-    assert_eq!(desk.told(), Vec::<String>::new());
-    assert!(desk.condition("NotPaged"));
-    desk.look(3_800);
-    assert!(desk.condition("NotPaged"), "it does not forget");
-    assert_eq!(desk.status().escalation, None);
-}
-
-#[test]
-fn the_age_of_a_backup_is_that_of_the_ticket_it_was_made_of_and_not_when_it_was_restored() {
-    let mut restored = Desk::open("page");
-    restored.ticket.metadata.creation_timestamp = Some(Time(at(3_700)));
-    restored.look(3_700);
-    assert!(restored.condition("NotPaged"));
-
-    let mut behind_the_server = Desk::open("page");
-    behind_the_server.ticket.metadata.creation_timestamp = Some(Time(at(-3_700)));
-    behind_the_server.look(0);
-    assert!(!behind_the_server.condition("NotPaged"), "a clock that goes wrong loses no page");
-    assert!(!behind_the_server.told().is_empty());
 }
 
 #[test]

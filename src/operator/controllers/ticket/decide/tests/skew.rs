@@ -8,6 +8,7 @@ const HOUR: i64 = 3_600;
 fn behind(seconds: i64) -> Desk {
     let mut desk = Desk::open("page");
     desk.ticket.metadata.creation_timestamp = Some(Time(at(-seconds)));
+    desk.ticket.spec.origin.as_mut().unwrap().opened_at_server = Some(at(-seconds));
     desk.ahead_of_server = seconds;
     desk
 }
