@@ -224,7 +224,7 @@ fn take_ticket(ctx: &Context, seen: Seen<Ticket>) {
 }
 
 /// Takes back what a deleted ticket still had to say: its attempts would go on for a day, and nobody could stop them.
-fn send_no_more(ctx: &Context, ticket: &Ticket) {
+pub(crate) fn send_no_more(ctx: &Context, ticket: &Ticket) {
     let planned = ticket.status.iter().flat_map(|status| &status.notifications).filter(|one| !one.state.is_finished());
     let ids: Vec<NotificationId> = planned.filter_map(|one| NotificationId::parse(&one.id)).collect();
     ctx.outbox.cancel(&ids);

@@ -200,11 +200,13 @@ async fn compare(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<Option<Sha
     };
     let Some(mut there) = there else {
         tracing::warn!(ticket = %key, "the ticket was deleted while the API was gone; what was decided about it ends here");
+        watches::send_no_more(ctx, ours);
         ctx.world.write().delete_ticket(key);
         return Ok(None);
     };
     if GroupKey::of(&there) != GroupKey::of(ours) {
         tracing::error!(ticket = %key, "a ticket of that name is about something else; what was decided while the API was gone is only in this log: {:?}", ours.spec.title);
+        watches::send_no_more(ctx, ours);
         ctx.world.write().put_ticket(Arc::new(there));
         return Ok(None);
     }

@@ -1,11 +1,15 @@
 //! Targets that hang, and objects that vanish while something depends on them.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tests::{
     eventually,
+    proxy::{Proxy, Rules},
     serve::Behaviour,
     stage::{PATIENCE, TEAM},
     web::WebService,
@@ -116,6 +120,39 @@ async fn a_page_that_waits_is_not_sent_any_more_once_its_ticket_is_deleted() -> 
         operator.tail()
     );
     scene.stage.shop.repair().await?;
+    Ok(())
+}
+
+/// The same while the operator goes on without the API: it learns of it when the network is whole again.
+#[tokio::test]
+async fn a_page_that_waits_is_not_sent_any_more_once_its_ticket_was_deleted_in_an_outage() -> Result<()> {
+    let (name, scene) = ("deleted-outage", Scene::build("deleted-outage", "ada-hook", TWO_STEPS).await?);
+    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
+    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
+    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let operator = setup.start()?;
+    operator.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    scene.ada.go_away().await;
+    scene.break_shop();
+    let tried = |ticket: &Value| page_to(ticket, "ada-hook")["attempts"].as_u64() >= Some(1);
+    let first = scene.ticket("a page that was tried", tried).await?;
+    proxy.swallow();
+    metric(&operator, "firstline_islanded", &[], |value| value == 1.0).await?;
+    // Bob's step is decided without the API, so that there is something to merge.
+    page(&scene.bob).await?;
+    let ticket = first["metadata"]["name"].as_str().unwrap_or_default();
+    scene.stage.plane.kubectl(&["-n", TEAM, "delete", "ticket", ticket]).await?.ok()?;
+    proxy.heal();
+    let another = |ticket: &Value| ticket["metadata"]["uid"] != first["metadata"]["uid"];
+    scene.ticket("another one, tried", |ticket| another(ticket) && tried(ticket)).await?;
+
+    scene.ada.come_back().await?;
+    scene.ticket("the new page accepted", |ticket| page_to(ticket, "ada-hook")["state"] == "Accepted").await?;
+    // Then nothing is left that could be sent.
+    metric(&operator, "firstline_notification_oldest_pending_seconds", &[], |age| age == 0.0).await?;
+    let (old, came) = (page_to(&first, "ada-hook")["id"].as_str(), pages(&scene.ada));
+    assert!(came.iter().all(|page| page.id() != old) && !came.is_empty(), "{old:?} came; {}", operator.tail());
     Ok(())
 }
 
