@@ -13,6 +13,30 @@ pub(super) struct Expected<'a> {
     pub written: Option<&'a TicketStatus>,
 }
 
+/// Whose decisions a status holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hand {
+    /// Nobody has decided since.
+    Nobodys,
+    /// Ours from before the outage: the API took it, and its answer was lost.
+    OursUnheard,
+    /// Another leader's.
+    Anothers,
+}
+
+impl Expected<'_> {
+    /// Whose hand has written what the API has now. Whoever changes a status puts their epoch into it, and a later leader's is
+    /// greater: what has none above ours is our own doing.
+    pub(super) fn hand(self, ours: &TicketStatus, theirs: Option<&TicketStatus>) -> Hand {
+        let Some(there) = theirs else { return Hand::Nobodys };
+        let is_new = there.epoch.is_none() && self.base.is_none();
+        if is_new || theirs == self.base || theirs == self.written {
+            return Hand::Nobodys;
+        }
+        if there.epoch <= ours.epoch { Hand::OursUnheard } else { Hand::Anothers }
+    }
+}
+
 /// What was decided without the API goes to it whole, unless somebody else has decided meanwhile: then the status that is
 /// there wins, and what we sent is added to it as fact, so that nothing of it is sent again. `None`: it is there already,
 /// by a merge that was cut short after it.
@@ -25,21 +49,21 @@ pub(super) fn join(
     epoch: i64,
     now: Timestamp,
 ) -> Option<TicketStatus> {
-    let Expected { base, written } = expected;
-    let again = written == Some(ours);
-    if again && theirs == written {
+    let again = expected.written == Some(ours);
+    if again && theirs == expected.written {
         return None;
     }
-    let untouched = theirs.is_none_or(|theirs| theirs.epoch.is_none() && base.is_none());
-    let nobody_decided = untouched || theirs == base || theirs == written;
-    let mut joined = match theirs {
-        Some(theirs) if !nobody_decided => {
+    let hand = expected.hand(ours, theirs);
+    let nobody_decided = hand != Hand::Anothers;
+    let mut joined = match (theirs, hand) {
+        (Some(theirs), Hand::Anothers) => {
             let joined = with_facts(theirs.clone(), ours);
             if again && joined == *theirs {
                 return None;
             }
             joined
         }
+        (Some(theirs), Hand::OursUnheard) => with_facts(ours.clone(), theirs),
         _ => ours.clone(),
     };
     joined.epoch = joined.epoch.max(Some(epoch));
@@ -49,7 +73,7 @@ pub(super) fn join(
         return Some(joined);
     }
     let sent = ours.notifications.iter().filter(|n| n.attempts > 0).count();
-    let whose = match sent_by_both(base, ours, theirs.filter(|_| !nobody_decided)) {
+    let whose = match sent_by_both(expected.base, ours, theirs.filter(|_| !nobody_decided)) {
         None => String::new(),
         Some(0) => "; another leader's decisions stand".to_owned(),
         Some(both) => {
@@ -74,21 +98,21 @@ fn sent_by_both(base: Option<&TicketStatus>, ours: &TicketStatus, theirs: Option
     Some(sent.filter(|n| base.is_none_or(|base| !has_sent(base, &n.id))).count())
 }
 
-/// The messages that we have tried to send are known here, with what came of them.
-fn with_facts(mut theirs: TicketStatus, ours: &TicketStatus) -> TicketStatus {
-    for fact in ours.notifications.iter().filter(|fact| fact.attempts > 0) {
-        if let Some(known) = theirs.notifications.iter_mut().find(|known| known.id == fact.id) {
+/// A status whose decisions stand knows of the messages that the other one tried to send, with what came of them.
+fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
+    for fact in other.notifications.iter().filter(|fact| fact.attempts > 0) {
+        if let Some(known) = stands.notifications.iter_mut().find(|known| known.id == fact.id) {
             learn(known, fact);
             continue;
         }
         let mut fact = fact.clone();
         if !fact.state.is_finished() {
-            // It may have arrived; whether it is still needed is the other leader's decision.
+            // It may have arrived; whether it is still needed is decided where it is not listed.
             fact.end_as(NotificationState::Superseded);
         }
-        theirs.notifications.push(fact);
+        stands.notifications.push(fact);
     }
-    theirs
+    stands
 }
 
 /// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
@@ -145,7 +169,8 @@ mod tests {
             status
         };
         let (base, ours) = (status(5, &[]), reached("a", &["ops", "cto"]));
-        let joined = merged(Some(&base), &ours, Some(&reached("a", &["ops"])), 8);
+        let theirs = TicketStatus { epoch: Some(7), ..reached("a", &["ops"]) };
+        let joined = merged(Some(&base), &ours, Some(&theirs), 8);
         assert_eq!(joined.notifications[0].reached, ["ops", "cto"]);
         let joined = merged(Some(&base), &ours, Some(&status(7, &[("b", "Planned", 0)])), 8);
         assert_eq!(told(&joined)[1], ("a", NotificationState::Accepted, 1), "not withdrawn: some have it");
@@ -218,11 +243,26 @@ mod tests {
             status.notifications[0].reach(&[address.to_owned()]);
             status
         };
+        let by_another = |state, address: &str| TicketStatus { epoch: Some(8), ..reached(state, address) };
         for (ours, theirs) in [("Accepted", "Uncertain"), ("Uncertain", "Superseded"), ("Accepted", "Accepted")] {
-            let joined = merged(None, &reached(ours, "cto"), Some(&reached(theirs, "ops")), 9);
+            let joined = merged(None, &reached(ours, "cto"), Some(&by_another(theirs, "ops")), 9);
             assert_eq!(told(&joined), [("a", NotificationState::Accepted, 1)], "{ours}, {theirs}");
             assert_eq!(joined.notifications[0].reached, ["ops", "cto"], "{ours}, {theirs}");
         }
+    }
+
+    #[test]
+    fn what_we_wrote_ourselves_before_the_outage_and_never_heard_of_is_not_another_leaders() {
+        let base = status(7, &[("a", "Planned", 0)]);
+        let unheard = status(7, &[("a", "Accepted", 1), ("b", "Uncertain", 1), ("c", "Planned", 0)]);
+        let mut ours = status(7, &[("a", "Uncertain", 1), ("over", "Accepted", 1)]);
+        ours.timeline =
+            vec![TimelineLine { at: at(300), what: What::Recovered.as_str().to_owned(), detail: String::new() }];
+        let joined = merged(Some(&base), &ours, Some(&unheard), 8);
+        // What was sent then is known; what was only planned then is not needed.
+        use NotificationState::{Accepted, Superseded};
+        assert_eq!(told(&joined), [("a", Accepted, 1), ("over", Accepted, 1), ("b", Superseded, 1)]);
+        assert_eq!((joined.timeline[0].what.as_str(), said(&joined)), ("Recovered", (1, 0)));
     }
 
     #[test]
@@ -269,10 +309,10 @@ mod tests {
     #[test]
     fn what_another_leader_decided_on_top_of_a_merge_that_was_cut_short_is_not_ours() {
         let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
-        let mut theirs = written.clone();
+        let mut theirs = TicketStatus { epoch: Some(9), ..written.clone() };
         theirs.notifications[1].state = NotificationState::Superseded;
         let expected = Expected { base: Some(&base), written: Some(&written) };
-        assert_eq!(join(expected, &written, Some(&theirs), 9, at(700)), None);
+        assert_eq!(join(expected, &written, Some(&theirs), 10, at(700)), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     AGAIN, Held, Shadow, blocking,
-    join::{Expected, join},
+    join::{Expected, Hand, join},
     journal::{Began, Record},
 };
 use crate::{
@@ -218,9 +218,7 @@ async fn compare(ctx: &Context, key: &Key, shadow: &Shadow) -> Result<Option<Sha
         return Ok(None);
     };
     bound(&mut joined.timeline);
-    let nobody_decided =
-        there.status.as_ref().is_none_or(|status| status.epoch.is_none()) || there.status == shadow.base;
-    if nobody_decided && ctx.island.is_superseded() {
+    if expected.hand(&decided, there.status.as_ref()) != Hand::Anothers && ctx.island.is_superseded() {
         // It may have ended before anybody else has looked.
         ctx.island.await_looks_at(&joined);
     }

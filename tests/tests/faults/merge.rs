@@ -4,7 +4,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use tests::{
     eventually,
     operator::{Operator, Setup},
     proxy::{Call, Fault, Proxy, Rules},
+    receiver::Receiver,
     stage::{PATIENCE, TEAM},
 };
 
@@ -188,6 +189,67 @@ async fn a_ticket_that_is_merged_after_another_has_led_tells_nobody_more_of_a_tr
         Ok(())
     })
     .await
+}
+
+/// The API took that Ada's page was received, and nobody heard of it: it was gone before it answered. The shop recovers in the
+/// outage.
+#[tokio::test]
+async fn what_the_leader_wrote_before_the_outage_without_hearing_of_it_undoes_nothing_of_the_outage() -> Result<()> {
+    let (name, scene) = ("merge-unheard", Scene::build("merge-unheard", "ada-hook", TWO_STEPS).await?);
+    let rules = Arc::new(Rules::default());
+    let proxy = Arc::new(Proxy::start(&scene.stage.plane, None, rules.clone()).await?);
+    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
+    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let island = setup.start()?;
+    island.wait_ready(PATIENCE).await?;
+    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (network, parted) = (proxy.clone(), Arc::new(AtomicBool::new(false)));
+    let now = parted.clone();
+    rules.set(move |call| {
+        if call.is("PATCH tickets/status") && String::from_utf8_lossy(&call.body).contains(r#""state":"Accepted""#) {
+            network.swallow();
+            now.store(true, Ordering::Release);
+        }
+        Fault::Pass
+    });
+    scene.break_shop();
+    page(&scene.ada).await?;
+    eventually(PATIENCE, "the network is parted", || async {
+        ensure!(parted.load(Ordering::Acquire), "{}", island.tail());
+        Ok(())
+    })
+    .await?;
+    scene.told("ada-hook", "Accepted").await?;
+    // Whatever was swallowed ends, and everything else is refused at once.
+    rules.set(|_| Fault::Cut);
+    rules.set_answers(|_| Fault::Cut);
+    proxy.cut_watches();
+    proxy.heal();
+    scene.stage.shop.repair().await?;
+    let kinds = |receiver: &Receiver| -> Result<Vec<String>> {
+        receiver.received().iter().map(|one| Ok(one.json()?["data"]["kind"].to_string())).collect()
+    };
+    eventually(PATIENCE, "Ada hears that it is over", || async {
+        let heard = kinds(&scene.ada)?;
+        ensure!(heard == [r#""page""#, r#""resolved""#], "{heard:?}; {}", island.tail());
+        Ok(())
+    })
+    .await?;
+    let overdue = Instant::now() + SECOND_STEP;
+    eventually(PATIENCE, "Bob's step is overdue", || async {
+        ensure!(Instant::now() > overdue, "not yet");
+        Ok(())
+    })
+    .await?;
+    let recovered = decisions(&data(&scene, name))?[0]["status"]["recoveredAt"].clone();
+    rules.clear();
+
+    let ticket = scene.ticket("it is resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    ensure!(ticket["status"]["resolvedAt"] == recovered && recovered.is_string(), "{recovered}: {ticket}");
+    assert_eq!(said(&ticket), (1, 0), "{ticket}");
+    assert_eq!(kinds(&scene.ada)?, [r#""page""#, r#""resolved""#], "{}", island.tail());
+    assert_eq!(pages(&scene.bob).len(), 0, "{ticket}; {}", island.tail());
+    Ok(())
 }
 
 /// What an administrator has forbidden meanwhile keeps nobody else waiting for longer than half a minute.

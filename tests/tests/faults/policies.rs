@@ -139,8 +139,8 @@ async fn a_channel_that_is_removed_while_its_page_waits_is_named_and_the_next_ru
 
 /// Of two policies at the same place the lower name decides, and the ticket says that only the name did.
 #[tokio::test]
-async fn a_restored_backup_pages_nobody_until_its_trouble_is_seen_and_of_equal_policies_the_name_decides()
--> Result<()> {
+async fn a_restored_backup_pages_nobody_until_its_trouble_is_seen_and_of_equal_policies_the_name_decides() -> Result<()>
+{
     let scene = Scene::build("backup", "ada-hook", TWO_STEPS).await?;
     for (name, order) in [("aardvark", 2), ("badger", 1), ("civet", 1)] {
         let policy = scene
