@@ -427,6 +427,10 @@ fn monitor_of(alert: &Alert) -> Option<&str> {
 }
 
 async fn hand_in(ctx: &Context, ticket: Key, alert: Alert) -> Result<Accepted, AcceptError> {
+    if ctx.leadership.ground().is_none() {
+        // Nobody looks at tickets now. Who asks again every second is there when somebody does.
+        return Err(AcceptError::NotLeading);
+    }
     let durable = ctx.inboxes.alert(&ticket, alert);
     ctx.queues.tickets.add(ticket.clone());
     match tokio::time::timeout(TIMEOUT, durable).await {

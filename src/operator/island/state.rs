@@ -72,8 +72,10 @@ pub(super) struct State {
     pub(super) predecessor: Option<Predecessor>,
     /// Whether another may have led since what the shadows say was decided.
     pub(super) superseded: bool,
-    /// Monitors that tickets which were merged late wait for, and until when.
+    /// Monitors that tickets which were merged late, or were not decided on for a while, wait for, and until when.
     pub(super) awaited: BTreeMap<Key, Instant>,
+    /// How many gaps in the lease those tickets have heard of.
+    pub(super) gaps: u64,
     /// Whether some of what was decided is in memory only, because the disk refuses the journal.
     pub(super) unwritten: bool,
 }

@@ -1,7 +1,8 @@
 //! A journal after which another has led, or may have led: nobody goes on by it. What it says is merged when this replica leads
-//! the next time, and what that brings to the API late may be long over.
+//! the next time, and what that brings to the API late may be long over. So may be what fires on a ticket after a while in which
+//! nothing could be decided.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use api::{
     Ticket,
@@ -9,11 +10,13 @@ use api::{
 };
 use tokio::time::Instant;
 
-use super::{Island, blocking, journal::Record};
+use super::{Island, State, blocking, journal::Record};
 use crate::{context::Context, kube::meta::Key};
 
 /// How long a ticket that was merged late may wait for a decision of its monitors. What they cannot tell by then is escalated.
 const LOOK_WITHIN: Duration = Duration::from_secs(600);
+/// The same after a gap: its monitors were looked at all the time, and need only say what they know.
+const SAY_WITHIN: Duration = Duration::from_secs(30);
 
 impl Island {
     /// Whether that is so of the journal that waits to be merged.
@@ -47,6 +50,19 @@ impl Island {
         self.state.lock().awaited.extend(monitors(status).map(|monitor| (monitor, until)));
     }
 
+    /// The lease is valid again after it had run out: what is overdue on a ticket waits until its monitors have said what they saw
+    /// meanwhile. They are asked at the first look after that.
+    pub fn await_what_was_seen_in_a_gap(&self, ctx: &Context) {
+        let gaps = ctx.leadership.gaps();
+        let mut state = self.state.lock();
+        if state.gaps == gaps {
+            return;
+        }
+        let world = ctx.world.read();
+        let asked = state.after_gap(gaps, world.tickets().map(|(_, ticket)| ticket.as_ref()));
+        asked.into_iter().for_each(|monitor| ctx.queues.monitors.add(monitor));
+    }
+
     /// Whether a ticket waits for what its monitors find, because it was decided long ago and may be over.
     pub fn awaits_a_look(&self, ticket: &Ticket) -> bool {
         let (state, now) = (self.state.lock(), Instant::now());
@@ -54,9 +70,9 @@ impl Island {
         !state.awaited.is_empty() && ticket.status.iter().flat_map(monitors).any(is_awaited)
     }
 
-    /// Every alert of this monitor that fires on a ticket was decided on by this process.
-    pub fn looked(&self, monitor: &Key) {
-        self.state.lock().awaited.remove(monitor);
+    /// Every alert of this monitor that fires on a ticket was decided on by this process. Whether tickets waited for that.
+    pub fn looked(&self, monitor: &Key) -> bool {
+        self.state.lock().awaited.remove(monitor).is_some()
     }
 
     /// What was decided before another has led cannot be gone on by, and its merge was cut short by one more outage.
@@ -74,6 +90,20 @@ impl Island {
             Some(Err(error)) => tracing::error!(%error, "the journal of an earlier outage is overwritten"),
             None => {}
         }
+    }
+}
+
+impl State {
+    /// Waits for the monitors that fire on these tickets, which are given.
+    fn after_gap<'a>(&mut self, gaps: u64, tickets: impl Iterator<Item = &'a Ticket>) -> BTreeSet<Key> {
+        self.gaps = gaps;
+        let until = Instant::now() + SAY_WITHIN;
+        let firing: BTreeSet<Key> = tickets.filter_map(|ticket| ticket.status.as_ref()).flat_map(monitors).collect();
+        for monitor in &firing {
+            // Who waits for longer already goes on doing so.
+            self.awaited.entry(monitor.clone()).and_modify(|known| *known = until.max(*known)).or_insert(until);
+        }
+        firing
     }
 }
 
@@ -121,5 +151,21 @@ mod tests {
         island.await_looks_at(ticket.status.as_ref().unwrap());
         island.looked(&Key::new("payments", "checkout"));
         assert!(!island.awaits_a_look(&ticket));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_gap_a_ticket_waits_for_what_its_monitors_have_seen_and_not_for_long() {
+        let folder = tempfile::tempdir().unwrap();
+        let island = Island::open(folder.path(), "firstline-system", jiff::Timestamp::UNIX_EPOCH).unwrap();
+        let (ticket, checkout) = (ticket(), Key::new("payments", "checkout"));
+        let asked = island.state.lock().after_gap(1, [&ticket].into_iter());
+        assert_eq!(asked, [checkout.clone()].into(), "who does not fire has nothing to say");
+        assert!(island.awaits_a_look(&ticket));
+        island.looked(&checkout);
+        assert!(!island.awaits_a_look(&ticket));
+
+        island.state.lock().after_gap(2, [&ticket].into_iter());
+        tokio::time::advance(SAY_WITHIN).await;
+        assert!(!island.awaits_a_look(&ticket), "who says nothing loses no page");
     }
 }

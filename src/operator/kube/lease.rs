@@ -71,6 +71,8 @@ pub struct Leadership(Arc<Shared>);
 struct Shared {
     /// Milliseconds since boot until which the lease is valid; 0 when we do not hold it.
     valid_until: AtomicU64,
+    /// How often the lease became valid again after it had run out.
+    gaps: AtomicU64,
     /// Lease transitions when we took it; -1 before.
     epoch: AtomicI64,
     /// Who held the lease last, as far as we know: we, or the process whose journal we have.
@@ -99,6 +101,7 @@ impl Default for Leadership {
         let (role, _) = watch::channel(Role::Follower);
         Self(Arc::new(Shared {
             valid_until: AtomicU64::new(0),
+            gaps: AtomicU64::new(0),
             epoch: AtomicI64::new(-1),
             holder: Mutex::default(),
             leads: Mutex::default(),
@@ -142,6 +145,12 @@ impl Leadership {
             return Some(Ground::Memory);
         }
         self.is_valid().then_some(Ground::Api)
+    }
+
+    /// How often the lease became valid again after it had run out: for a while nothing could be decided. Counted before it is
+    /// valid, so that whoever finds it valid finds this.
+    pub fn gaps(&self) -> u64 {
+        self.0.gaps.load(Ordering::Acquire)
     }
 
     /// The number of the leader in the row of leaders; never decreases from one leader to the next.
@@ -243,6 +252,10 @@ impl Leadership {
 
     fn hold(&self, epoch: i64, from: Duration, me: &str) {
         self.0.epoch.store(epoch, Ordering::Release);
+        let before = self.0.valid_until.load(Ordering::Acquire);
+        if before != 0 && before <= millis(boottime()) {
+            self.0.gaps.fetch_add(1, Ordering::AcqRel);
+        }
         self.0.valid_until.store(millis(from + VALID_FOR), Ordering::Release);
         me.clone_into(&mut self.0.holder.lock());
         let journal = self.0.journal.load(Ordering::Acquire);

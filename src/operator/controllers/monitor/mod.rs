@@ -23,6 +23,7 @@ use crate::{
     context::Context,
     engine::prober::Observed,
     index::MonitorEntry,
+    island::monitors,
     kube::{events::Note, meta::Key},
     queue::{Looked, Outcome},
 };
@@ -37,7 +38,7 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     let handed_in = match (&entry, &observed) {
         (Some(_), Some(observed)) => hand_in(ctx, &key, observed).await,
         (Some(_), None) => Ok(Vec::new()),
-        (None, _) => end(ctx, &key).await.inspect(|_| ctx.island.looked(&key)),
+        (None, _) => end(ctx, &key).await.inspect(|_| looked(ctx, &key)),
     };
     let held = match handed_in {
         Ok(held) => held,
@@ -74,9 +75,19 @@ async fn hand_in(ctx: &Context, key: &Key, observed: &Observed) -> Result<Vec<He
     ctx.alerts.keep(key, &firing);
     let held = accept_all(ctx, key, alerts).await?;
     if !probe::alerts::is_open(&decisions, &on_tickets) {
-        ctx.island.looked(key);
+        looked(ctx, key);
     }
     Ok(held)
+}
+
+/// Of every alert of the monitor that fires on a ticket it is known whether it is over: what waited for that goes on.
+fn looked(ctx: &Context, key: &Key) {
+    if !ctx.island.looked(key) {
+        return;
+    }
+    let world = ctx.world.read();
+    let waited = world.tickets().filter(|(_, ticket)| ticket.status.iter().flat_map(monitors).any(|one| one == *key));
+    waited.for_each(|(ticket, _)| ctx.queues.tickets.add(ticket.clone()));
 }
 
 /// Ends every alert that fires for a monitor that is gone.

@@ -53,8 +53,8 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     }
 }
 
-/// A ticket that came to the API long after it was decided may be over: a step that is overdue waits until its monitors have
-/// told. What comes in about it is decided on at once.
+/// A ticket that came to the API long after it was decided may be over, and so may one on which nothing could be decided for a
+/// while: a step that is overdue waits until its monitors have told. What comes in about it is decided on at once.
 fn waits_for_a_look(ctx: &Context, key: &Key) -> bool {
     let ticket = ctx.world.read().ticket(key).cloned();
     ticket.is_some_and(|ticket| ctx.island.awaits_a_look(&ticket)) && !ctx.inboxes.is_busy(key)
@@ -64,6 +64,7 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let Some(ground) = ctx.leadership.ground() else {
         return Ok(Looked::SOON);
     };
+    ctx.island.await_what_was_seen_in_a_gap(ctx);
     if waits_for_a_look(ctx, key) {
         return Ok(Looked::SOON);
     }

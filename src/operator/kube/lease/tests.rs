@@ -17,6 +17,10 @@ fn leadership_runs_out_by_itself() {
     assert_eq!(leadership.epoch(), 3);
     leadership.hold(3, boottime().saturating_sub(VALID_FOR), "me");
     assert!(!leadership.is_valid());
+    assert_eq!(leadership.gaps(), 0);
+    leadership.hold(3, boottime(), "me");
+    leadership.hold(3, boottime(), "me");
+    assert_eq!((leadership.is_valid(), leadership.gaps()), (true, 1), "once for each time that it had run out");
 }
 
 fn role(leadership: &Leadership) -> Role {
