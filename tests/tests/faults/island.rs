@@ -12,10 +12,12 @@ use tests::{
     eventually,
     operator::{Operator, Setup},
     receiver::{Answer, Received, Receiver},
+    serve::Behaviour,
     stage::PATIENCE,
+    web::WebService,
 };
 
-use crate::scene::{Scene, TWO_STEPS, metric, monitor, page, page_to, pages, unix};
+use crate::scene::{Scene, TWO_STEPS, let_pass, metric, monitor, page, page_to, pages, unix};
 
 pub(crate) const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
 
@@ -167,18 +169,50 @@ async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalat
     let name = "island-crash";
     let scene = Scene::build(name, "ada-hook", BOB_LATER).await?;
     let unsigned = scene.policy("ada-hook", BOB_LATER).replace("signingSecretRef: {name: bob, key: key}, ", "");
-    scene.apply(&unsigned).await?;
+    let unsigned = unsigned.replace("signingSecretRef: {name: ada, key: key}, ", "");
+    let promising = |response: &str| {
+        let sla = format!("sla: [{{priority: P1, calendar: always, firstResponse: {response}}}]");
+        format!("{unsigned}  applyTo: Running\n  {sla}\n")
+    };
+    scene.apply(&promising("15m")).await?;
+    let depot = WebService::start().await?;
+    scene.apply(&monitor("depot", &depot.url())).await?;
     let (setup, operator) = running(name, &scene, &[]).await?;
+    // A ticket whose promises were moved before the outage.
+    scene.stage.wait_for_state("depot", "Up").await?;
+    depot.break_with(Behaviour::Status(500));
+    let told = |ticket: &Value| page_to(ticket, "ada-hook")["state"] == "Accepted";
+    scene.acknowledge(&scene.stage.wait_for_ticket("depot", "Ada was told", told).await?).await?;
+    let taken = |ticket: &Value| ticket["status"]["escalation"]["acknowledgedBy"] == "ada";
+    scene.stage.wait_for_ticket("depot", "acknowledged", taken).await?;
+    scene.apply(&promising("10m")).await?;
+    let moved = |ticket: &Value| ticket["status"]["timeline"].to_string().contains("PromisesChanged");
+    scene.stage.wait_for_ticket("depot", "it lives by the new promises", moved).await?;
+    let of_depot = |page: &Received| page.json().is_ok_and(|body| body["data"]["labels"]["service"] == "depot");
+    let of_shop = |receiver: &Receiver| pages(receiver).into_iter().filter(|page| !of_depot(page)).collect::<Vec<_>>();
+
     cut_off(&scene, &operator).await?;
     scene.break_shop();
-    let first = all_paged(&scene.ada, &operator).await?;
+    eventually(PATIENCE, "six pages", || async {
+        ensure!(of_shop(&scene.ada).len() == SERVICES.len() + 1, "{}", operator.tail());
+        Ok(())
+    })
+    .await?;
+    let first = of_shop(&scene.ada);
     every_receipt_kept(&data(&scene, name)).await?;
     operator.kill9();
 
     let again = setup.start()?;
     let second = all_paged(&scene.bob, &again).await?;
-    assert_eq!((pages(&scene.ada).len(), second.len()), (6, 6), "{}", again.tail());
+    assert_eq!((of_shop(&scene.ada).len(), second.len()), (6, 6), "{}", again.tail());
     ensure!(second.iter().all(|page| page.json().is_ok_and(|body| body["data"]["possibleDuplicate"] == true)));
+    depot.repair().await?;
+    eventually(PATIENCE, "Ada hears that the depot is well", || async {
+        let over = |one: &Received| one.json().is_ok_and(|body| body["data"]["kind"] == "resolved") && of_depot(one);
+        ensure!(scene.ada.received().iter().any(over), "{}", again.tail());
+        Ok(())
+    })
+    .await?;
     scene.stage.plane.start_apiserver().await?;
     tickets(&scene, "bob-hook").await?;
     for ticket in tickets(&scene, "ada-hook").await? {
@@ -189,7 +223,7 @@ async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalat
     }
     again.wait_ready(PATIENCE).await?;
     metric(&again, "leader_election_master_status", &[], |value| value == 1.0).await?;
-    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (6, 6), "{}", again.tail());
+    assert_eq!((pages(&scene.ada).len(), pages(&scene.bob).len()), (7, 6), "{}", again.tail());
     Ok(())
 }
 
@@ -281,20 +315,36 @@ async fn an_escalation_that_has_begun_goes_on_without_the_api_and_only_one_repli
     Ok(())
 }
 
+/// The kiosk was down before, and recovers meanwhile: Bob's step is overdue when the API answers, and not needed any more.
 #[tokio::test]
-async fn an_operator_that_is_told_to_hold_sends_nothing_until_the_api_answers() -> Result<()> {
-    let scene = Scene::build("island-hold", "ada-hook", ADA_ALONE).await?;
+async fn an_operator_that_is_told_to_hold_sends_nothing_until_the_api_answers_and_then_only_what_is_needed_still()
+-> Result<()> {
+    let scene = Scene::build("island-hold", "ada-hook", BOB_LATER).await?;
+    let kiosk = WebService::start().await?;
+    scene.apply(&monitor("kiosk", &kiosk.url())).await?;
     let (_, operator) = running("island-hold", &scene, &["--when-api-is-down", "Hold"]).await?;
+    scene.stage.wait_for_state("kiosk", "Up").await?;
+    kiosk.break_with(Behaviour::Status(500));
+    let told = |ticket: &Value| page_to(ticket, "ada-hook")["state"] == "Accepted";
+    let ticket = scene.stage.wait_for_ticket("kiosk", "Ada was told", told).await?;
+    let overdue = unix(&ticket["status"]["escalation"]["cycleStart"])? + Duration::from_secs(20);
     scene.stage.plane.stop_apiserver();
+    metric(&operator, "leader_election_master_status", &[], |value| value == 0.0).await?;
+    kiosk.repair().await?;
     scene.break_shop();
     let looks = operator.metrics().await?.sum("firstline_probe_results_total", &[]);
     metric(&operator, "firstline_probe_results_total", &[], |value| value > looks + 100.0).await?;
-    assert_eq!((pages(&scene.ada).len(), operator.metrics().await?.sum("firstline_islanded", &[])), (0, 0.0));
+    let_pass(overdue).await?;
+    assert_eq!((pages(&scene.ada).len(), operator.metrics().await?.sum("firstline_islanded", &[])), (1, 0.0));
     scene.stage.plane.start_apiserver().await?;
-    let received = all_paged(&scene.ada, &operator).await?;
-    ensure!(received.iter().all(|page| page.json().is_ok_and(|body| body["data"]["possibleDuplicate"].is_null())));
+    let over = |ticket: &Value| ticket["status"]["alerts"]["firing"] == 0;
+    scene.stage.wait_for_ticket("kiosk", "it has recovered", over).await?;
     tickets(&scene, "ada-hook").await?;
-    assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
+    let received = pages(&scene.ada);
+    ensure!(received.iter().all(|page| page.json().is_ok_and(|body| body["data"]["possibleDuplicate"].is_null())));
+    assert_eq!(received.len(), SERVICES.len() + 2, "{}", operator.tail());
+    let of_kiosk = |page: &Received| page.json().is_ok_and(|body| body["data"]["ticket"] == ticket["metadata"]["name"]);
+    ensure!(!pages(&scene.bob).iter().any(of_kiosk), "Bob was told of what was over; {}", operator.tail());
     Ok(())
 }
 
@@ -318,7 +368,7 @@ async fn what_a_namespace_that_ends_refuses_is_kept_and_keeps_nobody_else_waitin
     .await?;
     cut_off(&scene, &operator).await?;
     scene.break_shop();
-    shelf.break_with(tests::serve::Behaviour::Status(500));
+    shelf.break_with(Behaviour::Status(500));
     all_paged(&scene.ada, &operator).await?;
     page(&scene.bob).await?;
     eventually(PATIENCE, "every receipt in the journal", || async {

@@ -45,12 +45,11 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
     };
     let policy = policy_key(&ticket).or_else(|| chosen.as_ref().map(|it| Key::new(&*it.namespace, &*it.name)));
     let frozen = match revision(&ticket).or(chosen.as_ref().map(|it| it.revision.as_str())) {
-        Some(name) if ground == Ground::Memory => ctx.revisions.recall(&key.namespace, name),
-        Some(name) => ctx.revisions.read(&key.namespace, name).await?,
+        Some(name) => version(ctx, key, name, ground).await?,
         None => None,
     };
     let entry = policy.as_ref().and_then(|policy| ctx.world.read().policy(policy).cloned());
-    let (revisions, moves_to) = promises(ctx, key, &ticket, frozen.as_deref(), entry.as_ref()).await?;
+    let (revisions, moves_to) = promises(ctx, key, &ticket, frozen.as_deref(), entry.as_ref(), ground).await?;
     let inbox = ctx.inboxes.take(key);
     let world = ctx.world.read();
     let entry = policy.and_then(|policy| world.policy(&policy));
@@ -177,14 +176,24 @@ async fn choose(ctx: &Context, key: &Key, ticket: &Ticket) -> Result<Option<Poli
     Ok(Some(PolicyInForce { namespace: policy.namespace, name: policy.name, revision }))
 }
 
+/// A version of a ticket's policy; without the API as far as this process knows it.
+async fn version(ctx: &Context, key: &Key, name: &str, ground: Ground) -> Result<Option<Arc<Policy>>, Error> {
+    match ground {
+        Ground::Api => Ok(ctx.revisions.read(&key.namespace, name).await?),
+        Ground::Memory => Ok(ctx.revisions.recall(&key.namespace, name)),
+    }
+}
+
 /// The versions of the policy whose promises the ticket lived by after it began, by revision; and the one it moves to,
-/// where the policy says that an edit concerns running tickets. That one is kept before anything is decided by it.
+/// where the policy says that an edit concerns running tickets. That one is kept before anything is decided by it, so that an
+/// edit waits for the API.
 async fn promises(
     ctx: &Context,
     key: &Key,
     ticket: &Ticket,
     frozen: Option<&Policy>,
     entry: Option<&PolicyEntry>,
+    ground: Ground,
 ) -> Result<(BTreeMap<String, Arc<Policy>>, Option<String>), Error> {
     let mut revisions = BTreeMap::new();
     let mut last = None;
@@ -192,7 +201,9 @@ async fn promises(
     let moved = What::PromisesChanged.as_str();
     for line in status.iter().flat_map(|status| &status.timeline).filter(|line| line.what == moved) {
         let Some(name) = line.detail.split(' ').next() else { continue };
-        if let Some(policy) = ctx.revisions.read(&key.namespace, name).await? {
+        // An heir knows only what its journal kept: the version that was in force.
+        let in_force = || entry.filter(|entry| entry.revision().as_deref() == Some(name))?.compiled.clone();
+        if let Some(policy) = version(ctx, key, name, ground).await?.or_else(in_force) {
             last = Some(policy.clone());
             revisions.insert(name.to_owned(), policy);
         }
@@ -203,7 +214,7 @@ async fn promises(
     let (Some(entry), Some(live), Some(present), false) = (entry, live, last.as_deref().or(frozen), over) else {
         return Ok((revisions, None));
     };
-    if live.promises_as(present) {
+    if ground == Ground::Memory || live.promises_as(present) {
         return Ok((revisions, None));
     }
     let name = ctx.revisions.keep(&key.namespace, entry).await?;
