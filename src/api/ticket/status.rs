@@ -228,6 +228,19 @@ pub struct AlertsStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 500), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["fingerprint"]))]
     pub list: Vec<AlertLine>,
+    /// The fingerprints of those that fire beyond the list, in order; as soon as there is room they are listed when they are told
+    /// of again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "unlisted")]
+    pub unlisted: Vec<String>,
+    /// While there is room on the list: when those that are beyond it still are over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::instant")]
+    pub unlisted_until: Option<Timestamp>,
+}
+
+fn unlisted(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"type": "array", "maxItems": 2000, "items": super::fingerprint(generator)})
 }
 
 /// One alert on a ticket.

@@ -10,11 +10,16 @@ use domain::{
     ticket::timeline::What,
 };
 use jiff::Timestamp;
+use std::time::Duration;
 
 use super::{Draft, cut};
 
-/// Alerts a ticket can hold; more are counted by their source, not here.
+/// Alerts a ticket lists.
 const MOST_ALERTS: usize = 500;
+/// Alerts of which it knows only that they fire. Of more than these nobody keeps count, and need not.
+const MOST_UNLISTED: usize = 2_000;
+/// What fires is told again at least this often by its source, with a margin: a monitor does so with its checkpoint.
+const TOLD_AGAIN_WITHIN: Duration = Duration::from_secs(660);
 
 impl Draft<'_> {
     pub(super) fn take_alerts(&mut self) {
@@ -24,6 +29,7 @@ impl Draft<'_> {
                 AlertState::Recovered | AlertState::SourceRemoved => self.take_ended(alert),
             }
         }
+        self.forget_what_is_not_told_again();
     }
 
     fn take_firing(&mut self, alert: &Alert) {
@@ -36,7 +42,11 @@ impl Draft<'_> {
                 line.since = alert.starts_at;
                 line.annotations.clone_from(&alert.annotations);
             }
-            None => self.add_alert_line(&fingerprint, &alert.labels, &alert.annotations, alert.starts_at),
+            None => {
+                if !self.add_alert_line(&fingerprint, &alert.labels, &alert.annotations, alert.starts_at) {
+                    return;
+                }
+            }
         }
         self.recount();
         let severity = self.severity_of(&alert.labels);
@@ -161,13 +171,17 @@ impl Draft<'_> {
 
     fn take_ended(&mut self, alert: &Alert) {
         let fingerprint = alert.fingerprint().to_string();
-        let ended = AlertLineState::from(alert.state);
-        let Some(line) = self.line_of(&fingerprint) else { return };
-        if line.state == ended || line.state != AlertLineState::Firing {
-            return;
+        match self.line_of(&fingerprint) {
+            Some(line) if line.state == AlertLineState::Firing => {
+                (line.state, line.since) = (AlertLineState::from(alert.state), alert.at);
+            }
+            Some(_) => return,
+            None => {
+                if !self.forget_unlisted(&fingerprint) {
+                    return;
+                }
+            }
         }
-        line.state = ended;
-        line.since = alert.at;
         self.recount();
         let what = if alert.state == AlertState::Recovered { What::Recovered } else { What::SourceRemoved };
         let goes_on = self.seen.goes_on.get(&fingerprint).map(|where_| format!("the ticket goes on as {where_}"));
@@ -177,10 +191,15 @@ impl Draft<'_> {
         if self.firing() > 0 {
             return self.ease(alert);
         }
-        self.tell_chain(Event::Stop { at: alert.at });
+        self.all_ended(alert.state.into(), alert.at, goes_on);
+    }
+
+    /// The last of its alerts has ended like this; perhaps it goes on elsewhere.
+    fn all_ended(&mut self, how: AlertLineState, at: Timestamp, goes_on: Option<String>) {
+        self.tell_chain(Event::Stop { at });
         self.tell_groups(timing::Event::Ended);
-        match alert.state {
-            AlertState::SourceRemoved => {
+        match how {
+            AlertLineState::SourceRemoved => {
                 let (reason, why) = match goes_on {
                     Some(words) => ("GoesOn", words),
                     None => ("SourceRemoved", "the source of the last alert was removed or suspended".to_owned()),
@@ -191,7 +210,7 @@ impl Draft<'_> {
                 self.tell_those_paged(MessageKind::Update, &words);
             }
             _ => {
-                self.status.recovered_at = Some(alert.at);
+                self.status.recovered_at = Some(at);
                 self.note(false, "Recovered", "Stop", "nothing of this ticket fires any more");
                 // Whoever was paged has heard that somebody resolved it.
                 if self.status.state.is_none_or(|state| !is_over(state)) {
@@ -201,24 +220,27 @@ impl Draft<'_> {
         }
     }
 
+    /// Lists an alert that fires; where there is no room for it, it is only known to fire. Whether nobody knew of it.
     pub(super) fn add_alert_line(
         &mut self,
         fingerprint: &str,
         labels: &Labels,
         annotations: &Labels,
         since: Timestamp,
-    ) {
+    ) -> bool {
+        let is_news = !self.forget_unlisted(fingerprint);
         let alerts = self.status.alerts.get_or_insert_default();
         if alerts.list.len() >= MOST_ALERTS {
             match alerts.list.iter().position(|line| line.state != AlertLineState::Firing) {
                 Some(place) => drop(alerts.list.remove(place)),
                 None => {
-                    tracing::warn!(
-                        fingerprint,
-                        most = MOST_ALERTS,
-                        "a ticket holds no more alerts; this one is not listed on it"
-                    );
-                    return;
+                    let is_counted = alerts.unlisted.len() < MOST_UNLISTED;
+                    if is_counted {
+                        let place = alerts.unlisted.partition_point(|known| known.as_str() < fingerprint);
+                        alerts.unlisted.insert(place, fingerprint.to_owned());
+                    }
+                    self.recount();
+                    return is_news && is_counted;
                 }
             }
         }
@@ -231,6 +253,34 @@ impl Draft<'_> {
             annotations: annotations.clone(),
         });
         self.recount();
+        is_news
+    }
+
+    /// Whether an alert was known to fire beyond the list.
+    fn forget_unlisted(&mut self, fingerprint: &str) -> bool {
+        let Some(alerts) = &mut self.status.alerts else { return false };
+        let before = alerts.unlisted.len();
+        alerts.unlisted.retain(|known| known != fingerprint);
+        alerts.unlisted.len() < before
+    }
+
+    /// Whoever sees that an alert of a ticket is over goes by what is listed. So an alert beyond the list is over when there was
+    /// room on the list for as long as its source takes to tell of it again.
+    fn forget_what_is_not_told_again(&mut self) {
+        let Some(alerts) = &mut self.status.alerts else { return };
+        if alerts.unlisted_until.is_none_or(|until| until > self.now) {
+            return;
+        }
+        let over = std::mem::take(&mut alerts.unlisted).len();
+        self.recount();
+        self.line(What::Recovered, self.now, format!("{over} beyond the list are not told of any more"));
+        if self.firing() > 0 {
+            return;
+        }
+        let lines = self.status.alerts.iter().flat_map(|alerts| &alerts.list);
+        let last = lines.max_by_key(|line| line.since).map(|line| (line.state, line.since));
+        let (how, at) = last.unwrap_or((AlertLineState::Recovered, self.now));
+        self.all_ended(how, at, None);
     }
 
     fn line_of(&mut self, fingerprint: &str) -> Option<&mut AlertLine> {
@@ -250,8 +300,11 @@ impl Draft<'_> {
     fn recount(&mut self) {
         let Some(alerts) = &mut self.status.alerts else { return };
         let firing = alerts.list.iter().filter(|line| line.state == AlertLineState::Firing).count();
-        alerts.firing = u32::try_from(firing).unwrap_or(u32::MAX);
+        alerts.firing = u32::try_from(firing + alerts.unlisted.len()).unwrap_or(u32::MAX);
         alerts.resolved = u32::try_from(alerts.list.len() - firing).unwrap_or(u32::MAX);
+        let may_be_listed = !alerts.unlisted.is_empty() && firing < MOST_ALERTS;
+        let until = || domain::time::after(self.now, TOLD_AGAIN_WITHIN);
+        alerts.unlisted_until = may_be_listed.then(|| alerts.unlisted_until.unwrap_or_else(until));
     }
 
     /// The ticket is resolved when nothing has fired for the route's `resolveAfter`, dated at the end of the last alert.

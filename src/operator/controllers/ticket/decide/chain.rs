@@ -256,6 +256,7 @@ impl Draft<'_> {
             .filter(|at| *at > self.now);
         let notices = self.unfinished().map(|n| n.planned_at).filter(|at| *at > self.now);
         let by_itself = self.folded.as_ref().and_then(|folded| folded.next);
+        let unlisted = self.status.alerts.as_ref().and_then(|alerts| alerts.unlisted_until);
         let let_go = self.hold().and_then(|hold| hold.until).filter(|at| open && *at > self.now);
         [
             self.chain_deadline(),
@@ -265,6 +266,7 @@ impl Draft<'_> {
             self.next_mark(),
             let_go,
             self.next_mended(),
+            unlisted,
         ]
         .into_iter()
         .flatten()

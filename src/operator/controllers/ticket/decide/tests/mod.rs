@@ -8,6 +8,7 @@ mod eased;
 mod escalation;
 mod last_resort;
 mod linked;
+mod many;
 mod mended;
 mod notices;
 mod overrides;
