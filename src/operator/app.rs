@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::{
     alerts::Alerts,
     channels::{self, Channels},
-    clock::{self, Clock},
+    clock::{self, Clock, Other},
     config::{RunConfig, WhenApiIsDown},
     context::{Context, Inner, Queues},
     controllers,
@@ -157,7 +157,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let elector = elector(&ctx, &gates, me);
     let predecessor = ctx.island.predecessor();
     if let Some(predecessor) = &predecessor {
-        ctx.clock.go_on_from(predecessor.at);
+        ctx.clock.go_on_from(Other::ShowsAtLeast(predecessor.at));
     }
     if ctx.island.waits() {
         tracing::warn!("an earlier process has left a journal of an outage; it is merged when this one leads");

@@ -21,7 +21,7 @@ use std::{
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 
-pub use reading::Reading;
+pub use reading::{Other, Reading};
 pub use watch::watch;
 
 /// What differs by less is the time of a call and the whole seconds of the API server's `Date`.
@@ -117,19 +117,26 @@ impl Clock {
     }
 
     /// Goes on from another clock, whose work this process takes up: behind what that shows by now, all that it has planned
-    /// would be late. One that is more than a day ahead of the wall clock is not believed.
-    pub fn go_on_from(&self, other: Timestamp) {
+    /// would be late, and ahead of it early. One that is more than a day ahead of the wall clock is not believed.
+    pub fn go_on_from(&self, other: Other) {
         let Source::System(system) = &self.0.source else { return };
         let mut system = system.lock();
         let read = system.read();
-        match read.not_before(other) {
-            Ok(floored) => {
-                system.last = floored;
-                if floored.ahead() >= SignedDuration::from_secs(1) {
-                    tracing::warn!(
-                        seconds = floored.ahead().as_secs(),
+        match read.going_on_from(other) {
+            Ok(reading) => {
+                system.last = reading;
+                let seconds = reading.ahead().as_secs();
+                match seconds {
+                    _ if reading == read => {}
+                    1.. => tracing::warn!(
+                        seconds,
                         "the last leader's clock is ahead of our wall clock; going on from there at half speed until ours has caught up"
-                    );
+                    ),
+                    ..=-1 => tracing::warn!(
+                        seconds,
+                        "the last leader's clock is behind our wall clock; going on from there at double speed until it has caught up"
+                    ),
+                    _ => {}
                 }
             }
             Err(ahead) => tracing::error!(
@@ -238,13 +245,13 @@ mod tests {
     fn a_clock_that_goes_on_with_the_work_of_one_ahead_starts_where_that_was() {
         let (clock, hour) = (Clock::system(), Duration::from_secs(3_600));
         let floor = domain::time::after(clock.wall(), hour);
-        clock.go_on_from(floor);
+        clock.go_on_from(Other::ShowsAtLeast(floor));
         assert!(clock.clone().now() >= floor, "its copies are the same clock");
         assert!((1_800..=3_600).contains(&clock.ahead().as_secs()), "{:?}", clock.ahead());
         assert_eq!(clock.take_step(), None, "nobody has stepped the wall clock");
-        clock.go_on_from(clock.wall());
+        clock.go_on_from(Other::ShowsAtLeast(clock.wall()));
         assert!(clock.now() >= floor, "an earlier one changes nothing");
-        clock.go_on_from(Timestamp::MAX);
+        clock.go_on_from(Other::ShowsAtLeast(Timestamp::MAX));
         assert!(clock.now() < domain::time::after(floor, hour), "one of years is not believed");
     }
 }

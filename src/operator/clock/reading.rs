@@ -26,6 +26,18 @@ const MOST_BEHIND: Duration = Duration::from_secs(2 * 3_600);
 /// What differs by less is no step: time services slew by that much, and the two clocks are not read at one instant.
 const STEP: SignedDuration = SignedDuration::from_secs(1);
 
+/// A clock whose lease is seen to be renewed is known as exactly as this.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// What is known of the clock of another process, whose work goes on here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Other {
+    /// It stood there when it was seen last, and nobody knows for how long nobody has led since.
+    ShowsAtLeast(Timestamp),
+    /// It shows this now, or would.
+    Shows(Timestamp),
+}
+
 /// One reading of both clocks, and what was shown for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
@@ -53,15 +65,21 @@ impl Reading {
         (Self { shows, wall, boottime }, Some(step).filter(|step| step.abs() >= STEP))
     }
 
-    /// The same, showing `floor` at least.
+    /// The same, going on from what another clock shows. As after a step, what is more than two hours behind is not followed.
     ///
     /// # Errors
     /// How far ahead of the wall clock that would be, when it is more than a day.
-    pub fn not_before(self, floor: Timestamp) -> Result<Self, Duration> {
-        match between(self.wall, floor) {
-            ahead if ahead > MOST_AHEAD => Err(ahead),
-            _ => Ok(Self { shows: self.shows.max(floor), ..self }),
+    pub fn going_on_from(self, other: Other) -> Result<Self, Duration> {
+        let (shows, is_exact) = match other {
+            Other::ShowsAtLeast(floor) => (floor, false),
+            Other::Shows(at) => (at, true),
+        };
+        let (ahead, behind) = (between(self.wall, shows), between(shows, self.wall));
+        if ahead > MOST_AHEAD {
+            return Err(ahead);
         }
+        let goes_back = is_exact && (SEEN_WITHIN..=MOST_BEHIND).contains(&behind);
+        Ok(Self { shows: if goes_back { shows } else { self.shows.max(shows) }, ..self })
     }
 
     /// The time that counts.
@@ -165,10 +183,21 @@ mod tests {
 
     #[test]
     fn a_floor_of_years_is_not_believed() {
-        let reading = Reading::first(at(0), seconds(0));
-        assert_eq!(reading.not_before(at(60)).map(|reading| reading.shows()), Ok(at(60)));
-        assert_eq!(reading.not_before(at(-60)), Ok(reading));
-        assert_eq!(reading.not_before(at(100_000)), Err(seconds(100_000)));
+        let from = |other| Reading::first(at(0), seconds(0)).going_on_from(other).map(|reading| reading.shows());
+        assert_eq!(from(Other::ShowsAtLeast(at(60))), Ok(at(60)));
+        assert_eq!(from(Other::ShowsAtLeast(at(-60))), Ok(at(0)));
+        assert_eq!(from(Other::ShowsAtLeast(at(100_000))), Err(seconds(100_000)));
+        assert_eq!(from(Other::Shows(at(100_000))), Err(seconds(100_000)));
+    }
+
+    #[test]
+    fn it_goes_on_from_a_clock_that_is_known_to_be_behind_and_catches_up_at_double_speed() {
+        let from = |second| Reading::first(at(0), seconds(0)).going_on_from(Other::Shows(at(second))).unwrap();
+        assert_eq!(from(-2_400).shows(), at(-2_400));
+        assert_eq!(from(-2_400).next(at(600), seconds(600)).0.shows(), at(-1_200));
+        assert_eq!(from(-2_400).next(at(2_400), seconds(2_400)).0.shows(), at(2_400));
+        assert_eq!(from(-4).shows(), at(0), "as far apart as a renewal and a look at it");
+        assert_eq!(from(-7_300).shows(), at(0), "as after a step by more than two hours");
     }
 
     /// How long passes until the next reading, in milliseconds, and by how much the wall clock is stepped before it.

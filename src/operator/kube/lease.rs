@@ -3,7 +3,7 @@
 //! [`evaluate`](decision::evaluate) is the whole decision and is pure. Nobody takes it before every kind is listed. Validity is measured on
 //! our own time since boot, from before the write that renewed it, so neither another clock nor a step of ours can prolong
 //! it. The lease's own timestamps never decide who leads. They tell the next leader how far the last one's clock has come, so
-//! that what was planned by a clock ahead of ours is not late ([`Clock::go_on_from`](crate::clock::Clock::go_on_from)).
+//! that what was planned by a clock that is off is neither late nor early ([`Clock::go_on_from`](crate::clock::Clock::go_on_from)).
 //!
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".

@@ -197,13 +197,19 @@ async fn a_clock_that_was_an_hour_ahead_from_the_start_and_is_put_right_makes_no
     ends_well(&scene, &operator).await
 }
 
-/// One replica leads and is killed, the other takes over; their clocks are off by so much, the follower's after a step.
-async fn handed_over(name: &str, leader: i64, follower: i64) -> Result<(Scene, Duration, Operator)> {
-    let scene = scene(name, TWO_STEPS).await?;
+/// One replica leads and is killed, the other takes over; their clocks are off by so much: the leader's always, the follower's
+/// from its start, and after a step.
+async fn handed_over(
+    name: &str,
+    steps: &str,
+    leader: i64,
+    [follower, stepped]: [i64; 2],
+) -> Result<(Scene, Duration, Operator)> {
+    let scene = scene(name, steps).await?;
     let (_, first) = operator(&scene, name, leader).await?;
-    let (clock, second) = operator(&scene, &format!("{name}-heir"), 0).await?;
-    if follower != 0 {
-        clock.step(follower)?;
+    let (clock, second) = operator(&scene, &format!("{name}-heir"), follower).await?;
+    if stepped != follower {
+        clock.step(stepped)?;
         metric(&second, "firstline_clock_steps_total", &[], |count| count == 1.0).await?;
     }
     scene.break_shop();
@@ -227,21 +233,49 @@ async fn handed_over(name: &str, leader: i64, follower: i64) -> Result<(Scene, D
 /// An heir that is behind, one whose predecessor was ahead, and one that is itself ahead; at once, since each waits for most
 /// of its time.
 #[tokio::test]
-async fn replicas_whose_clocks_are_an_hour_apart_take_over_by_the_lease_alone_and_are_not_an_hour_late() -> Result<()> {
+async fn replicas_whose_clocks_are_an_hour_apart_take_over_by_the_lease_alone_and_are_not_an_hour_late_or_early()
+-> Result<()> {
     let late = async |name: &str, leader, follower| {
-        let (scene, waited, operator) = handed_over(name, leader, follower).await?;
+        let (scene, waited, operator) = handed_over(name, TWO_STEPS, leader, follower).await?;
         in_twice_its_time(waited, &operator)?;
         ends_well(&scene, &operator).await
     };
     let early = async || {
-        let (scene, waited, operator) = handed_over("clock-eager", 0, HOUR).await?;
-        ensure!(waited <= SECOND_STEP + LATENESS, "Bob was paged {waited:?} after Ada; {}", operator.tail());
+        let (scene, waited, operator) = handed_over("clock-eager", BOB_LATER, 0, [HOUR, HOUR]).await?;
+        ensure!((19..52).contains(&waited.as_secs()), "Bob was paged {waited:?} after Ada; {}", operator.tail());
         ends_well(&scene, &operator).await
     };
-    let (behind, ahead, eager) = tokio::join!(late("clock-behind", 0, -HOUR), late("clock-ahead", HOUR, 0), early());
+    let (behind, ahead, eager) =
+        tokio::join!(late("clock-behind", 0, [0, -HOUR]), late("clock-ahead", HOUR, [0, 0]), early());
     behind.context("an heir an hour behind")?;
     ahead.context("an heir of one an hour ahead")?;
     eager.context("an heir an hour ahead")
+}
+
+/// By its own clock Ada has been silent for an hour.
+#[tokio::test]
+async fn an_heir_whose_clock_is_an_hour_ahead_pages_nobody_again_for_what_somebody_has_taken() -> Result<()> {
+    let (name, scene) = ("clock-heir-taken", scene("clock-heir-taken", BOB_LATER).await?);
+    let (_, first) = operator(&scene, name, 0).await?;
+    let (_, second) = operator(&scene, "clock-heir-ahead", HOUR).await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    acknowledge(&scene, &scene.told("ada-hook", "Accepted").await?).await?;
+    first.kill9();
+    wait_leads(&second).await?;
+    metric(&second, "firstline_clock_ahead_seconds", &[], |ahead| (-3_600.0..=-3_400.0).contains(&ahead)).await?;
+    let looks = second.metrics().await?.sum("firstline_probe_results_total", &[]);
+    metric(&second, "firstline_probe_results_total", &[], |value| value > looks + 10.0).await?;
+    scene.stage.shop.repair().await?;
+    scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    eventually(PATIENCE, "the word that it is over", || async {
+        let words = kinds(&scene.ada)?;
+        ensure!(words == ["page", "resolved"], "{words:?} came; {}", second.tail());
+        Ok(())
+    })
+    .await?;
+    assert_eq!(kinds(&scene.bob)?.len(), 0, "{}", second.tail());
+    Ok(())
 }
 
 /// The leader is killed when it is about to write the first status; the next one's clock is more than an hour ahead.

@@ -21,7 +21,7 @@ use super::{
     silence::Silence,
 };
 use crate::{
-    clock::{Clock, boottime},
+    clock::{Clock, Other, boottime},
     kube::{client::cause, gates::Gates},
 };
 
@@ -49,6 +49,8 @@ struct Observed {
     version: Option<String>,
     /// On our time since boot.
     since: Duration,
+    /// Whether we saw it come, so that we know how long ago it was written.
+    came: bool,
 }
 
 /// The lease, and who we are to it.
@@ -234,7 +236,8 @@ impl Elector {
         self.seen |= lease.is_some();
         let version = lease.map(|lease| lease.metadata.resource_version.clone().unwrap_or_default());
         if self.observed.as_ref().is_none_or(|observed| observed.version != version) {
-            self.observed = Some(Observed { version, since: boottime() });
+            let came = self.observed.is_some();
+            self.observed = Some(Observed { version, since: boottime(), came });
         }
         self.silence()
     }
@@ -280,10 +283,13 @@ impl Elector {
         Ok(epoch)
     }
 
-    /// Our clock shows at least what that of the last leader shows by now.
+    /// Our clock shows what that of the last leader would show by now: at least that, where it may have been silent for longer
+    /// than we know.
     fn go_on_from(&self, last: &LeaseSpec) {
         let Some(MicroTime(renewed)) = last.renew_time else { return };
-        self.clock.go_on_from(domain::time::after(renewed, self.silence()));
+        let shows = domain::time::after(renewed, self.silence());
+        let came = self.observed.as_ref().is_some_and(|observed| observed.came);
+        self.clock.go_on_from(if came { Other::Shows(shows) } else { Other::ShowsAtLeast(shows) });
     }
 
     /// The highest number that a leader is known to have had, also where the lease that counted them was deleted.
