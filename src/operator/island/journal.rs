@@ -16,6 +16,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::clock::boottime;
+
 /// What the records look like; another number is not read.
 const VERSION: u32 = 1;
 
@@ -52,6 +54,23 @@ pub enum JournalError {
     Closed,
 }
 
+/// A moment as the machine counts time, which no step of its wall clock changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Uptime {
+    /// Which start of which machine.
+    pub boot: String,
+    /// How long after it.
+    pub seconds: u64,
+}
+
+impl Uptime {
+    /// This moment; `None` where the machine does not say which start it is.
+    pub(super) fn now() -> Option<Self> {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(Self { boot: boot.trim().to_owned(), seconds: boottime().as_secs() })
+    }
+}
+
 /// Who wrote the journal, and since when.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Began {
@@ -59,6 +78,9 @@ pub(super) struct Began {
     pub version: u32,
     /// When the API was given up.
     pub at: Timestamp,
+    /// The same as the machine counts time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub up: Option<Uptime>,
     /// Who held the lease.
     pub holder: String,
     /// Which leader in the row.
@@ -68,7 +90,7 @@ pub(super) struct Began {
 impl Began {
     /// At the head of a new journal.
     pub(super) fn new(at: Timestamp, holder: String, epoch: i64) -> Self {
-        Self { version: VERSION, at, holder, epoch }
+        Self { version: VERSION, at, up: Uptime::now(), holder, epoch }
     }
 }
 
@@ -82,6 +104,9 @@ pub(super) enum Record {
     Alive {
         /// When.
         at: Timestamp,
+        /// The same as the machine counts time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up: Option<Uptime>,
     },
     /// Somebody else has led since: from here on nobody goes on by this journal, and what it says is only merged.
     Superseded {
@@ -122,6 +147,9 @@ pub(super) enum Record {
     Decided {
         /// When.
         at: Timestamp,
+        /// The same as the machine counts time.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        up: Option<Uptime>,
         /// The status that the API has, as far as is known; nothing for a ticket that it does not have.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         base: Option<Box<TicketStatus>>,
@@ -270,7 +298,7 @@ mod tests {
     }
 
     fn decided(name: &str) -> Record {
-        Record::Decided { at: Timestamp::UNIX_EPOCH, base: None, written: None, ticket: ticket(name) }
+        Record::Decided { at: Timestamp::UNIX_EPOCH, up: None, base: None, written: None, ticket: ticket(name) }
     }
 
     fn began() -> Record {

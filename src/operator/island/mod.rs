@@ -44,7 +44,7 @@ use crate::{
 };
 
 pub use journal::JournalError;
-use journal::{Began, Journal, Record};
+use journal::{Began, Journal, Record, Uptime};
 pub use state::Kept;
 use state::{Shadow, State, snapshot};
 pub(crate) use superseded::monitors;
@@ -82,7 +82,7 @@ impl Island {
         let mut state = State::default();
         let found = Journal::read(&path)?;
         let journal = found.map(|(journal, records)| {
-            state.take(records, namespace, now);
+            state.take(records, namespace, now, Uptime::now().as_ref());
             journal
         });
         let (journal, state) = (Arc::new(tokio::sync::Mutex::new(journal)), Mutex::new(state));
@@ -205,7 +205,7 @@ impl Island {
     /// Whoever finds the journal after a crash must not take a quiet outage for an old one.
     async fn say_alive(&self, ctx: &Context) {
         let journal = self.journal.clone().lock_owned().await;
-        let record = Record::Alive { at: ctx.clock.now() };
+        let record = Record::Alive { at: ctx.clock.now(), up: Uptime::now() };
         let said = blocking(move || {
             let mut journal = journal;
             journal.as_mut().map_or(Ok(()), |journal| journal.append(&record))

@@ -11,7 +11,7 @@ use api::{OnCallOverride, ServiceMonitor, Silence, SupportPolicy, Ticket, Ticket
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::journal::Record;
+use super::journal::{Record, Uptime};
 use crate::{
     index::{PolicyEntry, World},
     kube::{lease::Predecessor, meta::Key},
@@ -36,7 +36,7 @@ impl Shadow {
     pub(super) fn record(&self, at: Timestamp) -> Record {
         let boxed = |status: &Option<TicketStatus>| status.clone().map(Box::new);
         let ticket = Box::new(self.ticket.as_ref().clone());
-        Record::Decided { at, base: boxed(&self.base), written: boxed(&self.written), ticket }
+        Record::Decided { at, up: Uptime::now(), base: boxed(&self.base), written: boxed(&self.written), ticket }
     }
 }
 
@@ -87,16 +87,21 @@ impl State {
         (self.predecessor, self.left) = (None, None);
     }
 
-    /// Goes on from what an earlier process has left.
-    pub(super) fn take(&mut self, records: Vec<Record>, namespace: &str, now: Timestamp) {
-        let mut superseded = false;
+    /// Goes on from what an earlier process has left. Its age goes by the machine where that has not been started since, or a
+    /// clock that was stepped in the outage would make it old, or young.
+    pub(super) fn take(&mut self, records: Vec<Record>, namespace: &str, now: Timestamp, up: Option<&Uptime>) {
+        let (mut superseded, mut last) = (false, None);
         let (mut left, mut world) = (Kept::default(), World::new(namespace));
         for record in records {
             match record {
                 Record::Began(began) => {
+                    last = began.up;
                     self.predecessor = Some(Predecessor { holder: began.holder, epoch: began.epoch, at: began.at });
                 }
-                Record::Alive { at } => self.decided(at),
+                Record::Alive { at, up } => {
+                    last = up;
+                    self.decided(at);
+                }
                 Record::Superseded { .. } => superseded = true,
                 Record::Policy { object } => {
                     world.apply_policy(object.as_ref().clone());
@@ -107,7 +112,8 @@ impl State {
                 Record::Override { object } => left.overrides.push(*object),
                 Record::Ticket { object } => left.tickets.push(*object),
                 Record::Event { object } => left.events.push(*object),
-                Record::Decided { at, base, written, ticket } => {
+                Record::Decided { at, up, base, written, ticket } => {
+                    last = up;
                     self.decided(at);
                     let (key, base, written) = (Key::of(ticket.as_ref()), base.map(|it| *it), written.map(|it| *it));
                     self.shadows.insert(key, Shadow { base, written, ticket: Arc::from(ticket) });
@@ -116,7 +122,13 @@ impl State {
         }
         self.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
         self.left = Some(left);
-        let old = self.predecessor.as_ref().is_some_and(|dead| domain::time::between(dead.at, now) > HEIR_WITHIN);
+        let since = |dead: &Predecessor| match (&last, up) {
+            (Some(last), Some(up)) if last.boot == up.boot => {
+                Duration::from_secs(up.seconds.saturating_sub(last.seconds))
+            }
+            _ => domain::time::between(dead.at, now),
+        };
+        let old = self.predecessor.as_ref().is_some_and(|dead| since(dead) > HEIR_WITHIN);
         if old {
             tracing::warn!(
                 "the journal of an outage is more than ten minutes old: another may have led since, so it is only merged"
@@ -170,20 +182,38 @@ mod tests {
             "metadata": {"name": "inc-a", "namespace": "payments"}, "spec": {"title": "Checkout is down"},
         });
         let ticket = serde_json::from_value(object).unwrap();
-        Record::Decided { at: at(minute), base: None, written: None, ticket }
+        Record::Decided { at: at(minute), up: None, base: None, written: None, ticket }
     }
 
     /// Whose heir a process is that finds this, and of how many tickets it knows what was decided.
     fn found(records: Vec<Record>, minute: i64) -> (Option<Timestamp>, usize) {
+        found_after(records, minute, None)
+    }
+
+    fn found_after(records: Vec<Record>, minute: i64, up: Option<&Uptime>) -> (Option<Timestamp>, usize) {
         let mut state = State::default();
-        state.take(records, "firstline-system", at(minute));
+        state.take(records, "firstline-system", at(minute), up);
         assert_eq!(state.superseded, state.predecessor.is_none());
         assert_eq!(state.left.is_none(), state.superseded, "nothing is restored of a world that is long gone");
         (state.predecessor.map(|dead| dead.at), state.shadows.len())
     }
 
     fn began() -> Record {
-        Record::Began(Began::new(at(0), "a".to_owned(), 7))
+        Record::Began(Began { up: None, ..Began::new(at(0), "a".to_owned(), 7) })
+    }
+
+    #[test]
+    fn how_old_it_is_says_the_machine_where_that_was_not_started_since() {
+        let up = |boot: &str, minute: u64| Uptime { boot: boot.to_owned(), seconds: minute * 60 };
+        let alive = |boot, minute| Record::Alive { at: at(1), up: Some(up(boot, minute)) };
+        let heir = |records, minute, now: &Uptime| found_after(records, minute, Some(now)).0.is_some();
+        // A clock that was an hour behind is put right in the outage, and the process dies and is started again.
+        assert!(heir(vec![began(), alive("b", 100)], 61, &up("b", 101)));
+        // One that was an hour ahead is put right, and the journal is an hour old.
+        assert!(!heir(vec![began(), alive("b", 100)], 1, &up("b", 160)));
+        // Of another start nobody knows how long ago that was, but for the wall clock.
+        assert!(heir(vec![began(), alive("a", 900)], 2, &up("b", 1)));
+        assert!(!heir(vec![began(), alive("a", 1)], 61, &up("b", 2)));
     }
 
     #[test]
@@ -194,7 +224,7 @@ mod tests {
 
     #[test]
     fn an_outage_without_a_decision_is_as_young_as_its_last_sign_of_life() {
-        assert_eq!(found(vec![began(), decided(1), Record::Alive { at: at(90) }], 99), (Some(at(90)), 1));
+        assert_eq!(found(vec![began(), decided(1), Record::Alive { at: at(90), up: None }], 99), (Some(at(90)), 1));
     }
 
     #[test]
