@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{
     ledger::{Ledger, Receipt},
     schedule::{Schedule, Script},
+    withdrawn,
 };
 
 /// What a page may come late, time without a leader apart: it is planned to the whole second, a new leader lists
@@ -21,6 +22,12 @@ const LATENESS: Duration = Duration::from_secs(8);
 pub struct Summary {
     /// Operators that were killed.
     pub kills: u64,
+    /// Times in which no operator reached the API server.
+    pub outages: u64,
+    /// Messages that arrived meanwhile.
+    pub without_api: u64,
+    /// Messages that were withdrawn before they were sent.
+    pub withdrawn: u64,
     /// Messages that tickets say were accepted.
     pub expected: u64,
     /// Messages that arrived, repeats included.
@@ -39,6 +46,9 @@ impl Summary {
     /// Adds another seed's.
     pub fn add(&mut self, other: &Self) {
         self.kills += other.kills;
+        self.outages += other.outages;
+        self.without_api += other.without_api;
+        self.withdrawn += other.withdrawn;
         self.expected += other.expected;
         self.received += other.received;
         self.lost += other.lost;
@@ -67,6 +77,8 @@ pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Sc
     let arrived = by_id(&ledger.receipts);
     let mut summary = Summary {
         kills: ledger.kills.len() as u64,
+        outages: ledger.parted.len() as u64,
+        without_api: ledger.receipts.iter().filter(|receipt| ledger.is_parted(receipt.at)).count() as u64,
         received: ledger.receipts.len() as u64,
         repeats: (ledger.receipts.len() - arrived.len()) as u64,
         ..Summary::default()
@@ -81,7 +93,8 @@ pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Sc
                     broken.push(format!("lost: the ticket says Accepted, and it never arrived: {notification}"));
                 }
             }
-            "Superseded" => {}
+            // Whether it had to come says the module of that name.
+            "Superseded" => summary.withdrawn += 1,
             _ => {
                 summary.lost += 1;
                 broken.push(format!("not ended: {notification}"));
@@ -90,6 +103,7 @@ pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Sc
     }
     broken.extend(unplanned(&arrived, &planned));
     broken.extend(twice_planned(tickets));
+    broken.extend(withdrawn::without_reason(ledger, tickets, events));
     for (id, receipts) in &arrived {
         broken.extend(too_often(id, receipts, ledger));
     }
@@ -205,7 +219,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::crash::ledger::Killed;
+    use crate::crash::ledger::{Killed, Parted};
 
     #[test]
     fn what_an_operator_finds_broken_counts() {
@@ -226,7 +240,6 @@ mod tests {
             person: text("ada"),
             service: text("service-0"),
             ticket: text("inc-a"),
-            uid: text("u"),
             at: at(second),
         }
     }
@@ -303,6 +316,10 @@ mod tests {
         let no_leader_for_long = Ledger { kills: vec![killed(9)], leaders: vec![at(38)], ..late };
         one(&broken(&no_leader_for_long, &planned), "late by 11s");
         let receipts = vec![receipt("a", 27)];
+        let parted = Parted { from: at(9), to: Some(at(22)), led_again: Some(at(24)) };
+        let island = Ledger { parted: vec![parted], receipts: vec![receipt("a", 28)], ..Ledger::default() };
+        // Seven seconds until it went on by itself, two until it led again.
+        one(&broken(&island, &planned), "late by 9s");
         let excused = Ledger { kills: vec![killed(9)], leaders: vec![at(25)], receipts, ..Ledger::default() };
         assert_eq!(broken(&excused, &planned), [] as [&str; 0]);
     }

@@ -3,8 +3,8 @@
 //!
 //! Nothing in the product knows of it. A [`proxy`](crate::proxy) stands between each operator and the API server and a
 //! receiver takes what it sends; both can kill before or after a call, a send or a receipt. A seed gives a
-//! [`Schedule`]: which points, at which occurrence, how many kills, one replica or two, which incidents, and how often
-//! receivers refuse first. Seeds run side by side on one control plane, each in a namespace of its own, which is all
+//! [`Schedule`]: which points, at which occurrence, how many kills, one replica or two, which incidents, how often
+//! receivers refuse first, and in every fourth an outage of the API server, in which the leader goes on by itself. Seeds run side by side on one control plane, each in a namespace of its own, which is all
 //! that its operator sees.
 //!
 //! | module | what |
@@ -13,7 +13,7 @@
 //! | `ground` | what all seeds share: control plane, receiver and probed services |
 //! | `reaper` | kills at the points, starts again, writes the ledger |
 //! | `story` | people and services: breaks, acknowledges, repairs, and waits for what must come |
-//! | [`check`] | the promises, as functions over ledger and tickets |
+//! | [`check`], `withdrawn` | the promises, as functions over ledger and tickets |
 
 pub mod check;
 mod ground;
@@ -21,6 +21,7 @@ pub mod ledger;
 mod reaper;
 pub mod schedule;
 mod story;
+mod withdrawn;
 
 use std::{
     collections::BTreeMap,
@@ -59,11 +60,14 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = &self.total;
-        let rows: [(&str, String); 8] = [
+        let rows: [(&str, String); 11] = [
             ("seeds", self.seeds.to_string()),
             ("kills", total.kills.to_string()),
+            ("outages of the API server", total.outages.to_string()),
             ("messages planned on tickets and not withdrawn", total.expected.to_string()),
+            ("messages withdrawn, each for a reason", total.withdrawn.to_string()),
             ("messages received, repeats included", total.received.to_string()),
+            ("of these without an API", total.without_api.to_string()),
             ("lost", total.lost.to_string()),
             ("repeats, each with the same id after a kill", total.repeats.to_string()),
             ("worst lateness of a page, downtime apart", format!("{:.1?}", total.lateness)),

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    ledger::{Killed, Ledger, Receipt},
+    ledger::{Killed, Ledger, Parted, Receipt},
     schedule::{Point, RESOURCES, Schedule},
 };
 use crate::{
@@ -64,6 +64,10 @@ impl Reaper {
         (Arc::new(reaper), restarts)
     }
 
+    pub(super) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     /// Starts every replica, and from then on each that was killed, until dropped.
     pub(super) async fn keep_alive(self: Arc<Self>, setups: Vec<Setup>, mut restarts: mpsc::UnboundedReceiver<usize>) {
         let all = setups.len();
@@ -105,8 +109,14 @@ impl Reaper {
     }
 
     fn note_end(&self, replica: usize, point: &str) {
-        let led = self.leader.lock().take_if(|leader| *leader == replica).is_some();
-        let had_led = self.have_led.lock().remove(&replica);
+        let mut leader = self.leader.lock();
+        let led = *leader == Some(replica);
+        let had_led = self.have_led.lock().remove(&replica) || led;
+        // In an outage its next process goes on by its journal, and writes no lease.
+        if led && !self.is_parted() {
+            *leader = None;
+        }
+        drop(leader);
         self.ledger.lock().kills.push(Killed { at: SystemTime::now(), point: point.to_owned(), led, had_led });
     }
 
@@ -119,6 +129,11 @@ impl Reaper {
         let mut cursor = self.cursor.lock();
         let Some(next) = self.schedule.kills.get(cursor.0).filter(|next| next.point == point) else { return false };
         if self.operators.lock()[replica].is_none() {
+            return false;
+        }
+        // What an island has in its journal reaches the tickets when that replica leads again, which with another one there
+        // may be never.
+        if self.is_parted() && self.schedule.replicas > 1 {
             return false;
         }
         cursor.1 += 1;
@@ -135,6 +150,29 @@ impl Reaper {
         self.note_end(replica, &point.to_string());
         let _ = self.restart.send(replica);
         true
+    }
+
+    /// From now on no replica reaches the API server, or all do again.
+    pub(super) fn part(&self, parted: bool) {
+        let (now, mut ledger) = (SystemTime::now(), self.ledger.lock());
+        if parted {
+            ledger.parted.push(Parted { from: now, to: None, led_again: None });
+        } else if let Some(last) = ledger.parted.last_mut() {
+            last.to = Some(now);
+        }
+    }
+
+    fn is_parted(&self) -> bool {
+        self.ledger.lock().is_parted(SystemTime::now())
+    }
+
+    /// Kills whoever leads, out of turn.
+    pub(super) fn kill_leader(&self) {
+        self.kill(Point::Outage, self.leader());
+    }
+
+    pub(super) fn has_broken(&self) -> bool {
+        !self.broken.lock().is_empty()
     }
 
     fn leader(&self) -> usize {
@@ -159,7 +197,6 @@ impl Reaper {
             person: person.to_owned(),
             service: text(&data["labels"]["service"]),
             ticket: text(&data["ticket"]),
-            uid: text(&data["ticketUid"]),
             at: SystemTime::now(),
         });
         if self.strike(Point::Received, self.leader()) {
@@ -237,24 +274,32 @@ impl Interceptor for Eye {
 }
 
 impl Eye {
-    /// Who leads, and which outcomes are durable now.
+    /// Who leads, and which outcomes and withdrawals are durable now.
     fn note(&self, call: &Call, name: &str) {
         let now = SystemTime::now();
         match name {
             "leases" => {
                 self.reaper.have_led.lock().insert(self.replica);
                 let before = self.reaper.leader.lock().replace(self.replica);
+                let mut ledger = self.reaper.ledger.lock();
                 if before != Some(self.replica) {
-                    self.reaper.ledger.lock().leaders.push(now);
+                    ledger.leaders.push(now);
+                }
+                if let Some(parted) = ledger.parted.last_mut().filter(|parted| parted.to.is_some()) {
+                    parted.led_again.get_or_insert(now);
                 }
             }
             "tickets/status" => {
                 let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
                 let all = body["status"]["notifications"].as_array().cloned().unwrap_or_default();
                 let mut ledger = self.reaper.ledger.lock();
-                for accepted in all.iter().filter(|n| n["state"] == "Accepted") {
-                    let id = accepted["id"].as_str().unwrap_or_default().to_owned();
-                    ledger.durable.entry(id).or_insert(now);
+                for notification in &all {
+                    let id = notification["id"].as_str().unwrap_or_default().to_owned();
+                    match notification["state"].as_str() {
+                        Some("Accepted") => drop(ledger.durable.entry(id).or_insert(now)),
+                        Some("Superseded") => drop(ledger.withdrawn.entry(id).or_insert(now)),
+                        _ => {}
+                    }
                 }
             }
             _ => {}

@@ -1,4 +1,4 @@
-//! From a seed to what happens: which incidents, and at which points the operator is killed.
+//! From a seed to what happens: which incidents, at which points the operator is killed, and when it is cut off.
 
 use std::{fmt, time::Duration};
 
@@ -15,6 +15,8 @@ pub enum Point {
     Received,
     /// A receiver has answered; the operator may or may not have read it.
     Answered,
+    /// The API server is gone; by the clock, not by its turn.
+    Outage,
 }
 
 impl fmt::Display for Point {
@@ -24,6 +26,7 @@ impl fmt::Display for Point {
             Self::After(resource) => write!(f, "after {resource}"),
             Self::Received => f.write_str("when a message was received"),
             Self::Answered => f.write_str("when a receipt was given"),
+            Self::Outage => f.write_str("without an API"),
         }
     }
 }
@@ -53,6 +56,22 @@ pub struct Kill {
     /// The how-manieth time; from 1.
     pub occurrence: u32,
 }
+
+/// The API server cannot be reached by any replica, in the middle of an incident. Long enough that whoever leads goes on by
+/// itself, which it does after [`ISLAND_AFTER`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outage {
+    /// From the first break of a service to its begin.
+    pub after: Duration,
+    /// How long.
+    pub lasts: Duration,
+    /// From its begin to the death of whoever leads, if it dies. Of two replicas none does: another one would lead then, and
+    /// know nothing of what is in the journal.
+    pub kill: Option<Duration>,
+}
+
+/// The operators' `--island-after` where there is an outage, in seconds.
+pub const ISLAND_AFTER: u64 = 5;
 
 /// What happens to one service, and what people do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +107,8 @@ pub struct Schedule {
     pub refusals: u32,
     /// From a receipt to the kill that follows it, and from a kill to the restart.
     pub pause: Duration,
+    /// In every fourth seed.
+    pub outage: Option<Outage>,
 }
 
 impl Schedule {
@@ -95,15 +116,26 @@ impl Schedule {
     pub fn of(seed: u64) -> Self {
         let mut random = Random::seeded(seed.wrapping_mul(0x9e37_79b9).wrapping_add(0x6669_7265));
         let kills = 1 + random.below(4);
-        Self {
+        let mut schedule = Self {
             seed,
             replicas: 1 + usize::from(random.below(3) == 0),
             kills: (0..kills).map(|_| kill(&mut random)).collect(),
             incidents: (0..3).map(|_| (*random.one_of(&SCRIPTS), Duration::from_millis(random.below(3_000)))).collect(),
             refusals: u32::try_from(random.below(3)).unwrap(),
             pause: Duration::from_millis(random.below(30)),
+            outage: None,
+        };
+        if seed.is_multiple_of(4) {
+            schedule.outage = Some(outage(&mut random, schedule.replicas));
         }
+        schedule
     }
+}
+
+fn outage(random: &mut Random, replicas: usize) -> Outage {
+    let mut millis = |from: u64, to: u64| Duration::from_millis(from + random.below(to - from));
+    let (after, lasts, kill) = (millis(500, 5_000), millis(12_000, 15_000), millis(1_000, 11_000));
+    Outage { after, lasts, kill: (replicas == 1 && random.below(2) == 0).then_some(kill) }
 }
 
 fn kill(random: &mut Random) -> Kill {
@@ -121,6 +153,14 @@ fn kill(random: &mut Random) -> Kill {
     Kill { point, occurrence: 1 + u32::try_from(random.below(often)).unwrap() }
 }
 
+impl fmt::Display for Outage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { after, lasts, kill } = self;
+        write!(f, "no API {after:?} after the first break for {lasts:?}")?;
+        kill.map_or(Ok(()), |kill| write!(f, ", killed {kill:?} into it"))
+    }
+}
+
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kills: Vec<String> = self.kills.iter().map(|kill| format!("{} #{}", kill.point, kill.occurrence)).collect();
@@ -128,12 +168,13 @@ impl fmt::Display for Schedule {
             self.incidents.iter().map(|(script, after)| format!("{script:?} at {after:?}")).collect();
         write!(
             f,
-            "seed {}: {} replica(s), {} refusal(s); kills {}; {}",
+            "seed {}: {} replica(s), {} refusal(s); kills {}; {}{}",
             self.seed,
             self.replicas,
             self.refusals,
             kills.join(", "),
-            incidents.join(", ")
+            incidents.join(", "),
+            self.outage.map(|outage| format!("; {outage}")).unwrap_or_default()
         )
     }
 }
@@ -160,5 +201,7 @@ mod tests {
             assert!(schedules.iter().any(|s| s.incidents.iter().any(|(one, _)| *one == script)), "{script:?}");
         }
         assert!(schedules.iter().any(|s| s.replicas == 2) && schedules.iter().any(|s| s.replicas == 1));
+        let outages: Vec<Outage> = schedules.iter().filter_map(|s| s.outage).collect();
+        assert!(outages.iter().any(|one| one.kill.is_some()) && outages.iter().any(|one| one.kill.is_none()));
     }
 }

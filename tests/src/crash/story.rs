@@ -12,7 +12,7 @@ use super::{
     ground::{self, Ground},
     ledger::Receipt,
     reaper::{Eye, Reaper},
-    schedule::{Schedule, Script},
+    schedule::{ISLAND_AFTER, Outage, Schedule, Script},
 };
 use crate::{eventually, operator::Setup, proxy::Proxy};
 
@@ -20,6 +20,8 @@ use crate::{eventually, operator::Setup, proxy::Proxy};
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Between two looks at the tickets.
 const LOOK: Duration = Duration::from_millis(300);
+/// Between two looks at the own state.
+const SOON: Duration = Duration::from_millis(50);
 /// What comes too often comes soon: how long is listened after the end.
 const LISTEN: Duration = Duration::from_millis(1_500);
 
@@ -81,6 +83,12 @@ impl Seed<'_> {
             proxies.push(proxy);
         }
         let keeping = self.reaper.clone().keep_alive(setups, restarts);
+        let parting = async {
+            if let Some(outage) = schedule.outage {
+                self.part(outage, &proxies).await;
+            }
+            std::future::pending::<()>().await;
+        };
         let telling = async {
             let incidents = schedule.incidents.iter().zip(&services);
             try_join_all(incidents.map(|((script, after), (service, _))| self.incident(*script, service, *after)))
@@ -89,15 +97,35 @@ impl Seed<'_> {
         };
         tokio::select! {
             () = keeping => anyhow::bail!("nobody starts operators any more"),
+            () = parting => anyhow::bail!("the outage never ends"),
             told = telling => told,
         }
+    }
+
+    /// Parts all replicas from the API server once the first service is broken, and has the leader killed meanwhile.
+    async fn part(&self, outage: Outage, proxies: &[Proxy]) {
+        while !self.reaper.has_broken() {
+            tokio::time::sleep(SOON).await;
+        }
+        tokio::time::sleep(outage.after).await;
+        self.reaper.part(true);
+        proxies.iter().for_each(Proxy::swallow);
+        let killed = async {
+            if let Some(kill) = outage.kill {
+                tokio::time::sleep(kill).await;
+                self.reaper.kill_leader();
+            }
+        };
+        tokio::join!(tokio::time::sleep(outage.lasts), killed);
+        proxies.iter().for_each(Proxy::heal);
+        self.reaper.part(false);
     }
 
     fn setup(&self, proxy: &Proxy, replica: usize) -> Result<Setup> {
         let kubeconfig = proxy.kubeconfig(&self.ground.kubeconfig)?;
         let name = format!("{}-{replica}", self.namespace);
         let data = crate::scratch::folder(&format!("data-{name}"));
-        Ok(Setup::new(&name, &kubeconfig)?.arguments(&[
+        let setup = Setup::new(&name, &kubeconfig)?.arguments(&[
             "--namespace",
             &format!("{}-system", self.namespace),
             "--data",
@@ -105,7 +133,10 @@ impl Seed<'_> {
             "--allow-loopback-probes",
             "--log-format",
             "text",
-        ]))
+        ]);
+        // Elsewhere a machine that is busy for seconds makes no island.
+        let alone = self.reaper.schedule().outage.map(|_| ["--island-after".to_owned(), format!("{ISLAND_AFTER}s")]);
+        Ok(setup.arguments(&alone.iter().flatten().map(String::as_str).collect::<Vec<_>>()))
     }
 
     /// One service's trouble, from the break to the ticket's end.
@@ -169,12 +200,21 @@ impl Seed<'_> {
         .await
     }
 
+    /// Somebody who acknowledges has the ticket before them: what was opened without the API has another uid there than in
+    /// its messages, and is there only when the API is back.
     async fn acknowledge(&self, client: &Client, page: &Receipt, who: &str) -> Result<()> {
+        let uid = eventually(PATIENCE, &format!("the ticket {}", page.ticket), || async {
+            tokio::time::sleep(LOOK).await;
+            let all = self.list("tickets").await?;
+            let ticket = all.iter().find(|ticket| ticket["metadata"]["name"] == *page.ticket);
+            Ok(ticket.context("it is not there")?["metadata"]["uid"].clone())
+        })
+        .await?;
         let event = json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "TicketEvent",
             "metadata": {"name": format!("{who}-works-on-{}", page.service), "namespace": self.namespace,
                 "ownerReferences": [{"apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
-                    "name": page.ticket, "uid": page.uid}]},
+                    "name": page.ticket, "uid": uid}]},
             "spec": {"ticket": page.ticket, "acknowledge": true},
         });
         ground::create(client, &self.path("ticketevents"), &event).await?;

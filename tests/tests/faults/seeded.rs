@@ -15,5 +15,7 @@ async fn seeded_crashes_lose_nothing_and_repeat_only_what_was_in_flight() -> Res
     println!("{report}");
     ensure!(report.holds(), "{report}");
     ensure!(report.total.kills >= report.seeds, "only {} kills: the points were not met", report.total.kills);
+    let (outages, sent) = (report.total.outages, report.total.without_api);
+    ensure!(report.seeds < 40 || sent > outages, "only {sent} messages in {outages} outages");
     Ok(())
 }
