@@ -88,17 +88,21 @@ impl Draft<'_> {
         }
     }
 
-    /// What another leader had planned and was due may have been sent, and its outcome lost with that leader: who it is for
-    /// hears the end in any case.
+    /// What another leader had planned and was due may have been sent, and its outcome lost with that leader, also where an
+    /// earlier attempt had failed: who it is for hears the end in any case. Not before the time for which its receiver asked.
     pub(super) fn doubt_what_the_last_leader_planned(&mut self) {
         if self.status.epoch.is_none_or(|epoch| epoch >= self.seen.epoch) {
             return;
         }
         let now = self.now;
-        let open = |n: &&mut Notification| n.state == NotificationState::Planned && n.attempts == 0;
-        for notification in self.status.notifications.iter_mut().filter(open).filter(|n| n.planned_at <= now) {
+        let open = |n: &&mut Notification| n.state == NotificationState::Planned;
+        let due = |n: &&mut Notification| n.planned_at.max(n.retry_at.unwrap_or(n.planned_at)) <= now;
+        for notification in self.status.notifications.iter_mut().filter(open).filter(due) {
             notification.state = NotificationState::Uncertain;
-            notification.error = Some("the leader that planned it may have sent it".to_owned());
+            notification.error = Some(match notification.error.take() {
+                None => "the leader that planned it may have sent it".to_owned(),
+                Some(error) => format!("{error}; after that the leader that planned it may have sent it"),
+            });
         }
     }
 

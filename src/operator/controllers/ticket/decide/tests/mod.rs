@@ -409,6 +409,26 @@ fn who_may_have_been_paged_by_a_leader_that_died_hears_that_it_is_over() {
 }
 
 #[test]
+fn who_may_have_been_paged_by_a_second_try_of_a_leader_that_died_hears_that_it_is_over_unless_it_was_too_early_for_one()
+{
+    for (after, told) in [
+        (None, &["page ada by chat: Superseded", "resolved ada by chat: Accepted"][..]),
+        (Some(std::time::Duration::from_secs(25)), &["page ada by chat: Superseded"]),
+    ] {
+        let mut desk = Desk::open("page");
+        desk.look(0);
+        let id = desk.status().notifications[0].id.clone();
+        desk.report(&id, Delivery::Retry { after, error: "503".into() }, 1);
+        desk.look(1);
+        assert_eq!(desk.told(), ["page ada by chat: Planned"]);
+        desk.epoch = 2;
+        desk.alert("page", AlertState::Recovered, 20);
+        desk.run(20, 20);
+        assert_eq!(desk.told(), told, "{after:?}");
+    }
+}
+
+#[test]
 fn a_new_leader_leaves_a_ticket_alone_that_has_nothing_unfinished() {
     let mut desk = Desk::open("page");
     desk.run(0, 1);
