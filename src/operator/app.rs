@@ -167,13 +167,13 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
         WhenApiIsDown::Page => elector.island_after(ctx.config.island_after, predecessor),
         WhenApiIsDown::Hold => elector,
     };
-    tasks.spawn(island::run(ctx.clone(), gates.clone()));
-    tasks.spawn(clock::watch(ctx.clone()));
+    vital::spawn(&ctx, "the island", island::run(ctx.clone(), gates.clone()));
+    vital::spawn(&ctx, "the watch of the clock", clock::watch(ctx.clone()));
     let lease = elector.run(lease_stop.clone());
     tokio::pin!(lease);
 
     let start = start_when_ready(ctx.clone(), gates, probes, Watch { url: watchdog, notify });
-    tasks.spawn(start);
+    vital::begin(&ctx, "the start of engines and controllers", start);
     let mut signals = Signals::catch()?;
     let lost = tokio::select! {
         () = signals.any() => { tracing::info!("asked to stop"); false }
@@ -312,11 +312,8 @@ async fn start_when_ready(ctx: Context, gates: Gates, probes: probes::Context, w
         return;
     }
     ask_for_everything(&ctx);
-    let tasks = ctx.tasks.clone();
-    tasks.spawn({
-        let ctx = ctx.clone();
-        async move { ctx.statuses.run(ctx.stop.clone()).await }
-    });
+    let writing = ctx.clone();
+    vital::spawn(&ctx, "the writer of statuses", async move { writing.statuses.run(writing.stop.clone()).await });
     vital::spawn(&ctx, "the prober", prober::run(ctx.clone(), probes));
     vital::spawn(&ctx, "the self-watch", watchdog::run(ctx.clone(), watch));
     control(

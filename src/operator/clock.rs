@@ -76,7 +76,8 @@ impl Clock {
         Self(Arc::new(Inner { source, ahead_of_server: AtomicI64::new(0) }))
     }
 
-    /// Now, with its fraction of a second; never earlier than before, but for a step of more than a day.
+    /// Now, with its fraction of a second. Earlier than before only after a step back of more than a day, and where this process
+    /// takes up the work of a leader whose clock is behind ([`go_on_from`](Self::go_on_from)).
     pub fn now(&self) -> Timestamp {
         match &self.0.source {
             Source::System(system) => system.lock().read().shows(),
@@ -117,7 +118,8 @@ impl Clock {
     }
 
     /// Goes on from another clock, whose work this process takes up: behind what that shows by now, all that it has planned
-    /// would be late, and ahead of it early. One that is more than a day ahead of the wall clock is not believed.
+    /// would be late, and ahead of it early. One that is known exactly and up to two hours behind the wall clock therefore sets
+    /// [`now`](Self::now) back. One that is more than a day ahead of the wall clock is not believed.
     pub fn go_on_from(&self, other: Other) {
         let Source::System(system) = &self.0.source else { return };
         let mut system = system.lock();

@@ -14,6 +14,16 @@ pub(crate) fn spawn(ctx: &Context, what: impl Into<String>, work: impl Future<Ou
     ctx.tasks.spawn(run(what, stop, fatal, work));
 }
 
+/// Runs `work`, which starts what lasts and ends when it has: only a panic in it ends the process.
+pub(crate) fn begin(ctx: &Context, what: impl Into<String>, work: impl Future<Output = ()> + Send + 'static) {
+    spawn(ctx, what, then_rest(work, ctx.stop.clone()));
+}
+
+async fn then_rest(work: impl Future<Output = ()>, stop: CancellationToken) {
+    work.await;
+    stop.cancelled().await;
+}
+
 async fn run(what: String, stop: CancellationToken, fatal: CancellationToken, work: impl Future<Output = ()>) {
     let ended = AssertUnwindSafe(work).catch_unwind().await;
     if ended.is_err() || !stop.is_cancelled() {
@@ -41,5 +51,15 @@ mod tests {
         assert!(is_fatal(false, async {}).await);
         assert!(is_fatal(false, async { panic!("as a test") }).await);
         assert!(!is_fatal(true, async {}).await);
+    }
+
+    #[tokio::test]
+    async fn what_only_begins_may_end_when_it_has_begun_and_takes_the_process_when_it_panics() {
+        let (stop, fatal) = (CancellationToken::new(), CancellationToken::new());
+        let begun = run("the start".to_owned(), stop.clone(), fatal.clone(), then_rest(async {}, stop.clone()));
+        assert!(begun.now_or_never().is_none() && !fatal.is_cancelled(), "it rests until the process stops");
+        stop.cancel();
+        assert!(!is_fatal(true, then_rest(async {}, stop.clone())).await);
+        assert!(is_fatal(false, then_rest(async { panic!("as a test") }, stop)).await);
     }
 }

@@ -99,8 +99,11 @@ pub struct Receiver {
 struct Desk {
     script: Mutex<VecDeque<Answer>>,
     always: Mutex<Option<Answer>>,
+    on_request: Mutex<Option<Box<Look>>>,
     received: Mutex<Vec<Received>>,
 }
+
+type Look = dyn Fn(&Received) + Send;
 
 impl Receiver {
     /// Starts one that answers 200.
@@ -146,6 +149,12 @@ impl Receiver {
     /// for 200.
     pub fn always(&self, answer: Option<Answer>) {
         *self.desk.always.lock() = answer;
+    }
+
+    /// Calls this with each request from now on, when it has been read and before it is answered: what the sender has
+    /// done by then, it did before it sent. Called on a server's thread.
+    pub fn on_request(&self, look: impl Fn(&Received) + Send + 'static) {
+        *self.desk.on_request.lock() = Some(Box::new(look));
     }
 
     /// Refuses connections from now on.
@@ -227,13 +236,15 @@ fn verify(key: &[u8], request: &Received, now: u64) -> Result<()> {
 async fn receive(State(desk): State<Arc<Desk>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, 16 << 20).await else { return status(400, "unreadable body\n") };
-    desk.received.lock().push(Received {
+    let received = Received {
         at: Instant::now(),
         method: head.method.to_string(),
         path: head.uri.to_string(),
         headers: head.headers,
         body,
-    });
+    };
+    desk.on_request.lock().as_ref().into_iter().for_each(|look| look(&received));
+    desk.received.lock().push(received);
     let scripted = desk.script.lock().pop_front();
     let answer = scripted.or_else(|| desk.always.lock().clone()).unwrap_or(Answer::Status(200));
     match answer {

@@ -364,14 +364,30 @@ pub struct Notification {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 50))]
     pub refused: Vec<super::RefusedRecipient>,
+    /// Of some attempt nobody knows whether it arrived: the connection was lost after everything was sent, or whoever made
+    /// it died. Stays, whatever later attempts come to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_have_arrived: bool,
     /// Why this target is told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::text::<512>")]
     pub why: Option<String>,
 }
 
+impl Notification {
+    /// When it is to be sent: not before the time for which its receiver asked.
+    pub fn due_at(&self) -> Timestamp {
+        self.planned_at.max(self.retry_at.unwrap_or(self.planned_at))
+    }
+
+    /// Whether somebody has it, or may have it.
+    pub fn may_have_reached(&self) -> bool {
+        self.state == NotificationState::Accepted || self.may_have_arrived || !self.reached.is_empty()
+    }
+}
+
 /// What a notification is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum NotificationKind {
     /// Somebody must act.

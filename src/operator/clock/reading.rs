@@ -1,11 +1,12 @@
 //! What the clock shows: pure, from the last reading, the wall clock and the time since boot.
 //!
 //! The rule in one line: the wall clock, but since the last reading no less than half and no more than twice the time that
-//! has passed. So it never goes back. After a step back it runs at half speed until the wall clock has caught up: whatever
-//! waits for a span then takes at most twice that span, where following the step would make it an hour late. After a step
-//! forward it runs at double speed until it has caught up: an acknowledgement holds half of its time at least, where
-//! following the step would withdraw it and page somebody anew. What goes by the calendar (who is on call, office hours)
-//! is wrong for twice the step back, as long as the step forward, and right again.
+//! has passed. So it never goes back, but where it takes up what a predecessor's clock showed. After a step back it runs at
+//! half speed until the wall clock has caught up: whatever waits for a span then takes at most twice that span, where
+//! following the step would make it an hour late. After a step forward it runs at double speed until it has caught up: an
+//! acknowledgement holds half of its time at least, where following the step would withdraw it and page somebody anew. What
+//! goes by the calendar (who is on call, office hours) is wrong for twice the step back, as long as the step forward, and
+//! right again.
 //!
 //! Time for which the machine was suspended has passed, and is no step: it has pages to send.
 

@@ -7,10 +7,7 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     panic::AssertUnwindSafe,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::Duration,
 };
 
@@ -107,16 +104,29 @@ struct Inner {
     metrics: Metrics,
     tasks: TaskTracker,
     stop: CancellationToken,
-    targets: Mutex<HashMap<TargetKey, Arc<Target>>>,
+    targets: Mutex<Targets>,
     ended: Mutex<VecDeque<NotificationId>>,
     /// Attempts that run now and have not been reported.
-    attempts: AtomicUsize,
+    attempts: Mutex<Vec<NotificationId>>,
 }
+
+/// Every target for which something waits. Locked before what waits for one of them.
+#[derive(Default)]
+struct Targets {
+    /// Each has a worker, and goes with it.
+    by_key: HashMap<TargetKey, Arc<Target>>,
+    /// Where each message waits. Every look at a ticket hands in again what has not arrived, and must not go through the
+    /// thousands that wait beside it for a dead receiver.
+    places: HashMap<NotificationId, (Arc<Target>, Place)>,
+}
+
+/// The rank and the arrival of a message at its target: pages, updates and notices, resolves.
+type Place = (u8, u64);
 
 #[derive(Default)]
 struct Target {
-    /// By rank, then arrival: pages, updates and notices, resolves.
-    waiting: Mutex<BTreeMap<(u8, u64), Waiting>>,
+    /// The same messages as in [`Targets::places`].
+    waiting: Mutex<BTreeMap<Place, Waiting>>,
     arrivals: Mutex<u64>,
     changed: Notify,
 }
@@ -141,7 +151,7 @@ impl Outbox {
             stop,
             targets: Mutex::default(),
             ended: Mutex::default(),
-            attempts: AtomicUsize::new(0),
+            attempts: Mutex::default(),
         };
         Self(Arc::new(inner))
     }
@@ -156,17 +166,19 @@ impl Outbox {
             return;
         }
         let mut targets = self.0.targets.lock();
-        for (_, other) in targets.iter().filter(|(key, _)| **key != item.target) {
-            other.withdraw(&[item.message.id]);
+        if let Some((target, place)) = targets.places.get(&item.message.id)
+            && targets.by_key.get(&item.target).is_some_and(|there| Arc::ptr_eq(there, target))
+        {
+            return target.mend(*place, item.channel);
         }
-        let (target, new) = match targets.get(&item.target) {
-            Some(target) => (target.clone(), false),
-            None => (Arc::new(Target::default()), true),
-        };
-        let key = item.target.clone();
-        target.push(item, self.0.clock.now());
-        if new {
-            targets.insert(key.clone(), target.clone());
+        targets.withdraw(item.message.id);
+        let known = targets.by_key.get(&item.target).cloned();
+        let is_new = known.is_none();
+        let (target, key, id) = (known.unwrap_or_default(), item.target.clone(), item.message.id);
+        let place = target.push(item, self.0.clock.now());
+        targets.places.insert(id, (target.clone(), place));
+        if is_new {
+            targets.by_key.insert(key.clone(), target.clone());
             let outbox = self.clone();
             self.0.tasks.spawn(async move { outbox.work(key, target).await });
         }
@@ -174,8 +186,9 @@ impl Outbox {
 
     /// Takes back what has not been sent. An attempt that is under way is not stopped; its outcome still comes.
     pub fn cancel(&self, ids: &[NotificationId]) {
-        for target in self.0.targets.lock().values() {
-            target.withdraw(ids);
+        if !ids.is_empty() {
+            let mut targets = self.0.targets.lock();
+            ids.iter().for_each(|id| targets.withdraw(*id));
         }
     }
 
@@ -184,7 +197,7 @@ impl Outbox {
     pub fn hurry(&self, policy: &Key, channels: &[String]) {
         let is_meant = |key: &&TargetKey| key.policy == *policy && channels.contains(&key.channel);
         let targets = self.0.targets.lock();
-        targets.iter().filter(|(key, _)| is_meant(key)).for_each(|(_, target)| target.hurry());
+        targets.by_key.iter().filter(|(key, _)| is_meant(key)).for_each(|(_, target)| target.hurry());
     }
 
     /// Takes messages again that have ended: their ticket has planned them anew.
@@ -196,7 +209,12 @@ impl Outbox {
 
     /// Whether no attempt runs.
     pub fn is_idle(&self) -> bool {
-        self.0.attempts.load(Ordering::SeqCst) == 0
+        self.0.attempts.lock().is_empty()
+    }
+
+    /// Whether an attempt to send this runs: it may arrive, also when it is taken back now.
+    pub fn is_being_sent(&self, id: NotificationId) -> bool {
+        self.0.attempts.lock().contains(&id)
     }
 
     /// How long the oldest message has waited; zero without one.
@@ -204,6 +222,7 @@ impl Outbox {
         let now = self.0.clock.now();
         let targets = self.0.targets.lock();
         let oldest = targets
+            .by_key
             .values()
             .filter_map(|target| target.waiting.lock().values().map(|w| w.item.message.planned_at).min())
             .min();
@@ -212,7 +231,7 @@ impl Outbox {
 
     /// Every message on its way, and whether an attempt has begun.
     pub fn on_their_way(&self) -> HashMap<NotificationId, bool> {
-        let targets: Vec<_> = self.0.targets.lock().values().cloned().collect();
+        let targets: Vec<_> = self.0.targets.lock().by_key.values().cloned().collect();
         let of_target = |target: Arc<Target>| -> Vec<(NotificationId, bool)> {
             let waiting = target.waiting.lock();
             waiting.values().map(|one| (one.item.message.id, one.tried || one.item.attempts > 0)).collect()
@@ -229,7 +248,7 @@ impl Outbox {
                 match target.next() {
                     Some(next) => next,
                     None => {
-                        targets.remove(&key);
+                        targets.by_key.remove(&key);
                         return;
                     }
                 }
@@ -257,13 +276,13 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, target: &Target, place: (u8, u64)) {
+    async fn attempt(&self, target: &Target, place: Place) {
         let begun = target.waiting.lock().get_mut(&place).map(|waiting| {
             waiting.tried = true;
             waiting.item.clone()
         });
         let Some(mut item) = begun else { return };
-        self.0.attempts.fetch_add(1, Ordering::SeqCst);
+        self.0.attempts.lock().push(item.message.id);
         let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.wall())).catch_unwind();
         // A panic is a defect, and no reason to leave every later message of this target unsent.
         let delivery = sending.await.unwrap_or_else(|_| Delivery::Retry {
@@ -285,24 +304,23 @@ impl Outbox {
             self.remember(item.message.id);
         }
         self.0.post.report(&item.ticket, Report { id: item.message.id, attempts: item.attempts, at: now, delivery });
-        self.0.attempts.fetch_sub(1, Ordering::SeqCst);
+        self.attempt_is_over(item.message.id);
+        let Some(wait) = wait else { return self.0.targets.lock().end(item.message.id, target, place) };
         let mut waiting = target.waiting.lock();
-        match wait {
-            None => {
-                waiting.remove(&place);
-            }
-            // Gone when it was cancelled meanwhile.
-            Some(wait) => {
-                if let Some(entry) = waiting.get_mut(&place) {
-                    // A channel that was mended during the attempt is tried at once.
-                    let wait = if entry.item.channel == item.channel { wait } else { Duration::ZERO };
-                    entry.item.attempts = item.attempts;
-                    entry.item.message.settled.extend(settled);
-                    entry.next = Instant::now() + wait;
-                    entry.asked = asked.map(|asked| Instant::now() + asked);
-                }
-            }
-        }
+        // Gone when it was cancelled meanwhile.
+        let Some(entry) = waiting.get_mut(&place) else { return };
+        // A channel that was mended during the attempt is tried at once.
+        let wait = if entry.item.channel == item.channel { wait } else { Duration::ZERO };
+        entry.item.attempts = item.attempts;
+        entry.item.message.settled.extend(settled);
+        entry.next = Instant::now() + wait;
+        entry.asked = asked.map(|asked| Instant::now() + asked);
+    }
+
+    fn attempt_is_over(&self, id: NotificationId) {
+        let mut running = self.0.attempts.lock();
+        let place = running.iter().position(|one| *one == id);
+        place.map(|place| running.swap_remove(place));
     }
 
     fn remember(&self, id: NotificationId) {
@@ -336,24 +354,42 @@ impl Outbox {
     }
 }
 
-impl Target {
-    fn push(&self, item: Item, now: Timestamp) {
-        let mut waiting = self.waiting.lock();
-        if let Some(known) = waiting.values_mut().find(|other| other.item.message.id == item.message.id) {
-            // What failed through the old channel may succeed through the mended one.
-            if known.item.channel != item.channel {
-                known.item.channel = item.channel;
-                known.next = Instant::now();
-                self.changed.notify_one();
-            }
-            return;
+impl Targets {
+    /// Forgets a message that waits; an attempt that is under way ends by itself.
+    fn withdraw(&mut self, id: NotificationId) {
+        let Some((target, place)) = self.places.remove(&id) else { return };
+        target.waiting.lock().remove(&place);
+        target.changed.notify_one();
+    }
+
+    /// Forgets a message whose last attempt is over. One that was taken back meanwhile may wait in another place by now.
+    fn end(&mut self, id: NotificationId, target: &Target, place: Place) {
+        if target.waiting.lock().remove(&place).is_some() {
+            self.places.remove(&id);
         }
+    }
+}
+
+impl Target {
+    /// Takes a message that does not wait yet. Returns its place.
+    fn push(&self, item: Item, now: Timestamp) -> Place {
         let mut arrivals = self.arrivals.lock();
         *arrivals += 1;
+        let place = (rank(item.message.kind), *arrivals);
         let asked = item.not_before.map_or(Duration::ZERO, |at| domain::time::between(now, at));
         let next = Instant::now() + asked;
         let asked = item.not_before.map(|_| next);
-        waiting.insert((rank(item.message.kind), *arrivals), Waiting { item, next, asked, tried: false });
+        self.waiting.lock().insert(place, Waiting { item, next, asked, tried: false });
+        self.changed.notify_one();
+        place
+    }
+
+    /// What failed through the old channel may succeed through the mended one: it is tried at once.
+    fn mend(&self, place: Place, channel: Channel) {
+        let mut waiting = self.waiting.lock();
+        let Some(known) = waiting.get_mut(&place).filter(|known| known.item.channel != channel) else { return };
+        known.item.channel = channel;
+        known.next = Instant::now();
         self.changed.notify_one();
     }
 
@@ -363,14 +399,8 @@ impl Target {
         self.changed.notify_one();
     }
 
-    /// Forgets messages that wait; an attempt that is under way ends by itself.
-    fn withdraw(&self, ids: &[NotificationId]) {
-        self.waiting.lock().retain(|_, waiting| !ids.contains(&waiting.item.message.id));
-        self.changed.notify_one();
-    }
-
     /// The first due item by rank, else the one that is due next.
-    fn next(&self) -> Option<(Instant, (u8, u64))> {
+    fn next(&self) -> Option<(Instant, Place)> {
         let waiting = self.waiting.lock();
         let now = Instant::now();
         let due = waiting.iter().find(|(_, w)| w.next <= now).map(|(place, w)| (w.next, *place));

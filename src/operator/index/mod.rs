@@ -92,7 +92,9 @@ pub struct World {
     overrides: BTreeMap<Key, OverrideEntry>,
     sources: BTreeMap<Key, SourceEntry>,
     tickets: HashMap<Key, Arc<Ticket>>,
-    /// What any ticket that was ever seen has had in the place of its uid.
+    /// What any ticket that was ever seen has had in the place of its uid. Only grows, since that of a deleted one must not be
+    /// given again: receivers drop what comes under an id that they know. Only tickets that were opened on an island, or by
+    /// the successor of what may be one, have such a thing: 36 characters each, for the life of the process.
     identities: std::collections::HashSet<String>,
     /// By ticket, then by the event's name.
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,

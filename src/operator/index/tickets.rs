@@ -104,7 +104,7 @@ impl World {
         self.watched.remove(key);
     }
 
-    /// Whether a ticket with this in the place of its uid is there, or was.
+    /// Whether a ticket with this in the place of its uid is there, or was while this process runs.
     pub fn has_seen(&self, identity: &str) -> bool {
         self.identities.contains(identity)
     }
@@ -181,14 +181,18 @@ impl World {
         self.by_cause.of(cause).filter(is_open).cloned().collect()
     }
 
-    /// The labels of a monitor's own alerts that fire on tickets of its namespace, or of the operator's: there are those of
-    /// alerts that no policy serves.
+    /// The labels of a monitor's own alerts that fire on tickets.
     pub fn firing_of(&self, monitor: &Key) -> Vec<Labels> {
+        self.naming(monitor).flat_map(|(_, ticket)| alerts_of(monitor, ticket)).cloned().collect()
+    }
+
+    /// Tickets of a monitor's namespace, or of the operator's, on which something with a label of its name fires: there are
+    /// those of alerts that no policy serves.
+    pub fn naming(&self, monitor: &Key) -> impl Iterator<Item = (&Key, &Arc<Ticket>)> {
         let namespaces: BTreeSet<&str> = [&*monitor.namespace, &*self.operator_namespace].into();
-        let keys =
-            namespaces.into_iter().flat_map(|namespace| self.by_monitor.of(&Key::new(namespace, &*monitor.name)));
-        let tickets = keys.filter_map(|key| self.tickets.get(key));
-        tickets.flat_map(|ticket| alerts_of(monitor, ticket)).cloned().collect()
+        let places: Vec<Key> = namespaces.into_iter().map(|namespace| Key::new(namespace, &*monitor.name)).collect();
+        let keys = places.into_iter().flat_map(|place| self.by_monitor.of(&place));
+        keys.filter_map(|key| Some((key, self.tickets.get(key)?)))
     }
 
     /// The ticket of its namespace on which an alert of this monitor fires.

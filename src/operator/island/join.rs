@@ -1,6 +1,6 @@
 //! What becomes of a ticket's status when the API answers again. Pure.
 
-use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
+use api::ticket::{Notification, NotificationKind, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
@@ -98,9 +98,10 @@ fn sent_by_both(base: Option<&TicketStatus>, ours: &TicketStatus, theirs: Option
     Some(sent.filter(|n| base.is_none_or(|base| !has_sent(base, &n.id))).count())
 }
 
-/// A status whose decisions stand knows of the messages that the other one tried to send, with what came of them.
+/// A status whose decisions stand knows of the messages that the other one tried to send, with what came of them. Whom an
+/// alarm among them has reached is told of the end by that.
 fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
-    for fact in other.notifications.iter().filter(|fact| fact.attempts > 0) {
+    for fact in other.notifications.iter().filter(|fact| is_fact(fact)) {
         if let Some(known) = stands.notifications.iter_mut().find(|known| known.id == fact.id) {
             learn(known, fact);
             continue;
@@ -115,10 +116,18 @@ fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
     stands
 }
 
+/// Whether it was tried. So may an alarm have been by a process that died and could not count that, and nobody withdraws it as
+/// never sent.
+fn is_fact(notification: &Notification) -> bool {
+    let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
+    notification.attempts > 0 || alarms && notification.may_have_arrived
+}
+
 /// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
 /// from where we were, or that we needed it no more, takes nothing from anybody.
 fn learn(known: &mut Notification, fact: &Notification) {
     let attempts = known.attempts.max(fact.attempts);
+    let may_have_arrived = known.may_have_arrived || fact.may_have_arrived;
     known.reach(&fact.reached);
     if fact.state == NotificationState::Accepted && known.state != NotificationState::Accepted {
         let reached = std::mem::take(&mut known.reached);
@@ -126,6 +135,7 @@ fn learn(known: &mut Notification, fact: &Notification) {
     } else if known.state.is_finished() {
         known.end_as(known.state);
     }
+    known.may_have_arrived = may_have_arrived;
 }
 
 #[cfg(test)]
@@ -212,6 +222,46 @@ mod tests {
     }
 
     #[test]
+    fn a_page_that_a_killed_island_may_have_sent_is_known_to_another_leaders_ticket_as_that_and_is_not_sent_again() {
+        let mut ours = status(7, &[("ada", "Planned", 0), ("not-due", "Planned", 0), ("the-end", "Planned", 0)]);
+        ours.notifications[0].may_have_arrived = true;
+        ours.notifications[2].may_have_arrived = true;
+        ours.notifications[2].kind = NotificationKind::Resolved;
+        let joined = merged(Some(&status(7, &[])), &ours, Some(&status(8, &[("x", "Accepted", 1)])), 9);
+        use NotificationState::{Accepted, Superseded};
+        assert_eq!(told(&joined), [("x", Accepted, 1), ("ada", Superseded, 0)], "their own end is said by them");
+        assert!(joined.notifications[1].may_have_arrived);
+    }
+
+    #[test]
+    fn that_a_page_may_have_arrived_by_one_of_two_leaders_is_known_whatever_the_other_one_knows_of_it() {
+        let doubted = |epoch, state, attempts| {
+            let mut status = status(epoch, &[("ada", state, attempts)]);
+            status.notifications[0].may_have_arrived = true;
+            status
+        };
+        use NotificationState::{Accepted, Superseded};
+        let ours_in_doubt = (doubted(7, "Planned", 0), status(8, &[("ada", "Superseded", 0)]), ("ada", Superseded, 0));
+        let theirs_in_doubt = (status(7, &[("ada", "Accepted", 1)]), doubted(8, "Superseded", 2), ("ada", Accepted, 2));
+        for (ours, theirs, expected) in [ours_in_doubt, theirs_in_doubt] {
+            let joined = merged(None, &ours, Some(&theirs), 9);
+            assert_eq!(told(&joined), [expected]);
+            assert!(joined.notifications[0].may_have_arrived, "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn whom_only_the_island_has_paged_is_known_to_another_leaders_ticket_with_the_way_and_the_time() {
+        let mut ours = status(7, &[("bob", "Accepted", 1)]);
+        ours.notifications[0].person = Some("bob".to_owned());
+        ours.notifications[0].at = Some(at(120));
+        for theirs in [status(8, &[]), status(8, &[("bob", "Superseded", 0)])] {
+            let over = TicketStatus { recovered_at: Some(at(300)), ..theirs };
+            assert_eq!(merged(None, &ours, Some(&over), 9).notifications, ours.notifications);
+        }
+    }
+
+    #[test]
     fn a_ticket_that_both_have_opened_knows_each_message_once_with_what_each_of_them_knows() {
         use NotificationState::{Accepted, Planned};
         let ours = status(
@@ -292,6 +342,18 @@ mod tests {
         let expected = Expected { base: Some(&base), written: Some(&written) };
         let joined = join(expected, &written, Some(&base), 9, at(700)).unwrap();
         assert_eq!((told(&joined), said(&joined), joined.epoch), (told(&written), (1, 0), Some(9)));
+    }
+
+    #[test]
+    fn that_a_page_may_have_arrived_is_written_too_after_a_merge_that_was_cut_short_and_the_outage_is_said_once() {
+        let (base, written) = cut_short(&status(7, &[("a", "Planned", 0)]));
+        let mut ours = written.clone();
+        ours.notifications[1].may_have_arrived = true;
+        for there in [&base, &written] {
+            let expected = Expected { base: Some(&base), written: Some(&ours) };
+            let joined = join(expected, &ours, Some(there), 9, at(700)).unwrap();
+            assert_eq!((&joined.notifications, said(&joined)), (&ours.notifications, (1, 0)));
+        }
     }
 
     #[test]

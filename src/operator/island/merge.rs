@@ -112,6 +112,8 @@ pub(super) async fn run(ctx: &Context, gates: &Gates) {
                             && first_no.entry(key.clone()).or_insert_with(Instant::now).elapsed() > PATIENCE =>
                 {
                     tracing::error!(ticket = %key, %error, "the API refuses what was decided while it was gone");
+                    // It would be tried on for a day. What the API's version plans as well comes back with the next look.
+                    watches::send_no_more(ctx, &shadow.ticket);
                     refused.insert(key.clone(), there(ctx, key).await);
                 }
                 Err(error) => {

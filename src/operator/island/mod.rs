@@ -19,7 +19,6 @@ mod journal;
 mod merge;
 mod state;
 mod superseded;
-mod unanswered;
 
 use std::{
     path::{Path, PathBuf},
@@ -48,7 +47,6 @@ use journal::{Began, Journal, Record, Uptime};
 pub use state::Kept;
 use state::{Shadow, State, snapshot};
 pub(crate) use superseded::monitors;
-pub use unanswered::Unanswered;
 
 /// The journal's name below `--data`.
 const FILE: &str = "island.journal";
@@ -68,8 +66,6 @@ pub struct Island {
     /// Held for as long as a record is written, and for the whole of a merge.
     journal: Arc<tokio::sync::Mutex<Option<Journal>>>,
     state: Mutex<State>,
-    /// What the API may have without this process knowing.
-    pub unanswered: Unanswered,
 }
 
 impl Island {
@@ -85,8 +81,7 @@ impl Island {
             state.take(records, namespace, now, Uptime::now().as_ref());
             journal
         });
-        let (journal, state) = (Arc::new(tokio::sync::Mutex::new(journal)), Mutex::new(state));
-        Ok(Self { path, journal, state, unanswered: Unanswered::default() })
+        Ok(Self { path, journal: Arc::new(tokio::sync::Mutex::new(journal)), state: Mutex::new(state) })
     }
 
     /// Whether there is something to merge.
@@ -117,8 +112,7 @@ impl Island {
         status: TicketStatus,
     ) -> Result<Arc<Ticket>, JournalError> {
         let ticket = Ticket { status: Some(status), ..read.clone() };
-        let read = Some(read).filter(|read| read.metadata.resource_version.is_some());
-        self.keep(ctx, read, ticket).await
+        self.keep(ctx, read.status.as_ref().filter(|_| read.metadata.resource_version.is_some()), ticket).await
     }
 
     /// Puts a new ticket into the journal, then into the index; into memory alone when the disk refuses it.
@@ -129,14 +123,15 @@ impl Island {
         self.keep(ctx, None, ticket).await.map(drop)
     }
 
-    async fn keep(&self, ctx: &Context, read: Option<&Ticket>, ticket: Ticket) -> Result<Arc<Ticket>, JournalError> {
+    async fn keep(
+        &self,
+        ctx: &Context,
+        read: Option<&TicketStatus>,
+        ticket: Ticket,
+    ) -> Result<Arc<Ticket>, JournalError> {
         let key = Key::of(&ticket);
         let known = self.state.lock().shadows.get(&key).cloned();
-        let of_the_api = || {
-            let base = read.and_then(|read| read.status.clone());
-            (base, read.and_then(|read| self.unanswered.over(&key, read)))
-        };
-        let (base, written) = known.map_or_else(of_the_api, |shadow| (shadow.base, shadow.written));
+        let (base, written) = known.map_or_else(|| (read.cloned(), None), |shadow| (shadow.base, shadow.written));
         let ticket = Arc::new(ticket);
         let shadow = Shadow { base, written, ticket: ticket.clone() };
         let record = shadow.record(ctx.clock.now());

@@ -38,6 +38,20 @@ impl Shadow {
         let ticket = Box::new(self.ticket.as_ref().clone());
         Record::Decided { at, up: Uptime::now(), base: boxed(&self.base), written: boxed(&self.written), ticket }
     }
+
+    /// Whoever wrote this may have sent what was due by then, and have died before it could write down what came of it.
+    ///
+    /// What an earlier merge was about to write is doubted with it where it is the same: by that the merge knows its own hand.
+    fn doubt_what_was_due(&mut self, by: Timestamp) {
+        let is_written = self.written == self.ticket.status;
+        let Some(status) = Arc::make_mut(&mut self.ticket).status.as_mut() else { return };
+        for notification in status.notifications.iter_mut().filter(|n| !n.state.is_finished() && n.due_at() <= by) {
+            notification.may_have_arrived = true;
+        }
+        if is_written {
+            self.written = Some(status.clone());
+        }
+    }
 }
 
 /// What a journal kept of the cluster.
@@ -120,6 +134,9 @@ impl State {
                 }
             }
         }
+        // A clock that was put back since makes nothing undue.
+        let by = self.predecessor.as_ref().map_or(now, |dead| dead.at.max(now));
+        self.shadows.values_mut().for_each(|shadow| shadow.doubt_what_was_due(by));
         self.policies = world.policies().map(|(key, entry)| (key.clone(), entry.clone())).collect();
         self.left = Some(left);
         let since = |dead: &Predecessor| match (&last, up) {
@@ -200,6 +217,48 @@ mod tests {
 
     fn began() -> Record {
         Record::Began(Began { up: None, ..Began::new(at(0), "a".to_owned(), 7) })
+    }
+
+    /// A ticket with messages that are due, done, or not to be sent yet, of which none has been tried as far as it says.
+    fn ticket_with_messages() -> Ticket {
+        let message = |id: &str, state: &str, planned: i64, retry: Option<i64>| {
+            json!({"id": id, "kind": "page", "channel": "chat", "state": state,
+                "plannedAt": at(planned), "retryAt": retry.map(at)})
+        };
+        let notifications = [
+            message("due", "Planned", 1, None),
+            message("withdrawn", "Superseded", 1, None),
+            message("asked-to-wait", "Planned", 1, Some(90)),
+            message("later", "Planned", 90, None),
+        ];
+        let object = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "Ticket",
+            "metadata": {"name": "inc-a", "namespace": "payments"}, "spec": {"title": "Checkout is down"},
+            "status": {"observedGeneration": 1, "epoch": 7, "notifications": notifications},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    #[test]
+    fn what_was_due_may_have_been_sent_by_the_process_that_has_left_the_journal() {
+        let ticket = ticket_with_messages();
+        let status = ticket.status.clone().unwrap();
+        let base = TicketStatus { epoch: Some(6), ..status.clone() };
+        for written in [None, Some(status.clone()), Some(base.clone())] {
+            let boxed = |status: &TicketStatus| Some(Box::new(status.clone()));
+            let (at_merge, ticket) = (written.as_ref().and_then(boxed), Box::new(ticket.clone()));
+            let record = Record::Decided { at: at(1), up: None, base: boxed(&base), written: at_merge, ticket };
+            let mut state = State::default();
+            state.take(vec![began(), record], "firstline-system", at(2), None);
+
+            let shadow = state.shadows.into_values().next().unwrap();
+            let ours = shadow.ticket.status.clone().unwrap();
+            let doubted = ours.notifications.iter().filter(|n| n.may_have_arrived);
+            assert_eq!(doubted.map(|n| n.id.as_str()).collect::<Vec<_>>(), ["due"]);
+            assert_eq!(shadow.base.as_ref(), Some(&base), "the API has that as it is");
+            let is_again = written.as_ref() == Some(&status);
+            assert_eq!(shadow.written, if is_again { Some(ours) } else { written });
+        }
     }
 
     #[test]

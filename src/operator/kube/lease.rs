@@ -27,7 +27,6 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-pub(crate) use elector::is_an_answer;
 pub use elector::{Elector, Ended, Lists};
 
 use crate::clock::boottime;
@@ -78,7 +77,8 @@ struct Shared {
     /// Who held the lease last, as far as we know: we, or the process whose journal we have.
     holder: Mutex<String>,
     leads: Mutex<Leads>,
-    /// Whether a journal waits to be merged.
+    /// Whether a journal waits to be merged. Once the lease is asked for it is changed and read only while the role is held
+    /// fast, so that no outage can begin between the two.
     journal: AtomicBool,
     /// Whether somebody else has led since what this process knows, or its journal.
     superseded: watch::Sender<bool>,
@@ -217,10 +217,15 @@ impl Leadership {
         self.move_to(|role| (role == Role::CutOff).then_some(Role::Islanded));
     }
 
-    /// The journal is merged.
+    /// The journal is merged. Where the API is lost again by now the next one is merged too, so that is not forgotten.
     pub fn merged(&self) {
-        self.0.journal.store(false, Ordering::Release);
-        self.move_to(|role| (role == Role::Merging).then_some(Role::Leader));
+        self.move_to(|role| {
+            let is_merging = role == Role::Merging;
+            if is_merging {
+                self.0.journal.store(false, Ordering::Release);
+            }
+            is_merging.then_some(Role::Leader)
+        });
     }
 
     fn move_to(&self, to: impl FnOnce(Role) -> Option<Role>) {
@@ -235,10 +240,12 @@ impl Leadership {
     /// The API has not answered the last holder for so long that it goes on by itself. From now on a journal may appear at
     /// any time, also when the API answers while the disk still writes it.
     fn cut_off(&self, epoch: i64, holder: &str) {
-        self.journal_waits();
         self.0.epoch.fetch_max(epoch, Ordering::AcqRel);
         holder.clone_into(&mut self.0.holder.lock());
-        self.move_to(|role| (role != Role::Islanded).then_some(Role::CutOff));
+        self.move_to(|role| {
+            self.journal_waits();
+            (role != Role::Islanded).then_some(Role::CutOff)
+        });
     }
 
     /// Whether the API has been given up since the lease was renewed last.
@@ -258,9 +265,11 @@ impl Leadership {
         }
         self.0.valid_until.store(millis(from + VALID_FOR), Ordering::Release);
         me.clone_into(&mut self.0.holder.lock());
-        let journal = self.0.journal.load(Ordering::Acquire);
         self.move_to(|role| match role {
-            Role::Follower | Role::CutOff | Role::Islanded => Some(if journal { Role::Merging } else { Role::Leader }),
+            Role::Follower | Role::CutOff | Role::Islanded => {
+                let journal = self.0.journal.load(Ordering::Acquire);
+                Some(if journal { Role::Merging } else { Role::Leader })
+            }
             Role::Leader | Role::Merging => None,
         });
     }

@@ -30,8 +30,10 @@ use super::{
 
 /// A watch is opened anew after so many seconds, so that a connection that died without a word is noticed soon.
 const WATCH_FOR: u32 = 60;
-/// One list may take this long.
-const LIST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Objects in one answer to a list, as the watches ask for them: whatever there is, an answer comes in time.
+const PAGE: u32 = 500;
+/// One page of a list may take this long.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A watch that has been broken for so long is told of. By then the lease's loop has said so when the API does not answer
 /// at all, which need not be said once for each kind.
@@ -154,7 +156,8 @@ fn fold<K>(
 }
 
 /// Lists a kind as it is at this moment, not as a cache has it: what a new leader must have seen before it decides.
-/// Tries until it succeeds; `None` when stopped before. The number is the list's resourceVersion.
+/// Tries until it succeeds; `None` when stopped before. The number is the list's resourceVersion: all of it is as of then,
+/// however long the later pages take.
 pub async fn list_now<K>(
     client: &Client,
     leadership: &Leadership,
@@ -164,25 +167,42 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
 {
     let api: Api<DeserializeGuard<K>> = Api::all(client.clone());
+    // Without a resourceVersion the server answers with the most recent state; later pages are of the same moment.
+    let first = ListParams::default().limit(PAGE);
+    let (mut asked, mut all) = (first.clone(), Vec::new());
     loop {
-        // Without a resourceVersion the server answers with the most recent state.
-        let listed = tokio::time::timeout(LIST_TIMEOUT, api.list(&ListParams::default())).await;
-        match listed.unwrap_or_else(|_| Err(kube::Error::Service("no answer within 10 s".into()))) {
-            Ok(list) => {
-                let version =
-                    list.metadata.resource_version.as_deref().and_then(|version| version.parse().ok()).unwrap_or(0);
-                return Some((version, list.items.into_iter().map(seen).collect()));
+        let answer = in_time(api.list(&asked)).await;
+        let error = match answer {
+            Ok(page) => {
+                all.extend(page.items.into_iter().map(seen));
+                let Some(token) = page.metadata.continue_.filter(|token| !token.is_empty()) else {
+                    let version = page.metadata.resource_version.and_then(|version| version.parse().ok());
+                    return Some((version.unwrap_or(0), all));
+                };
+                asked = first.clone().continue_token(&token);
+                continue;
             }
-            Err(error) if !leadership.is_api_silent() => {
-                tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the list that a new leader needs failed; trying again");
-            }
-            Err(_) => {}
+            Err(error) => error,
+        };
+        // A server that says no may have forgotten that moment (410 after some minutes), or never have known it. One that
+        // says nothing is asked for the same page again: slow as it is, it must come to an end.
+        if matches!(error, kube::Error::Api(_)) {
+            (asked, all) = (first.clone(), Vec::new());
+        }
+        if !leadership.is_api_silent() {
+            tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the list that a new leader needs failed; trying again");
         }
         tokio::select! {
             () = stop.cancelled() => return None,
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
         }
     }
+}
+
+/// One page, given up after [`PAGE_TIMEOUT`].
+async fn in_time<T>(page: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
+    let late = || kube::Error::Service("no answer within 10 s".into());
+    tokio::time::timeout(PAGE_TIMEOUT, page).await.unwrap_or_else(|_| Err(late()))
 }
 
 fn seen<K: Resource<DynamicType = ()>>(object: DeserializeGuard<K>) -> Seen<K> {
@@ -233,17 +253,85 @@ fn is_established(crd: &CustomResourceDefinition) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::{convert::Infallible, sync::Arc};
+
     use api::Silence;
+    use kube::client::Body;
+    use parking_lot::Mutex;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn object(name: &str) -> DeserializeGuard<Silence> {
-        let value = serde_json::json!({
+    fn written(name: &str) -> Value {
+        json!({
             "apiVersion": "firstline.dev/v1alpha1", "kind": "Silence",
             "metadata": {"name": name, "namespace": "a"},
             "spec": {"matchers": ["a=\"b\""], "startsAt": "2026-11-23T00:00:00Z", "endsAt": "2026-11-24T00:00:00Z", "reason": "r", "author": "ada"}
+        })
+    }
+
+    fn object(name: &str) -> DeserializeGuard<Silence> {
+        serde_json::from_value(written(name)).unwrap()
+    }
+
+    /// A page of the list as of version 100, and where it goes on.
+    fn page(names: &[&str], next: &str) -> Option<(u16, Value)> {
+        let items: Vec<Value> = names.iter().map(|name| written(name)).collect();
+        let list = json!({
+            "apiVersion": "firstline.dev/v1alpha1", "kind": "SilenceList",
+            "metadata": {"resourceVersion": "100", "continue": next}, "items": items,
         });
-        serde_json::from_value(value).unwrap()
+        Some((200, list))
+    }
+
+    fn expired() -> Option<(u16, Value)> {
+        let status = json!({
+            "apiVersion": "v1", "kind": "Status", "metadata": {},
+            "status": "Failure", "message": "too old", "reason": "Expired", "code": 410,
+        });
+        Some((410, status))
+    }
+
+    /// What a list comes to at an API that gives these answers in turn (`None`: none at all), and which pages it was asked for.
+    async fn listed(answers: impl IntoIterator<Item = Option<(u16, Value)>>) -> (u64, Vec<String>, Vec<String>) {
+        let mut answers = answers.into_iter().collect::<Vec<_>>().into_iter();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let pages = asked.clone();
+        let server = tower::service_fn(move |request: http::Request<Body>| {
+            asked.lock().push(request.uri().query().unwrap_or_default().to_owned());
+            let answer = answers.next().flatten();
+            async move {
+                let Some((code, body)) = answer else {
+                    return std::future::pending::<Result<http::Response<Body>, Infallible>>().await;
+                };
+                let body = Body::from(serde_json::to_vec(&body).unwrap());
+                Ok(http::Response::builder().status(code).body(body).unwrap())
+            }
+        });
+        let (client, leadership) = (Client::new(server, "default"), Leadership::default());
+        let all = list_now::<Silence>(&client, &leadership, &CancellationToken::new()).await;
+        let (version, all) = all.unwrap();
+        let name = |seen: Seen<Silence>| match seen {
+            Seen::There(object) => object.name_any(),
+            Seen::Gone(key, _) | Seen::Unreadable(key, _) => format!("?{}", key.name),
+        };
+        let pages = pages.lock().clone();
+        (version, all.into_iter().map(name).collect(), pages)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_any_size_comes_page_by_page_and_a_page_that_does_not_come_is_asked_for_again() {
+        let (version, names, pages) = listed([page(&["a", "b"], "x"), None, page(&["c"], "")]).await;
+        assert_eq!((version, names), (100, vec!["a".to_owned(), "b".into(), "c".into()]));
+        assert_eq!(pages, ["&limit=500", "&limit=500&continue=x", "&limit=500&continue=x"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_of_which_the_server_has_forgotten_the_rest_begins_anew() {
+        let answers = [page(&["gone-since"], "x"), expired(), page(&["a"], "y"), page(&["b"], "")];
+        let (_, names, pages) = listed(answers).await;
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(pages, ["&limit=500", "&limit=500&continue=x", "&limit=500", "&limit=500&continue=y"]);
     }
 
     fn replay(events: Vec<Event<DeserializeGuard<Silence>>>) -> (Vec<String>, bool) {

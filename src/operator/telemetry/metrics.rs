@@ -177,7 +177,7 @@ pub struct Metrics {
     pub page_lateness: Histogram,
     /// Age of the oldest message that nobody has accepted yet.
     pub oldest_pending: Fraction,
-    /// Steps that reached nobody.
+    /// Escalations of which no step reached anybody.
     pub nobody_found: Counter,
     /// Escalations that ran out of cycles.
     pub exhausted: Counter,
@@ -299,7 +299,7 @@ impl Metrics {
             Unit::Seconds,
             m.oldest_pending,
         );
-        registry.register("firstline_nobody_found", "Steps of escalations that reached nobody", m.nobody_found);
+        registry.register("firstline_nobody_found", "Escalations of which no step reached anybody", m.nobody_found);
         registry.register(
             "firstline_escalations_exhausted",
             "Escalations whose every cycle passed without an acknowledgement",

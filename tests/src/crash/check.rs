@@ -20,8 +20,10 @@ const LATENESS: Duration = Duration::from_secs(8);
 /// Counts of one seed, or of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// Operators that were killed.
+    /// Operators that were killed at a point.
     pub kills: u64,
+    /// Those that ended by themselves, because another one had taken their lease.
+    pub replaced: u64,
     /// Times in which no operator reached the API server.
     pub outages: u64,
     /// Messages that arrived meanwhile.
@@ -46,6 +48,7 @@ impl Summary {
     /// Adds another seed's.
     pub fn add(&mut self, other: &Self) {
         self.kills += other.kills;
+        self.replaced += other.replaced;
         self.outages += other.outages;
         self.without_api += other.without_api;
         self.withdrawn += other.withdrawn;
@@ -76,7 +79,8 @@ pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Sc
         tickets.iter().filter_map(|ticket| ticket["status"]["notifications"].as_array()).flatten().collect();
     let arrived = by_id(&ledger.receipts);
     let mut summary = Summary {
-        kills: ledger.kills.len() as u64,
+        kills: ledger.killed().count() as u64,
+        replaced: (ledger.ends.len() - ledger.killed().count()) as u64,
         outages: ledger.parted.len() as u64,
         without_api: ledger.receipts.iter().filter(|receipt| ledger.is_parted(receipt.at)).count() as u64,
         received: ledger.receipts.len() as u64,
@@ -107,6 +111,7 @@ pub fn check(ledger: &Ledger, tickets: &[Value], events: &[Value], schedule: &Sc
     for (id, receipts) in &arrived {
         broken.extend(too_often(id, receipts, ledger));
     }
+    broken.extend(left_alarmed(&arrived));
     broken.extend(states(tickets, events, schedule));
     for notification in planned.iter().filter(|n| n["kind"] == "page") {
         let Some(first) = arrived.get(text(&notification["id"])).and_then(|all| all.first()) else { continue };
@@ -156,6 +161,24 @@ fn twice_planned(tickets: &[Value]) -> Vec<String> {
     broken
 }
 
+/// In the end all is well, and whoever was alarmed has heard so after the last alarm.
+fn left_alarmed(arrived: &BTreeMap<&str, Vec<&Receipt>>) -> Vec<String> {
+    let first = || arrived.values().filter_map(|all| all.first());
+    let mut last_alarms: BTreeMap<(&str, &str), &Receipt> = BTreeMap::new();
+    for alarm in first().filter(|one| matches!(one.kind.as_str(), "page" | "notice")) {
+        let last = last_alarms.entry((&alarm.person, &alarm.service)).or_insert(alarm);
+        if alarm.at > last.at {
+            *last = alarm;
+        }
+    }
+    let hears_after = |alarm: &Receipt| {
+        let ends = first().filter(|one| one.kind == "resolved" && one.at >= alarm.at);
+        ends.into_iter().any(|end| (&end.person, &end.service) == (&alarm.person, &alarm.service))
+    };
+    let left = last_alarms.into_values().filter(|alarm| !hears_after(alarm));
+    left.map(|alarm| format!("nobody told {} that it is over: {alarm:?}", alarm.person)).collect()
+}
+
 /// How long a message may be on its way: it arrives after the kill of the one who sent it.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
@@ -164,7 +187,7 @@ fn too_often(id: &str, receipts: &[&Receipt], ledger: &Ledger) -> Vec<String> {
     let mut broken = Vec::new();
     for pair in receipts.windows(2) {
         let [earlier, later] = pair else { continue };
-        if !ledger.kills.iter().any(|kill| kill.had_led && kill.at + ON_ITS_WAY >= earlier.at && kill.at <= later.at) {
+        if !ledger.ends.iter().any(|end| end.had_led && end.at + ON_ITS_WAY >= earlier.at && end.at <= later.at) {
             broken.push(format!("{id} arrived again without a crash in between: {earlier:?}, {later:?}"));
         }
         if let Some(durable) = ledger.durable.get(id).filter(|durable| **durable < later.at) {
@@ -219,7 +242,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::crash::ledger::{Killed, Parted};
+    use crate::crash::{
+        ledger::{Ended, Parted},
+        schedule::Point,
+    };
 
     #[test]
     fn what_an_operator_finds_broken_counts() {
@@ -244,8 +270,13 @@ mod tests {
         }
     }
 
-    fn killed(second: u64) -> Killed {
-        Killed { at: at(second), point: "anywhere".to_owned(), led: true, had_led: true }
+    /// That it is over, heard in the end.
+    fn end() -> Receipt {
+        Receipt { kind: "resolved".to_owned(), ..receipt("end", 1_000) }
+    }
+
+    fn killed(second: u64) -> Ended {
+        Ended { at: at(second), point: Some(Point::Received), led: true, had_led: true }
     }
 
     fn ticket(notifications: &Value) -> Value {
@@ -261,7 +292,15 @@ mod tests {
             "channel": "ada-hook", "state": state, "plannedAt": "1970-01-01T00:00:10Z"})
     }
 
+    /// Everybody has heard of the end.
     fn broken(ledger: &Ledger, notifications: &Value) -> Vec<String> {
+        let (mut ledger, mut notifications) = (ledger.clone(), notifications.clone());
+        ledger.receipts.push(end());
+        notifications.as_array_mut().unwrap().push(json!({"id": "end", "kind": "resolved", "state": "Accepted"}));
+        broken_in(&ledger, &notifications)
+    }
+
+    fn broken_in(ledger: &Ledger, notifications: &Value) -> Vec<String> {
         let incidents = vec![(Script::Acknowledged, Duration::ZERO)];
         let schedule = Schedule { incidents, ..Schedule::of(1) };
         check(ledger, &[ticket(notifications)], &[], &schedule).1
@@ -289,16 +328,25 @@ mod tests {
         let twice = Ledger { receipts, ..Ledger::default() };
         let planned = json!([page("a", "Accepted")]);
         one(&broken(&twice, &planned), "without a crash");
-        let before = Ledger { kills: vec![killed(9)], ..twice.clone() };
+        let before = Ledger { ends: vec![killed(9)], ..twice.clone() };
         one(&broken(&before, &planned), "without a crash");
-        let on_its_way = Ledger { kills: vec![killed(10)], ..twice.clone() };
+        let on_its_way = Ledger { ends: vec![killed(10)], ..twice.clone() };
         assert_eq!(broken(&on_its_way, &planned), [] as [&str; 0]);
-        let follower = Killed { led: false, had_led: false, ..killed(12) };
-        one(&broken(&Ledger { kills: vec![follower], ..twice.clone() }, &planned), "without a crash");
-        let crashed = Ledger { kills: vec![killed(12)], ..twice };
+        let follower = Ended { led: false, had_led: false, ..killed(12) };
+        one(&broken(&Ledger { ends: vec![follower], ..twice.clone() }, &planned), "without a crash");
+        let crashed = Ledger { ends: vec![killed(12)], ..twice };
         assert_eq!(broken(&crashed, &planned), [] as [&str; 0]);
         let durable = Ledger { durable: [("a".to_owned(), at(12))].into(), ..crashed };
         one(&broken(&durable, &planned), "durable");
+    }
+
+    #[test]
+    fn who_was_alarmed_and_hears_of_no_end_after_it_is_found() {
+        let mut ledger = Ledger { receipts: vec![receipt("a", 11)], ..Ledger::default() };
+        one(&broken_in(&ledger, &json!([page("a", "Accepted")])), "nobody told ada");
+        ledger.receipts.push(Receipt { at: at(10), ..end() });
+        let planned = json!([page("a", "Superseded"), {"id": "end", "kind": "resolved", "state": "Accepted"}]);
+        assert!(broken_in(&ledger, &planned).iter().any(|found| found.contains("nobody told ada")), "it came before");
     }
 
     #[test]
@@ -313,14 +361,14 @@ mod tests {
         let late = Ledger { receipts: vec![receipt("a", 40)], ..Ledger::default() };
         let planned = json!([page("a", "Accepted")]);
         one(&broken(&late, &planned), "late by 30s");
-        let no_leader_for_long = Ledger { kills: vec![killed(9)], leaders: vec![at(38)], ..late };
+        let no_leader_for_long = Ledger { ends: vec![killed(9)], leaders: vec![at(38)], ..late };
         one(&broken(&no_leader_for_long, &planned), "late by 11s");
         let receipts = vec![receipt("a", 27)];
         let parted = Parted { from: at(9), to: Some(at(22)), led_again: Some(at(24)) };
         let island = Ledger { parted: vec![parted], receipts: vec![receipt("a", 28)], ..Ledger::default() };
         // Seven seconds until it went on by itself, two until it led again.
         one(&broken(&island, &planned), "late by 9s");
-        let excused = Ledger { kills: vec![killed(9)], leaders: vec![at(25)], receipts, ..Ledger::default() };
+        let excused = Ledger { ends: vec![killed(9)], leaders: vec![at(25)], receipts, ..Ledger::default() };
         assert_eq!(broken(&excused, &planned), [] as [&str; 0]);
     }
 }

@@ -1,11 +1,11 @@
-//! What was seen from outside while a seed ran: kills, leaders, receipts, and which outcomes became durable.
+//! What was seen from outside while a seed ran: how operators ended, leaders, receipts, and which outcomes became durable.
 
 use std::{
     collections::HashMap,
     time::{Duration, SystemTime},
 };
 
-use super::schedule::ISLAND_AFTER;
+use super::schedule::{ISLAND_AFTER, Point};
 
 /// One message that a receiver took.
 #[derive(Debug, Clone)]
@@ -26,11 +26,11 @@ pub struct Receipt {
 
 /// An operator that ended.
 #[derive(Debug, Clone)]
-pub struct Killed {
+pub struct Ended {
     /// When.
     pub at: SystemTime,
-    /// At which point.
-    pub point: String,
+    /// At which point it was killed; `None`: by itself, because its lease was taken.
+    pub point: Option<Point>,
     /// Whether it led just then.
     pub led: bool,
     /// Whether it has led at all, so that a message of it may have been on its way.
@@ -43,7 +43,7 @@ pub struct Ledger {
     /// In order.
     pub receipts: Vec<Receipt>,
     /// In order.
-    pub kills: Vec<Killed>,
+    pub ends: Vec<Ended>,
     /// When an operator took the lease.
     pub leaders: Vec<SystemTime>,
     /// When a ticket's status with the outcome Accepted of an id was answered by the API server.
@@ -77,21 +77,22 @@ const ALONE: Duration = Duration::from_secs(ISLAND_AFTER + 3);
 const BACK: Duration = Duration::from_secs(6);
 
 impl Ledger {
-    /// How much of a span it is excused that nobody led: from the kill of a leader to the next one's lease, which must come
-    /// within [`TAKEOVER`] or, in an outage, that long after it; from the begin of an outage until the leader goes on by itself; from its end to the lease.
+    /// How much of a span it is excused that nobody led: from the end of a leader to the next one's lease, which must come
+    /// within [`TAKEOVER`] or, in an outage, that long after it; from the begin of an outage until the leader goes on by
+    /// itself; from its end to the lease.
     pub fn leaderless(&self, from: SystemTime, to: SystemTime) -> Duration {
         let again = self.parted.iter().filter_map(|parted| parted.led_again);
         let leaders: Vec<SystemTime> = self.leaders.iter().copied().chain(again).collect();
-        let kills = self.kills.iter().filter(|kill| kill.led).map(|kill| {
-            let next = leaders.iter().copied().filter(|at| *at > kill.at).min().unwrap_or(to);
-            (kill.at, next.min(self.may_lead(kill.at) + TAKEOVER))
+        let ends = self.ends.iter().filter(|end| end.led).map(|end| {
+            let next = leaders.iter().copied().filter(|at| *at > end.at).min().unwrap_or(to);
+            (end.at, next.min(self.may_lead(end.at) + TAKEOVER))
         });
         let alone = self.parted.iter().map(|parted| (parted.from, parted.from + ALONE));
         let back = self.parted.iter().filter_map(|parted| {
             let end = parted.to?;
             Some((end, parted.led_again.unwrap_or(to).min(end + BACK)))
         });
-        let mut gaps: Vec<_> = kills.chain(alone).chain(back).collect();
+        let mut gaps: Vec<_> = ends.chain(alone).chain(back).collect();
         gaps.sort_unstable();
         let (mut sum, mut counted) = (Duration::ZERO, from);
         for (begin, end) in gaps {
@@ -99,6 +100,11 @@ impl Ledger {
             counted = counted.max(end);
         }
         sum
+    }
+
+    /// The points at which operators were killed.
+    pub fn killed(&self) -> impl Iterator<Item = Point> {
+        self.ends.iter().filter_map(|end| end.point)
     }
 
     /// Whether no replica reached the API server just then.

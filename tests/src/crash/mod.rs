@@ -4,8 +4,8 @@
 //! Nothing in the product knows of it. A [`proxy`](crate::proxy) stands between each operator and the API server and a
 //! receiver takes what it sends; both can kill before or after a call, a send or a receipt. A seed gives a
 //! [`Schedule`]: which points, at which occurrence, how many kills, one replica or two, which incidents, how often
-//! receivers refuse first, and in every fourth an outage of the API server, in which the leader goes on by itself. Seeds run side by side on one control plane, each in a namespace of its own, which is all
-//! that its operator sees.
+//! receivers refuse first, and in every fourth an outage of the API server, in which the leader goes on by itself. Seeds run
+//! side by side on one control plane, each in a namespace of its own, which is all that its operator sees.
 //!
 //! | module | what |
 //! |---|---|
@@ -24,7 +24,7 @@ mod story;
 mod withdrawn;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::Arc,
     time::{Duration, Instant},
@@ -44,14 +44,22 @@ pub struct Report {
     pub total: Summary,
     /// Seeds that broke a promise, and which.
     pub broken: BTreeMap<u64, Vec<String>>,
-    /// Kills by point.
-    pub points: BTreeMap<String, u64>,
+    /// By point, how often somebody was killed there, and how often somebody was to be: a seed that never comes to one comes
+    /// to none of those after it.
+    pub points: BTreeMap<String, (u64, u64)>,
+    /// The kinds of points at which somebody was killed.
+    pub families: BTreeSet<&'static str>,
     /// How long all took.
     pub took: Duration,
 }
 
 impl Report {
-    /// How often promises were broken.
+    /// How many kills were to be.
+    pub fn scheduled(&self) -> u64 {
+        self.points.values().map(|(_, scheduled)| scheduled).sum()
+    }
+
+    /// Whether no promise was broken.
     pub fn holds(&self) -> bool {
         self.broken.is_empty()
     }
@@ -60,9 +68,10 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = &self.total;
-        let rows: [(&str, String); 11] = [
+        let rows: [(&str, String); 12] = [
             ("seeds", self.seeds.to_string()),
-            ("kills", total.kills.to_string()),
+            ("operators killed, of the kills that were to be", format!("{} of {}", total.kills, self.scheduled())),
+            ("operators that ended because their lease was taken", total.replaced.to_string()),
             ("outages of the API server", total.outages.to_string()),
             ("messages planned on tickets and not withdrawn", total.expected.to_string()),
             ("messages withdrawn, each for a reason", total.withdrawn.to_string()),
@@ -76,8 +85,8 @@ impl fmt::Display for Report {
         for (what, value) in rows {
             writeln!(f, "{what:<64} {value:>14}")?;
         }
-        for (point, kills) in &self.points {
-            writeln!(f, "  killed {point:<55} {kills:>14}")?;
+        for (point, (kills, scheduled)) in &self.points {
+            writeln!(f, "  killed {point:<55} {:>14}", format!("{kills} of {scheduled}"))?;
         }
         for (seed, why) in &self.broken {
             writeln!(
@@ -113,8 +122,12 @@ pub async fn run(seeds: impl IntoIterator<Item = u64>, side_by_side: usize) -> R
         let (seed, outcome) = ended?;
         report.seeds += 1;
         report.total.add(&outcome.summary);
+        for point in Schedule::of(seed).points() {
+            report.points.entry(point.to_string()).or_default().1 += 1;
+        }
         for point in outcome.points {
-            *report.points.entry(point).or_default() += 1;
+            report.points.entry(point.to_string()).or_default().0 += 1;
+            report.families.insert(point.family());
         }
         if !outcome.broken.is_empty() {
             eprintln!("seed {seed}: {}", outcome.broken.join("\n  "));

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::{
-    ledger::{Killed, Ledger, Parted, Receipt},
+    ledger::{Ended, Ledger, Parted, Receipt},
     schedule::{Point, RESOURCES, Schedule},
 };
 use crate::{
@@ -103,12 +103,13 @@ impl Reaper {
             if !tail.contains("another replica has taken the lease") {
                 self.ledger.lock().trouble.push(format!("an operator ended by itself; {tail}"));
             }
-            self.note_end(replica, "by itself: its lease was taken");
+            self.note_end(replica, None);
             let _ = self.restart.send(replica);
         }
     }
 
-    fn note_end(&self, replica: usize, point: &str) {
+    /// Killed at a point, or ended by itself because its lease was taken.
+    fn note_end(&self, replica: usize, point: Option<Point>) {
         let mut leader = self.leader.lock();
         let led = *leader == Some(replica);
         let had_led = self.have_led.lock().remove(&replica) || led;
@@ -117,7 +118,7 @@ impl Reaper {
             *leader = None;
         }
         drop(leader);
-        self.ledger.lock().kills.push(Killed { at: SystemTime::now(), point: point.to_owned(), led, had_led });
+        self.ledger.lock().ends.push(Ended { at: SystemTime::now(), point, led, had_led });
     }
 
     /// Kills when it is this point's turn; says whether it did.
@@ -147,7 +148,7 @@ impl Reaper {
     fn kill(&self, point: Point, replica: usize) -> bool {
         let Some(operator) = self.operators.lock()[replica].take() else { return false };
         operator.kill9();
-        self.note_end(replica, &point.to_string());
+        self.note_end(replica, Some(point));
         let _ = self.restart.send(replica);
         true
     }
@@ -252,8 +253,7 @@ impl Reaper {
 
 /// The point's name of a call; `None` for calls that are none.
 fn resource(call: &Call) -> Option<&'static str> {
-    let found = RESOURCES.into_iter().find(|name| *name == call.resource)?;
-    (call.is_write() || found == "secrets").then_some(found)
+    RESOURCES.into_iter().find(|name| *name == call.resource).filter(|_| call.is_write())
 }
 
 impl Interceptor for Eye {

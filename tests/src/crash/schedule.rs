@@ -31,8 +31,8 @@ impl fmt::Display for Point {
     }
 }
 
-/// The resources whose writes are points; of `secrets` the read, which comes right before a send. Those by which
-/// pages live stand more than once.
+/// The resources whose writes are points. Those by which pages live stand more than once. A kill after `tickets/status` is
+/// one before a send: the message is planned durably then, and who would have sent it dies with the answer.
 pub(super) const RESOURCES: [&str; 12] = [
     "tickets",
     "tickets/status",
@@ -44,9 +44,22 @@ pub(super) const RESOURCES: [&str; 12] = [
     "configmaps",
     "svcmonitors/status",
     "leases",
-    "secrets",
+    "supportpolicies/status",
     "events",
 ];
+
+impl Point {
+    /// What kind of point it is: a write, a receiver, or the API that is gone.
+    pub fn family(self) -> &'static str {
+        match self {
+            Self::Before(_) => "before a write",
+            Self::After(_) => "after a write",
+            Self::Received => "a message",
+            Self::Answered => "a receipt",
+            Self::Outage => "an outage",
+        }
+    }
+}
 
 /// One kill: at the n-th time, counted from the kill before, that the operator comes to a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +125,12 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Where somebody is to be killed: at the points, then in the outage.
+    pub fn points(&self) -> Vec<Point> {
+        let in_outage = self.outage.and_then(|outage| outage.kill).map(|_| Point::Outage);
+        self.kills.iter().map(|kill| kill.point).chain(in_outage).collect()
+    }
+
     /// The same seed, the same schedule.
     pub fn of(seed: u64) -> Self {
         let mut random = Random::seeded(seed.wrapping_mul(0x9e37_79b9).wrapping_add(0x6669_7265));
@@ -146,7 +165,8 @@ fn kill(random: &mut Random) -> Kill {
         _ => Point::After(random.one_of::<&str>(&RESOURCES)),
     };
     let often = match point {
-        Point::Before("controllerrevisions" | "configmaps") | Point::After("controllerrevisions" | "configmaps") => 1,
+        Point::Before("controllerrevisions" | "configmaps" | "supportpolicies/status")
+        | Point::After("controllerrevisions" | "configmaps" | "supportpolicies/status") => 1,
         Point::Before("tickets") | Point::After("tickets") => 3,
         _ => 5,
     };

@@ -12,7 +12,7 @@ use super::{
     ground::{self, Ground},
     ledger::Receipt,
     reaper::{Eye, Reaper},
-    schedule::{ISLAND_AFTER, Outage, Schedule, Script},
+    schedule::{ISLAND_AFTER, Outage, Point, Schedule, Script},
 };
 use crate::{eventually, operator::Setup, proxy::Proxy};
 
@@ -29,7 +29,7 @@ const LISTEN: Duration = Duration::from_millis(1_500);
 pub(super) struct Outcome {
     pub(super) summary: Summary,
     /// The point of each kill.
-    pub(super) points: Vec<String>,
+    pub(super) points: Vec<Point>,
     /// Promises that were broken; empty: none.
     pub(super) broken: Vec<String>,
 }
@@ -56,7 +56,7 @@ pub(super) async fn run(ground: &Ground, schedule: Schedule) -> Outcome {
         let _ = std::fs::write(&path, format!("{schedule}\n{ledger:#?}\n{tickets}\n{}", reaper.logs()));
         broken.push(format!("ledger, tickets and logs are in {}", path.display()));
     }
-    Outcome { summary, points: ledger.kills.into_iter().map(|kill| kill.point).collect(), broken }
+    Outcome { summary, points: ledger.killed().collect(), broken }
 }
 
 struct Seed<'a> {

@@ -36,6 +36,8 @@ const TROUBLE: Duration = Duration::from_secs(7);
 const SOON: Duration = Duration::from_secs(8);
 /// What a server that is too busy asks for, in seconds.
 const RETRY_AFTER: u64 = 1;
+/// What may be asked of a server that takes no writes, a second.
+const MOST_CALLS: f64 = 30.0;
 /// The calls that are one: the first and its retries.
 const TRIES: usize = 5;
 
@@ -181,6 +183,7 @@ async fn an_api_server_that_is_slow_cuts_or_refuses_costs_no_page_repeats_none_a
         let began = Instant::now();
         world.fails_during(web, move |_| Fault::Answer(code, retry_after)).await?;
         let refused = world.proxy.calls_since(began);
+        println!("{} calls while all were answered {code}", refused.len());
         ensure!(refused.len() < 400, "{} calls while all were answered {code}", refused.len());
         if retry_after.is_some() {
             waits_as_asked(&refused)?;
@@ -199,6 +202,7 @@ async fn an_api_server_that_is_slow_cuts_or_refuses_costs_no_page_repeats_none_a
         for call in &calls {
             *kinds.entry(format!("{} {}", call.verb, call.resource)).or_default() += 1;
         }
+        println!("{} calls in twenty seconds after {code}: {kinds:?}", calls.len());
         ensure!(calls.len() < 250, "{} calls in twenty seconds after {code}: {kinds:?}", calls.len());
     }
     for service in ["slow", "cut", "busy", "broken"] {
@@ -209,9 +213,11 @@ async fn an_api_server_that_is_slow_cuts_or_refuses_costs_no_page_repeats_none_a
 
 /// All watches break and their place in history is gone; what happened meanwhile is seen in the list.
 #[tokio::test]
-async fn what_vanishes_and_appears_while_watches_are_answered_410_is_seen_by_the_next_list() -> Result<()> {
+async fn what_vanishes_appears_and_changes_while_watches_are_answered_410_is_seen_by_the_next_list() -> Result<()> {
     let world = Proxied::running("api-gone-410", &[]).await?;
-    let (old, failing) = (world.service("old").await?, world.service("failing").await?);
+    let (old, failing, left) =
+        (world.service("old").await?, world.service("failing").await?, world.service("moved").await?);
+    let moved_to = WebService::start().await?;
     failing.break_with(Behaviour::Status(500));
     let before = world.paged_once("failing").await?;
 
@@ -226,6 +232,9 @@ async fn what_vanishes_and_appears_while_watches_are_answered_410_is_seen_by_the
     for (kind, name) in [("svcmonitors", "old"), ("tickets", name)] {
         world.scene.stage.plane.kubectl(&["-n", TEAM, "delete", kind, name, "--wait=false"]).await?.ok()?;
     }
+    let policy = world.scene.policy("ada-hook", ADA_ALONE);
+    let policy = policy.replace(&world.scene.ada.url("/ada"), &world.scene.ada.url("/ada-now"));
+    world.scene.apply(&format!("{policy}\n---\n{}", monitor("moved", &moved_to.url()))).await?;
     let fresh = world.watched("fresh").await?;
     fresh.break_with(Behaviour::Status(500));
     eventually(PATIENCE, "watches that were refused", || async {
@@ -235,19 +244,30 @@ async fn what_vanishes_and_appears_while_watches_are_answered_410_is_seen_by_the
     })
     .await?;
     let calls = world.proxy.calls_since(began).len();
+    println!("{calls} calls in {:?} of refused watches", began.elapsed());
     ensure!(calls < 600, "{calls} calls in {:?} of refused watches", began.elapsed());
     world.rules.clear();
 
     world.paged_once("fresh").await?;
+    let paths: Vec<String> = world.pages_of("fresh").into_iter().map(|page| page.path).collect();
+    ensure!(paths == ["/ada-now"], "the page came at {paths:?}; {}", world.operator.tail());
     // The service still fails: a new ticket, with a page of its own.
     let another = |ticket: &Value| {
         ticket["metadata"]["uid"] != before["metadata"]["uid"] && page_to(ticket, "ada-hook")["state"] == "Accepted"
     };
     world.scene.stage.wait_for_ticket("failing", "a new one that was paged", another).await?;
-    let looks = old.requests();
+    eventually(PATIENCE, "looks at the other address", || async {
+        ensure!(moved_to.requests() >= 3, "{}; {}", moved_to.requests(), world.operator.tail());
+        Ok(())
+    })
+    .await?;
+    let looks = [&old, &left].map(WebService::requests);
     let done = metric(&world.operator, "firstline_probe_results_total", &[], |_| true).await?;
     metric(&world.operator, "firstline_probe_results_total", &[], |value| value >= done + 12.0).await?;
-    ensure!(old.requests() <= looks + 1, "the deleted monitor is still looked at; {}", world.operator.tail());
+    for (web, looks) in [&old, &left].into_iter().zip(looks) {
+        // One may have been under way.
+        ensure!(web.requests() <= looks + 1, "{} is still looked at; {}", web.url(), world.operator.tail());
+    }
     let received = world.pages_of("failing");
     ensure!(received.len() == 2 && received[0].id() != received[1].id(), "{received:?}");
     Ok(())
@@ -336,11 +356,15 @@ async fn an_etcd_that_takes_no_writes_delays_a_page_until_the_leader_goes_on_and
     world.paged_once("stock").await?;
 
     world.scene.stage.plane.etcd_read_only(true).await?;
+    let began = Instant::now();
     let waited = world.breaks(&shop, "shop").await?;
     ensure!(waited < alone + SOON, "the page took {waited:?}; {}", world.operator.tail());
     metric(&world.operator, "firstline_islanded", &[], |value| value == 1.0).await?;
     let waited = world.breaks(&till, "till").await?;
     ensure!(waited < SOON, "on the island the page took {waited:?}; {}", world.operator.tail());
+    let (calls, lasted) = (world.proxy.calls_since(began).len(), began.elapsed());
+    println!("{calls} calls in {lasted:?} without writes");
+    ensure!((calls as f64) < MOST_CALLS * lasted.as_secs_f64(), "{calls} calls in {lasted:?} without writes");
     world.scene.stage.plane.etcd_read_only(false).await?;
 
     for service in ["shop", "till"] {

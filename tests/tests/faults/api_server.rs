@@ -97,6 +97,28 @@ async fn an_api_server_that_hangs_delays_a_page_only_until_the_leader_goes_on_by
     Ok(())
 }
 
+/// Without a flag: the leader waits for ten seconds since it last heard from the server, which is once a second and may be
+/// twice that on a busy machine.
+#[tokio::test]
+async fn without_any_flag_a_page_waits_ten_seconds_for_an_api_server_that_is_gone() -> Result<()> {
+    let (alone, heard_before) = (Duration::from_secs(10), Duration::from_secs(2));
+    let (scene, operator) = watching("api-gone-default", &[]).await?;
+    scene.stage.plane.stop_apiserver();
+    let began = Instant::now();
+    scene.break_shop();
+    let page = page(&scene.ada).await?;
+    let waited = page.at.duration_since(began);
+    ensure!(waited > alone - heard_before, "the page came after {waited:?} already; {}", operator.tail());
+    ensure!(waited < alone + SOON, "the page took {waited:?}; {}", operator.tail());
+    ensure!(page.json()?["data"]["possibleDuplicate"] == true, "{}", page.json()?);
+    scene.stage.plane.start_apiserver().await?;
+    let ticket = scene.told("ada-hook", "Accepted").await?;
+    ensure!(page_to(&ticket, "ada-hook")["id"].as_str() == page.id(), "{}", ticket["status"]);
+    metric(&operator, "firstline_islanded", &[], |value| value == 0.0).await?;
+    assert_eq!(pages(&scene.ada).len(), 1, "{}", operator.tail());
+    Ok(())
+}
+
 /// An operator with these flags that sees both monitors Up.
 async fn watching(name: &str, flags: &[&str]) -> Result<(Scene, Operator)> {
     let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;

@@ -16,7 +16,7 @@ use tests::{
     eventually,
     faketime::FakeTime,
     operator::Operator,
-    proxy::{Fault, Proxy, Rules},
+    proxy::{Fault, Rules},
     receiver::{Received, Receiver},
     stage::{PATIENCE, SYSTEM},
 };
@@ -283,12 +283,8 @@ async fn an_heir_whose_clock_is_an_hour_ahead_pages_nobody_again_for_what_somebo
 async fn a_ticket_at_which_nobody_has_looked_is_no_backup_to_a_leader_whose_clock_is_an_hour_ahead() -> Result<()> {
     let (name, scene) = ("clock-unseen", Scene::build("clock-unseen", "ada-hook", TWO_STEPS).await?);
     let rules = Arc::new(Rules::default());
-    let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
-    let mut setup = scene.stage.setup(name).await?;
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let first = Arc::new(setup.start()?);
-    first.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (_proxy, setup, first) = scene.behind_proxy(name, rules.clone(), &[]).await?;
+    let first = Arc::new(first);
     let dying = first.clone();
     rules.set(move |call| {
         if !call.is("PATCH tickets/status") {

@@ -1,7 +1,7 @@
 //! The disk of `--data` is full while the API is gone: pages go on, it is said, and the journal is whole when there is room.
 //!
 //! The operator gets a file system of a few megabytes in a mount namespace of its own, which ends with it. That takes
-//! root, or a kernel that gives user namespaces to everybody.
+//! root, or a kernel that gives user namespaces to everybody, and `unshare` of util-linux.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use tests::operator::{Operator, Setup, binary};
 
 use crate::{
@@ -23,6 +23,10 @@ const ON_A_SMALL_DISK: &str = "#!/bin/sh
 [ \"$(id -u)\" = 0 ] || user='--user --map-root-user'
 exec unshare $user --mount sh -c 'mount -t tmpfs -o size=4m tmpfs \"$0\" && exec \"$@\"' 'DATA' 'BINARY' \"$@\"
 ";
+
+/// What to look at first when it does not start.
+const NEEDS: &str =
+    "an operator on a disk of its own takes root or unprivileged user namespaces, and unshare (util-linux)";
 
 /// An operator whose disk can be filled and emptied.
 struct Small {
@@ -41,7 +45,7 @@ impl Small {
         let mut setup = scene.stage.setup(name).await?;
         let text = ON_A_SMALL_DISK.replace("DATA", &folder.to_string_lossy());
         setup.program = Some(script(&folder, &text.replace("BINARY", &binary()?.to_string_lossy()))?);
-        let (setup, operator) = running_as(&scene, setup).await?;
+        let (setup, operator) = running_as(&scene, setup).await.context(NEEDS)?;
         let data = PathBuf::from(format!("/proc/{}/root{}", operator.pid(), folder.display()));
         Ok(Self { scene, operator, data, _setup: setup })
     }

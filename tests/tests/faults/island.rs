@@ -3,10 +3,12 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use anyhow::{Context, Result, ensure};
+use parking_lot::Mutex;
 use serde_json::Value;
 use tests::{
     eventually,
@@ -227,8 +229,26 @@ async fn a_crash_in_the_middle_repeats_nothing_that_was_received_and_the_escalat
     Ok(())
 }
 
+/// Looks into the journal in the moment in which a page comes to Ada: for each, whether it was there as planned.
+fn planned_when_it_came(scene: &Scene, name: &str) -> Arc<Mutex<Vec<bool>>> {
+    let (path, all) = (data(scene, name).join("island.journal"), Arc::new(Mutex::new(Vec::new())));
+    let seen = all.clone();
+    scene.ada.on_request(move |request| {
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        // The last line may be half there: it is that of another ticket.
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let planned = records.filter(|record| record["record"] == "decided").any(|record| {
+            let told = page_to(&record["ticket"], "ada-hook");
+            told["state"] == "Planned" && told["id"].as_str() == request.id()
+        });
+        seen.lock().push(planned);
+    });
+    all
+}
+
 /// Killed in the middle: some pages have their receipts, one is at its receiver, the rest are only planned. What was sent by
-/// then was in the journal before.
+/// then was in the journal before. That it was on the disk as well is not shown: a kill loses nothing that the kernel has
+/// and has not written yet.
 #[tokio::test]
 async fn a_crash_between_pages_repeats_only_the_one_that_was_on_its_way_and_sends_the_rest() -> Result<()> {
     let name = "island-middle";
@@ -240,6 +260,7 @@ async fn a_crash_between_pages_repeats_only_the_one_that_was_on_its_way_and_send
     cut_off(&scene, &operator).await?;
     let ok = || Answer::Status(200);
     scene.ada.script([ok(), ok(), ok(), Answer::Hang]);
+    let in_time = planned_when_it_came(&scene, name);
     scene.break_shop();
     let before = eventually(PATIENCE, "three receipts, a page on its way and two that wait", || async {
         let (all, came) = (journal(&scene, name)?, pages(&scene.ada));
@@ -255,7 +276,7 @@ async fn a_crash_between_pages_repeats_only_the_one_that_was_on_its_way_and_send
         .iter()
         .filter_map(|ticket| page_to(ticket, "ada-hook")["id"].as_str().map(str::to_owned))
         .collect();
-    ensure!(planned.is_superset(&ids(&before)), "{:?} came and are not in the journal", ids(&before));
+    assert_eq!(*in_time.lock(), [true; 4], "a page came before the journal had it as planned; {}", operator.tail());
     operator.kill9();
 
     let again = setup.start()?;

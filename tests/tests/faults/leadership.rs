@@ -32,12 +32,8 @@ const HANG: Duration = Duration::from_secs(63);
 async fn a_leader_parted_from_the_api_repeats_at_most_one_page_with_its_id_and_ends_when_it_sees_its_heir() -> Result<()>
 {
     let scene = Scene::build("parted", "ada-hook", TWO_STEPS).await?;
-    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-    let mut setup = scene.stage.setup("parted").await?.arguments(&["--island-after", "5s"]);
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let leader = setup.start()?;
-    leader.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (proxy, _setup, leader) =
+        scene.behind_proxy("parted", Arc::new(Rules::default()), &["--island-after", "5s"]).await?;
     let (_, follower) = scene.stage.start("heir").await?;
     scene.break_shop();
     page(&scene.ada).await?;
@@ -108,12 +104,7 @@ impl Hanging {
     async fn over_a_takeover(name: &str, flags: &[&str]) -> Result<Self> {
         let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
         scene.apply(&scene.policy("ada-hook", TWO_STEPS).replace("timeout: 5s", "timeout: 90s")).await?;
-        let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-        let mut setup = scene.stage.setup(name).await?.arguments(flags);
-        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-        let parted = setup.start()?;
-        parted.wait_ready(PATIENCE).await?;
-        scene.stage.wait_for_state("checkout", "Up").await?;
+        let (proxy, setup, parted) = scene.behind_proxy(name, Arc::new(Rules::default()), flags).await?;
         let mut others = Vec::new();
         for other in ["b", "c"] {
             others.push(scene.stage.start(&format!("{name}-{other}")).await?.1);
@@ -241,12 +232,7 @@ async fn stays_a_follower_without_the_api(proxy: &Proxy, operator: &Operator) ->
 async fn a_leader_that_was_stopped_does_not_go_on_by_itself_when_its_connections_are_dead() -> Result<()> {
     let scene = Scene::build("stopped", "ada-hook", TWO_STEPS).await?;
     let rules = Arc::new(Rules::default());
-    let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
-    let mut setup = scene.stage.setup("stopped").await?.arguments(&["--island-after", "7s"]);
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let leader = setup.start()?;
-    leader.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (_proxy, _setup, leader) = scene.behind_proxy("stopped", rules.clone(), &["--island-after", "7s"]).await?;
     let (_, follower) = scene.stage.start("stopped-heir").await?;
     scene.break_shop();
     page(&scene.ada).await?;

@@ -138,12 +138,8 @@ async fn a_merge_that_is_killed_twice_is_ended_by_the_next_start_and_takes_nothi
 #[tokio::test]
 async fn a_ticket_that_is_merged_after_another_has_led_tells_nobody_more_of_a_trouble_that_is_over() -> Result<()> {
     let (name, scene) = ("merge-late", Scene::build("merge-late", "ada-hook", TWO_STEPS).await?);
-    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let island = setup.start()?;
-    island.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (proxy, setup, island) =
+        scene.behind_proxy(name, Arc::new(Rules::default()), &["--island-after", "5s"]).await?;
     proxy.swallow();
     metric(&island, "firstline_islanded", &[], |value| value == 1.0).await?;
     scene.break_shop();
@@ -197,12 +193,8 @@ async fn a_ticket_that_is_merged_after_another_has_led_tells_nobody_more_of_a_tr
 async fn what_the_leader_wrote_before_the_outage_without_hearing_of_it_undoes_nothing_of_the_outage() -> Result<()> {
     let (name, scene) = ("merge-unheard", Scene::build("merge-unheard", "ada-hook", TWO_STEPS).await?);
     let rules = Arc::new(Rules::default());
-    let proxy = Arc::new(Proxy::start(&scene.stage.plane, None, rules.clone()).await?);
-    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let island = setup.start()?;
-    island.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (proxy, _setup, island) = scene.behind_proxy(name, rules.clone(), &["--island-after", "5s"]).await?;
+    let proxy = Arc::new(proxy);
     let (network, parted) = (proxy.clone(), Arc::new(AtomicBool::new(false)));
     let now = parted.clone();
     rules.set(move |call| {

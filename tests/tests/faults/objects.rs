@@ -9,13 +9,13 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use tests::{
     eventually,
-    proxy::{Proxy, Rules},
+    proxy::Rules,
     serve::Behaviour,
     stage::{PATIENCE, TEAM},
     web::WebService,
 };
 
-use crate::scene::{Scene, TWO_STEPS, metric, page, page_to, pages};
+use crate::scene::{Scene, TWO_STEPS, let_pass, metric, page, page_to, pages, second_step_at};
 
 fn monitor(name: &str, url: &str) -> String {
     json!({
@@ -127,12 +127,8 @@ async fn a_page_that_waits_is_not_sent_any_more_once_its_ticket_is_deleted() -> 
 #[tokio::test]
 async fn a_page_that_waits_is_not_sent_any_more_once_its_ticket_was_deleted_in_an_outage() -> Result<()> {
     let (name, scene) = ("deleted-outage", Scene::build("deleted-outage", "ada-hook", TWO_STEPS).await?);
-    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-    let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-    let operator = setup.start()?;
-    operator.wait_ready(PATIENCE).await?;
-    scene.stage.wait_for_state("checkout", "Up").await?;
+    let (proxy, _setup, operator) =
+        scene.behind_proxy(name, Arc::new(Rules::default()), &["--island-after", "5s"]).await?;
     scene.ada.go_away().await;
     scene.break_shop();
     let tried = |ticket: &Value| page_to(ticket, "ada-hook")["attempts"].as_u64() >= Some(1);
@@ -201,6 +197,7 @@ async fn a_monitor_that_is_deleted_or_suspended_ends_its_alert_and_leaves_the_ti
         .await?;
     let why = told.json()?["data"]["why"].as_str().unwrap_or_default().to_owned();
     ensure!(why.contains("removed or suspended"), "{why}; {}", ticket["status"]);
+    let_pass(second_step_at(&ticket)?).await?;
     ensure!(pages(&scene.bob).is_empty(), "nobody is told of what has no source");
     Ok(())
 }

@@ -86,7 +86,8 @@ impl Outage {
         Ok(Self { scene, depot, operator, planned, began, mark, lines })
     }
 
-    /// When the lease has run out the shop breaks, and Ada can be reached again; two minutes pass. What is to hold in every look at them is given.
+    /// When the lease has run out the shop breaks, and Ada can be reached again; two minutes pass. What is to hold in every
+    /// look at them is given.
     async fn last(&self, holds: impl Fn() -> Result<()>) -> Result<()> {
         let (scene, operator) = (&self.scene, &self.operator);
         // A page may go out as long as the lease is valid, whatever the mode.

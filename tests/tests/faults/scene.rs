@@ -2,13 +2,17 @@
 //!
 //! Ada is on call first; Bob's step comes [`SECOND_STEP`] later. What they are told through differs by test.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
     eventually,
     operator::{Operator, Setup},
+    proxy::{Proxy, Rules},
     receiver::{Received, Receiver},
     serve::Behaviour,
     stage::{PATIENCE, Stage, TEAM},
@@ -56,6 +60,22 @@ impl Scene {
         scene.stage.wait_for_state("checkout", "Up").await?;
         scene.stage.wait_for_state("checkout-port", "Up").await?;
         Ok((scene, setup, operator))
+    }
+
+    /// An operator whose calls to the API all pass through a proxy by these rules; it is ready and sees the shop Up.
+    pub(crate) async fn behind_proxy(
+        &self,
+        name: &str,
+        rules: Arc<Rules>,
+        flags: &[&str],
+    ) -> Result<(Proxy, Setup, Operator)> {
+        let proxy = Proxy::start(&self.stage.plane, None, rules).await?;
+        let mut setup = self.stage.setup(name).await?.arguments(flags);
+        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let operator = setup.start()?;
+        operator.wait_ready(PATIENCE).await?;
+        self.stage.wait_for_state("checkout", "Up").await?;
+        Ok((proxy, setup, operator))
     }
 
     /// The policy as YAML.

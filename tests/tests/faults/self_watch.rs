@@ -1,7 +1,7 @@
 //! Firstline watches itself: a sign of life as long as nothing is late or lost, and a channel of the operator's own for what
 //! no policy can tell.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -118,9 +118,25 @@ async fn signs_of_life_go_out_while_all_is_well_stop_when_a_step_is_overdue_and_
     let healed = Instant::now();
     page(&world.scene.bob).await?;
     sign_of_life(&watcher, healed, operator).await?;
+    numbers_of_a_late_page(operator, healed).await?;
     metric(operator, "firstline_deadline_overdue_seconds", &[], |late| late < 5.0).await?;
     ensure!(!operator.logs().contains("t0ken"), "the address is a credential");
     Ok(())
+}
+
+/// Bob's step was decided, and his page accepted, long after their planned time; then the watcher heard of it.
+async fn numbers_of_a_late_page(operator: &Operator, healed: Instant) -> Result<()> {
+    metric(operator, "firstline_deadline_lag_seconds_count", &[], |count| count >= 1.0).await?;
+    metric(operator, "firstline_deadline_lag_seconds_sum", &[], |late| late > 38.0).await?;
+    metric(operator, "firstline_page_lateness_seconds_count", &[], |count| count == 2.0).await?;
+    metric(operator, "firstline_page_lateness_seconds_sum", &[], |late| late > 38.0).await?;
+    let since = unix_now().saturating_sub(healed.elapsed() + Duration::from_secs(1)).as_secs_f64();
+    let (sign, of_now) = ("firstline_watchdog_last_success_timestamp_seconds", since..since + PATIENCE.as_secs_f64());
+    metric(operator, sign, &[], |at| of_now.contains(&at)).await.map(drop)
+}
+
+fn unix_now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -207,6 +223,12 @@ async fn an_alert_that_ends_before_it_gets_a_ticket_is_no_alarm_any_more() -> Re
     world.scene.stage.wait_for_state("checkout", "Up").await?;
     metric(operator, "firstline_page_oldest_untried_seconds", &[], |waited| waited == 0.0).await?;
     world.rules.clear();
+    let looks = world.scene.stage.shop.requests();
+    eventually(PATIENCE, "ten looks, each of which could write a ticket", || async {
+        ensure!(world.scene.stage.shop.requests() >= looks + 10, "{}", operator.tail());
+        Ok(())
+    })
+    .await?;
     assert_eq!(world.scene.stage.list("tickets").await?.len(), 0, "{}", operator.tail());
     Ok(())
 }
@@ -218,9 +240,15 @@ async fn where_nobody_at_all_is_there_to_be_told_the_signs_of_life_stop_until_so
     let policy = scene.policy("ada-hook", NOBODY_ON_CALL);
     scene.apply(&policy.replace("- channel: mail", "- schedule: primary").replace("2026-11-02", "2099-01-05")).await?;
     let setup = scene.stage.setup("nobody").await?.arguments(&["--watchdog-url", &watcher.url("/alive")]);
+    let began = unix_now();
     let operator = setup.start()?;
     operator.wait_ready(PATIENCE).await?;
     sign_of_life(&watcher, Instant::now() - PATIENCE, &operator).await?;
+    // The gap is there already: it begins when it was first seen.
+    let schedule = [("namespace", "payments"), ("policy", "payments"), ("schedule", "primary")];
+    let gap = "firstline_schedule_next_gap_timestamp_seconds";
+    let gap = metric(&operator, gap, &schedule, |from| from >= began.as_secs_f64() - 1.0).await?;
+    ensure!(gap <= unix_now().as_secs_f64(), "the gap of now begins at {gap}");
 
     scene.stage.wait_for_state("checkout", "Up").await?;
     scene.break_shop();

@@ -1,5 +1,8 @@
 //! Mail servers and webhooks that fail at every point at which they can, all at once: each failure is known for what it
 //! is, what was not taken comes again as the same message, and nobody waits for anybody else.
+//!
+//! The mail servers here speak plain SMTP. What goes wrong in STARTTLS, in the TLS handshake and at the login is shown where
+//! the dialogue is written, by the tests of `src/notify/email`; that a real server with all three takes a page, by `story`.
 
 use std::time::Instant;
 

@@ -31,12 +31,8 @@ struct Parted {
 impl Parted {
     async fn build(name: &str) -> Result<Self> {
         let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
-        let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-        let mut setup = scene.stage.setup(name).await?.arguments(&["--island-after", "5s"]);
-        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
-        let island = setup.start()?;
-        island.wait_ready(PATIENCE).await?;
-        scene.stage.wait_for_state("checkout", "Up").await?;
+        let (proxy, setup, island) =
+            scene.behind_proxy(name, Arc::new(Rules::default()), &["--island-after", "5s"]).await?;
         let (_, heir) = scene.stage.start(&format!("{name}-heir")).await?;
         proxy.swallow();
         wait_leads(&heir).await?;

@@ -13,7 +13,10 @@ use kube::{
     core::{ApiResource, GroupVersionKind},
 };
 use serde_json::{Value, json};
-use tests::stage::path;
+use tests::{
+    eventually,
+    stage::{PATIENCE, path},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -276,6 +279,21 @@ async fn schema(scene: &Scene, plural: &str) -> Result<Value> {
     Ok(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone())
 }
 
+/// Of so many Events some may be dropped, and who only removes a field is not known: of the rest some say who it was.
+async fn an_event_names_who_did_it(scene: &Scene) -> Result<()> {
+    eventually(PATIENCE, &format!("an Event that names {MANAGER}"), || async {
+        let list: Value = serde_json::from_str(&scene.kubectl(&["get", "events.events.k8s.io", "-o", "json"]).await?)?;
+        let corrections = list["items"].as_array().context("no items")?.iter();
+        let corrections = corrections.filter(|one| one["reason"] == "DriftCorrected");
+        let notes: Vec<&str> = corrections.filter_map(|one| one["note"].as_str()).collect();
+        let names_it = notes.iter().filter(|note| note.contains(&format!("{MANAGER} changed spec."))).count();
+        println!("{names_it} of {} Events name {MANAGER}", notes.len());
+        ensure!(names_it > 0, "none of {notes:#?}");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_field_of_every_kind_is_put_back() -> Result<()> {
     let scene = Scene::new("fields").await?;
@@ -367,6 +385,7 @@ async fn every_field_of_every_kind_is_put_back() -> Result<()> {
     ensure!(all >= times.len() as f64, "{all} of {} are counted", times.len());
     // Who only removes a field leaves no trace in managedFields.
     ensure!(named >= all / 2.0, "only {named} of {all} are counted as {MANAGER}'s");
+    an_event_names_who_did_it(&scene).await?;
     let status = scene.sync().await?;
     ensure!(status["driftCount"] == 0 && status["objects"]["updated"] == 0, "{status:#}");
     Ok(())

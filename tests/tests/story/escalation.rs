@@ -3,12 +3,25 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tests::stage::TEAM;
+use tests::stage::{PATIENCE, TEAM};
 
 use crate::scene::{ADA, BOB, Scene, let_pass, lines, name, page_of, unix};
 
 /// What a busy machine may add to a planned time.
 const LATENESS: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn what_nobody_acknowledges_in_any_cycle_goes_to_the_last_resort_and_is_counted() -> Result<()> {
+    let changes = [("after: 20s", "after: 2s"), ("times: 2, every: 20s", "times: 1, every: 2s")];
+    let scene = Scene::running("exhausted", &changes).await?;
+    scene.break_shop();
+    let to_ops = |mail: &tests::mail::Mail| mail.to == ["ops@acme.example"];
+    scene.stage.mail.wait_for(PATIENCE, "the last resort's page", to_ops).await?;
+    assert_eq!((scene.mails(ADA).await?.len(), scene.mails(BOB).await?.len()), (2, 2), "twice each, in two cycles");
+    scene.ticket("every cycle has passed", |ticket| !lines(ticket, "Exhausted").is_empty()).await?;
+    assert_eq!(scene.operator.metrics().await?.sum("firstline_escalations_exhausted_total", &[]), 1.0);
+    Ok(())
+}
 
 #[tokio::test]
 async fn nobody_answers_so_bob_is_paged_at_his_step_and_takes_it() -> Result<()> {

@@ -25,6 +25,11 @@ async fn held(scene: &Scene, silence: &str) -> Result<Value> {
     .await
 }
 
+/// What silences have held back, as the operator counts it.
+async fn suppressed(scene: &Scene) -> Result<f64> {
+    Ok(scene.operator.metrics().await?.sum("firstline_suppressed_total", &[("by", "silence")]))
+}
+
 #[tokio::test]
 async fn what_breaks_under_a_silence_opens_no_ticket_until_it_ends() -> Result<()> {
     let scene = Scene::running("silence", &[]).await?;
@@ -43,6 +48,7 @@ async fn what_breaks_under_a_silence_opens_no_ticket_until_it_ends() -> Result<(
     assert!(last["wouldHave"].as_str().is_some_and(|text| text.contains("ticket")), "{last}");
     assert_eq!(scene.stage.list("tickets").await?.len(), 0);
     assert!(scene.stage.mail.messages().await?.is_empty());
+    assert_eq!(suppressed(&scene).await?, 1.0, "one alert, however often it is handed in");
 
     // It ends while the shop is still broken: now it counts.
     let said = scene.plugin(&["silence", "--expire", &name]).await?;
@@ -66,6 +72,7 @@ async fn a_silence_on_an_open_ticket_holds_its_next_step_and_the_ticket_says_why
     assert!(scene.mails(BOB).await?.is_empty(), "Bob was paged under a silence");
     let silence = held(&scene, &name).await?;
     assert!(silence["status"]["last"][0]["wouldHave"].is_string(), "{}", silence["status"]);
+    assert!(suppressed(&scene).await? >= 1.0, "Bob's step is not counted");
 
     // Its end releases the step within a second or so.
     scene.plugin(&["silence", "--expire", &name]).await?;

@@ -86,7 +86,7 @@ fn looked(ctx: &Context, key: &Key) {
         return;
     }
     let world = ctx.world.read();
-    let waited = world.tickets().filter(|(_, ticket)| ticket.status.iter().flat_map(monitors).any(|one| one == *key));
+    let waited = world.naming(key).filter(|(_, ticket)| ticket.status.iter().flat_map(monitors).any(|one| one == *key));
     waited.for_each(|(ticket, _)| ctx.queues.tickets.add(ticket.clone()));
 }
 

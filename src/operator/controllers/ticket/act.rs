@@ -24,11 +24,7 @@ use crate::{
     engine::numbers::NumberError,
     index::{is_over, tells, was_not_paged},
     island::{JournalError, monitors},
-    kube::{
-        lease::{Ground, is_an_answer},
-        meta::Key,
-        status_writer::MANAGER,
-    },
+    kube::{lease::Ground, meta::Key, status_writer::MANAGER},
     revisions::RevisionError,
     telemetry::metrics::{ByLabel, ClockLabel},
     watches::wake_those_held_by,
@@ -137,12 +133,7 @@ async fn commit(ctx: &Context, key: &Key, read: &Ticket, status: &TicketStatus) 
         "metadata": {"name": key.name, "resourceVersion": read.metadata.resource_version},
         "status": status,
     });
-    ctx.island.unanswered.sends(key, read, status);
-    let answer = api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await;
-    if answer.as_ref().err().is_none_or(is_an_answer) {
-        ctx.island.unanswered.answered(key);
-    }
-    match answer {
+    match api.patch_status(&key.name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&body)).await {
         Ok(written) => {
             let written = Arc::new(written);
             ctx.world.write().apply_ticket(written.clone());

@@ -53,21 +53,11 @@ pub async fn reconcile(ctx: &Context, key: Key) -> Option<Looked> {
     }
 }
 
-/// A ticket that came to the API long after it was decided may be over, and so may one on which nothing could be decided for a
-/// while: a step that is overdue waits until its monitors have told. What comes in about it is decided on at once.
-fn waits_for_a_look(ctx: &Context, key: &Key) -> bool {
-    let ticket = ctx.world.read().ticket(key).cloned();
-    ticket.is_some_and(|ticket| ctx.island.awaits_a_look(&ticket)) && !ctx.inboxes.is_busy(key)
-}
-
 async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     let Some(ground) = ctx.leadership.ground() else {
         return Ok(Looked::SOON);
     };
     ctx.island.await_what_was_seen_in_a_gap(ctx);
-    if waits_for_a_look(ctx, key) {
-        return Ok(Looked::SOON);
-    }
     let Some((seen, inbox)) = gather::read(ctx, key, ground).await? else {
         return Ok(Looked { outcome: Outcome::Unchanged, again: None });
     };
@@ -88,6 +78,9 @@ async fn look(ctx: &Context, key: &Key) -> Result<Looked, Error> {
     // On an error what came in goes back by itself and is decided on again, with what the ticket is by then.
     act::carry_out(ctx, key, &seen, plan, ground).await?;
     inbox.done();
+    if seen.awaits_monitors {
+        return Ok(Looked { outcome, ..Looked::SOON });
+    }
     let again = next.map(|at| ctx.clock.until(at)).or(waits.then_some(LONGEST_WAIT));
     Ok(Looked { outcome, again })
 }

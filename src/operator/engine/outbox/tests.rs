@@ -1,6 +1,6 @@
 //! Deliveries on a paused clock, with a scripted receiver for each target.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{
     alert::Severity,
@@ -151,7 +151,7 @@ async fn retry_after_is_obeyed_and_an_accepted_message_is_not_sent_again() {
     stage.outbox.send(item(1, MessageKind::Page, "chat"));
     pass(600).await;
     assert_eq!(seconds(&stage), [0, 20]);
-    assert_eq!(stage.outbox.0.targets.lock().len(), 0, "an idle target keeps no task");
+    assert!(stage.outbox.0.targets.lock().by_key.is_empty(), "an idle target keeps no task");
 }
 
 /// A new process knows only what the ticket says.
@@ -269,6 +269,39 @@ async fn a_message_given_twice_is_sent_once_and_a_cancelled_one_not_at_all() {
     stage.allowed.store(true, Ordering::SeqCst);
     pass(1).await;
     assert_eq!(stage.seen.lock().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_taken_back_during_its_attempt_and_handed_in_again_waits_behind_it() {
+    let stage = stage(&[("slow", vec![Delivery::Failed { error: "550".into() }, accepted()])], Some("slow"));
+    let page = || item(1, MessageKind::Page, "slow");
+    stage.outbox.send(page());
+    pass(1).await;
+    stage.outbox.cancel(&[page().message.id]);
+    assert!(stage.outbox.is_being_sent(page().message.id), "it may arrive all the same");
+    stage.outbox.send(page());
+    pass(63).await;
+    assert_eq!(stage.outbox.on_their_way().len(), 1, "the end of the first attempt is not that of the second");
+    stage.outbox.cancel(&[page().message.id]);
+    assert!(stage.outbox.on_their_way().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_left_of_a_message_that_has_ended_moved_or_been_taken_back() {
+    let busy = vec![retry(Some(20)), retry(Some(20)), accepted()];
+    let stage = stage(&[("chat", vec![retry(None), accepted()]), ("mail", busy)], None);
+    let mut moved = item(3, MessageKind::Page, "mail");
+    for message in [item(1, MessageKind::Page, "chat"), item(2, MessageKind::Page, "mail"), moved.clone()] {
+        stage.outbox.send(message);
+    }
+    pass(5).await;
+    moved.target.address = Some("ada@new.example".into());
+    stage.outbox.send(moved);
+    stage.outbox.cancel(&[NotificationId(Uuid::from_u128(2))]);
+    pass(600).await;
+    assert_eq!(stage.seen.lock().len(), 5, "two attempts of the first, one of the second, two of the third");
+    let targets = stage.outbox.0.targets.lock();
+    assert!(targets.places.is_empty() && targets.by_key.is_empty());
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,8 +63,8 @@ pub struct Elector {
     lists: Lists,
     /// `None` before the first look, and after one that failed.
     observed: Option<Observed>,
-    /// Whether there was a lease at any time.
-    seen: bool,
+    /// The highest number that we saw on the lease, which may be deleted since; `None`: there was none at any time.
+    seen: Option<i64>,
     /// Our own lease as we wrote it last, from which it is renewed in one call: an API server that takes a second or two
     /// for each answer then costs us no lease.
     written: Option<Lease>,
@@ -89,7 +89,7 @@ impl Elector {
     ) -> Self {
         let api = Api::namespaced(client, namespace);
         let name = name.to_owned();
-        let (observed, seen, written, own, island_after, predecessor) = (None, false, None, None, None, None);
+        let (observed, seen, written, own, island_after, predecessor) = (None, None, None, None, None, None);
         let before = None;
         Self {
             api,
@@ -203,7 +203,9 @@ impl Elector {
         // That one is the last holder now, and goes on by itself when the API is gone.
         let since =
             |dead: &mut Predecessor| holder.is_some_and(|holder| has_led_since(dead, &self.me, holder, number(&spec)));
-        if self.predecessor.take_if(since).is_some() {
+        if let Some(dead) = self.predecessor.take_if(since) {
+            // The lease may have been made anew since, and count less than that.
+            self.seen = self.seen.max(Some(dead.epoch));
             self.leadership.supersede();
         }
         let decision = evaluate(holder, &self.standing(led, lease.as_ref()), silent);
@@ -233,7 +235,7 @@ impl Elector {
 
     /// How long we have seen the lease, or that there is none, without a change.
     fn unchanged_for(&mut self, lease: Option<&Lease>) -> Duration {
-        self.seen |= lease.is_some();
+        self.seen = self.seen.max(lease.map(|lease| lease.spec.as_ref().map_or(0, number)));
         let version = lease.map(|lease| lease.metadata.resource_version.clone().unwrap_or_default());
         if self.observed.as_ref().is_none_or(|observed| observed.version != version) {
             let came = self.observed.is_some();
@@ -257,7 +259,7 @@ impl Elector {
         };
         let known = if !self.lists.gates.waiting().is_empty() {
             Known::Part
-        } else if lease.is_some() || self.seen || (self.lists.last_epoch)().is_some() {
+        } else if lease.is_some() || self.seen.is_some() || (self.lists.last_epoch)().is_some() {
             Known::Somebody
         } else {
             Known::Nobody
@@ -273,8 +275,8 @@ impl Elector {
             Some(_) => within(self.api.replace(&self.name, &params, &record)).await?,
             None => within(self.api.create(&params, &record)).await?,
         };
-        self.seen = true;
         let epoch = written.spec.as_ref().map_or(0, number);
+        self.seen = self.seen.max(Some(epoch));
         self.leadership.hold(epoch, from, &self.me);
         // Not before: nothing that is opened without the API is of the lead that begins.
         self.leadership.leads(written.spec.as_ref().and_then(lead), self.before.clone());
@@ -295,7 +297,7 @@ impl Elector {
     /// The highest number that a leader is known to have had, also where the lease that counted them was deleted.
     fn last_epoch(&self) -> i64 {
         let dead = self.predecessor.as_ref().map(|dead| dead.epoch);
-        [dead, (self.lists.last_epoch)()].into_iter().flatten().fold(self.leadership.epoch(), i64::max)
+        [dead, self.seen, (self.lists.last_epoch)()].into_iter().flatten().fold(self.leadership.epoch(), i64::max)
     }
 
     /// The lease as we would write it over `old`: ours, renewed now, at the version that was read.
@@ -343,6 +345,55 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
 }
 
 /// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
-pub(crate) fn is_an_answer(error: &kube::Error) -> bool {
+fn is_an_answer(error: &kube::Error) -> bool {
     matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// A follower in a cluster whose tickets name no leader above this one.
+    fn follower(last_epoch: Option<i64>) -> Elector {
+        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>()
+        });
+        let (client, clock) = (Client::new(silent, "default"), Clock::simulated(Timestamp::UNIX_EPOCH));
+        let lists = Lists { gates: Gates::closed([]), last_epoch: Box::new(move || last_epoch) };
+        let lease = ("firstline-system", "firstline");
+        Elector::new(client, lease, "me".to_owned(), clock, Leadership::default(), lists)
+    }
+
+    fn held(number: i32) -> Lease {
+        let (holder_identity, lease_transitions) = (Some("other".to_owned()), Some(number));
+        Lease {
+            metadata: ObjectMeta::default(),
+            spec: Some(LeaseSpec { holder_identity, lease_transitions, ..LeaseSpec::default() }),
+        }
+    }
+
+    fn number_over(elector: &Elector, old: Option<&Lease>) -> Option<i32> {
+        elector.record(old).spec.and_then(|spec| spec.lease_transitions)
+    }
+
+    #[tokio::test]
+    async fn numbers_go_on_from_a_lease_that_was_seen_and_is_deleted_or_made_anew_since() {
+        let mut elector = follower(Some(40));
+        assert_eq!(number_over(&elector, None), Some(41), "all that is known are the tickets");
+        elector.unchanged_for(Some(&held(57)));
+        assert_eq!(number_over(&elector, Some(&held(57))), Some(58));
+        elector.unchanged_for(None);
+        assert_eq!(number_over(&elector, None), Some(58), "the leader that is cut off decides as the 57th");
+        elector.unchanged_for(Some(&held(1)));
+        assert_eq!(number_over(&elector, Some(&held(1))), Some(58));
+    }
+
+    #[tokio::test]
+    async fn the_first_leader_of_a_cluster_is_the_first() {
+        assert_eq!(number_over(&follower(None), None), Some(1));
+    }
 }

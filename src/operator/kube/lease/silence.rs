@@ -20,7 +20,8 @@ impl Silence {
         Self { heard: Duration::ZERO, until: now }
     }
 
-    /// One more look has failed at this moment. No look that runs takes longer than its wait and one call.
+    /// One more look has failed at this moment. Most take no longer than their wait and one call. What a look takes beyond that
+    /// is not counted: after a write that is refused it reads and writes anew, and the API has answered in the middle of it.
     pub(super) fn goes_on(&mut self, now: Duration) {
         self.heard += now.saturating_sub(self.until).min(RENEW_EVERY + CALL_TIMEOUT);
         self.until = now;

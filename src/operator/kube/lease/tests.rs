@@ -52,6 +52,19 @@ fn an_api_that_answers_while_the_journal_is_begun_makes_no_island_and_has_what_t
 }
 
 #[test]
+fn an_api_that_is_lost_again_as_a_merge_ends_has_the_next_journal_merged_too() {
+    let leadership = Leadership::default();
+    leadership.journal_waits();
+    leadership.hold(3, boottime(), "me");
+    leadership.cut_off(leadership.epoch(), &leadership.holder());
+    leadership.merged();
+    assert_eq!(role(&leadership), Role::CutOff);
+    leadership.go_islanded();
+    leadership.hold(3, boottime(), "me");
+    assert_eq!((role(&leadership), leadership.ground()), (Role::Merging, None));
+}
+
+#[test]
 fn an_island_that_has_lost_the_lease_sends_nothing_more_and_says_once_that_its_journal_makes_no_heir() {
     let leadership = Leadership::default();
     leadership.hold(3, boottime(), "me");

@@ -1,6 +1,6 @@
 //! Notifications on the ticket: planned, tried, accepted, no longer needed.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::time::Duration;
 
 use api::ticket::{Notification, NotificationCounts, NotificationKind, NotificationState};
 use domain::{
@@ -10,7 +10,7 @@ use domain::{
     ticket::{NotificationKey, notification_id},
 };
 
-use super::{Draft, OwnLastResort, cut, last_resort, outcome};
+use super::{Draft, OwnLastResort, cut, last_resort, outcome, the_end};
 use crate::{engine::outbox::Report, kube::meta};
 
 /// Finished notifications that stay listed.
@@ -53,19 +53,13 @@ fn drags_on(report: &Report) -> bool {
 impl Draft<'_> {
     /// Writes down what receivers said. A message that was withdrawn and had arrived all the same counts as accepted.
     pub(super) fn take_reports(&mut self) {
-        let mut arrived_after_all = Vec::new();
         let mut unreached = Vec::new();
         let mut last_resorts = Vec::new();
         let last_step = self.last_resort_begins_at();
         for report in &self.seen.reports {
             let id = report.id.to_string();
             let Some(notification) = self.status.notifications.iter_mut().find(|n| n.id == id) else { continue };
-            let withdrawn = notification.state == NotificationState::Superseded;
-            let arrived = outcome::take(notification, report);
-            let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
-            if withdrawn && alarms && arrived {
-                arrived_after_all.push((notification.person.clone(), notification.channel.clone()));
-            }
+            outcome::take(notification, report);
             if drags_on(report) {
                 unreached.extend(Unreached::of(notification));
                 last_resorts.extend(last_resort::run_of(notification, last_step));
@@ -75,7 +69,6 @@ impl Draft<'_> {
                 self.note(true, reason, "Send", text);
             }
         }
-        self.tell_late_ones_of_the_end(arrived_after_all);
         for failed in self.fail_those_without_a_channel() {
             unreached.extend(Unreached::of(&failed));
             last_resorts.extend(last_resort::run_of(&failed, last_step));
@@ -96,31 +89,14 @@ impl Draft<'_> {
         }
         let now = self.now;
         let open = |n: &&mut Notification| n.state == NotificationState::Planned;
-        let due = |n: &&mut Notification| n.planned_at.max(n.retry_at.unwrap_or(n.planned_at)) <= now;
+        let due = |n: &&mut Notification| n.due_at() <= now;
         for notification in self.status.notifications.iter_mut().filter(open).filter(due) {
             notification.state = NotificationState::Uncertain;
+            notification.may_have_arrived = true;
             notification.error = Some(match notification.error.take() {
                 None => "the leader that planned it may have sent it".to_owned(),
                 Some(error) => format!("{error}; after that the leader that planned it may have sent it"),
             });
-        }
-    }
-
-    /// Whom a page has reached that was withdrawn because it was over hears that too.
-    fn tell_late_ones_of_the_end(&mut self, arrived: Vec<(Option<String>, String)>) {
-        let Some(over) = self.status.recovered_at else { return };
-        let cycle = self.chain.as_ref().map_or(0, |chain| chain.cycle);
-        for (person, channel) in arrived {
-            let knows = self.status.notifications.iter().any(|n| {
-                n.kind == NotificationKind::Resolved
-                    && n.planned_at >= over
-                    && (&n.person, &n.channel) == (&person, &channel)
-            });
-            if !knows {
-                let sequence = self.planned_so_far();
-                let page = Page { cycle, step: 0, rule: 0, sequence, person, channel, planned: self.now };
-                self.plan(MessageKind::Resolved, &page, "it was over when the page arrived");
-            }
         }
     }
 
@@ -182,31 +158,9 @@ impl Draft<'_> {
             retry_at: None,
             reached: Vec::new(),
             refused: Vec::new(),
+            may_have_arrived: false,
             why: Some(cut(why.to_owned(), 512)),
         });
-    }
-
-    /// Those whom a page or notice may have reached hear that it is over; what was not sent yet is withdrawn.
-    pub(super) fn tell_those_paged(&mut self, kind: MessageKind, why: &str) {
-        let told: BTreeSet<(Option<String>, String)> = self
-            .status
-            .notifications
-            .iter()
-            .filter(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice))
-            .filter(|n| {
-                matches!(n.state, NotificationState::Accepted | NotificationState::Uncertain)
-                    || (n.state == NotificationState::Planned && n.attempts > 0)
-            })
-            .map(|n| (n.person.clone(), n.channel.clone()))
-            .chain(std::mem::take(&mut self.withdrawn_in_doubt))
-            .collect();
-        self.supersede(|n| matches!(n.kind, NotificationKind::Page | NotificationKind::Notice));
-        let sequence = self.planned_so_far();
-        let cycle = self.chain.as_ref().map_or(0, |chain| chain.cycle);
-        for (person, channel) in told {
-            let page = Page { cycle, step: 0, rule: 0, sequence, person, channel, planned: self.now };
-            self.plan(kind, &page, why);
-        }
     }
 
     /// Pages that wait are not needed once somebody acknowledged or the trouble ended.
@@ -220,12 +174,11 @@ impl Draft<'_> {
         self.supersede(|n| n.kind == NotificationKind::Resolved);
     }
 
-    fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
+    /// What is on its way at this moment may arrive; should nobody live to write down whether it did, that is known.
+    pub(super) fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
+        let under_way = &self.seen.under_way;
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
-            let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
-            if alarms && notification.state == NotificationState::Uncertain {
-                self.withdrawn_in_doubt.insert((notification.person.clone(), notification.channel.clone()));
-            }
+            notification.may_have_arrived |= under_way.contains(&notification.id);
             notification.end_as(NotificationState::Superseded);
             self.cancel.extend(NotificationId::parse(&notification.id));
         }
@@ -246,19 +199,19 @@ impl Draft<'_> {
         self.unfinished().next().is_some()
     }
 
-    /// Keeps all unfinished notifications and the last fifty finished ones; the others become counts. The last page that was
-    /// accepted stays, however much has failed since: by it the self-watch knows that somebody was told.
+    /// Keeps all unfinished notifications and the last fifty finished ones; the others become counts. Of each that is told
+    /// the last alarm stays that may have reached it, and the last word of an end, however much has come since: by them it is
+    /// known who has to hear of the end, and by the last page that was accepted that somebody was told.
     pub(super) fn evict_notifications(&mut self) {
         let finished = self.status.notifications.iter().filter(|n| n.state.is_finished()).count();
         let mut surplus = finished.saturating_sub(LISTED);
         if surplus == 0 {
             return;
         }
-        let is_told = |n: &&Notification| n.kind == NotificationKind::Page && n.state == NotificationState::Accepted;
-        let told = self.status.notifications.iter().rfind(is_told).map(|n| n.id.clone());
+        let stay = the_end::last_of_each(&self.status.notifications);
         let mut counts: NotificationCounts = self.status.notification_counts.unwrap_or_default();
         self.status.notifications.retain(|n| {
-            if surplus == 0 || !n.state.is_finished() || told.as_ref() == Some(&n.id) {
+            if surplus == 0 || !n.state.is_finished() || stay.contains(&n.id) {
                 return true;
             }
             surplus -= 1;

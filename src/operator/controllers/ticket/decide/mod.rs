@@ -21,6 +21,7 @@ mod suppression;
 mod test_page;
 #[cfg(test)]
 mod tests;
+mod the_end;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -114,6 +115,10 @@ pub(super) struct Seen {
     pub alerts: Vec<Alert>,
     /// What receivers said since the last decision.
     pub reports: Vec<Report>,
+    /// Of its messages those that are being sent at this moment.
+    pub under_way: BTreeSet<String>,
+    /// What it says may be over, and its monitors have not told yet: nothing that is overdue happens until they have.
+    pub awaits_monitors: bool,
 }
 
 /// Everything that is to be done.
@@ -178,9 +183,12 @@ pub(super) fn decide(seen: &Seen, now: Timestamp) -> Plan {
     draft.send_test_page();
     draft.resolve_when_quiet();
     draft.follow_cause();
-    draft.run_chain();
-    draft.run_notices();
-    draft.try_again_what_was_mended();
+    if !seen.awaits_monitors {
+        draft.run_chain();
+        draft.run_notices();
+        draft.try_again_what_was_mended();
+    }
+    draft.tell_who_missed_the_end();
     draft.tell_of_clocks();
     draft.close(seen)
 }
@@ -204,8 +212,6 @@ struct Draft<'a> {
     clocks: Clocks,
     cancel: Vec<NotificationId>,
     anew: Vec<NotificationId>,
-    /// Person and channel of alarms that were withdrawn in this decision and may have arrived.
-    withdrawn_in_doubt: BTreeSet<(Option<String>, String)>,
     notes: Vec<Note>,
     held_by: Vec<(String, String)>,
     counts: Counts,
@@ -234,7 +240,6 @@ impl<'a> Draft<'a> {
             clocks: Clocks::default(),
             cancel: Vec::new(),
             anew: Vec::new(),
-            withdrawn_in_doubt: BTreeSet::new(),
             notes: Vec::new(),
             held_by: Vec::new(),
             counts: Counts::default(),

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::cut;
 use crate::engine::outbox::Report;
 
-/// Writes it down. Returns whether the message has arrived, at some of its recipients at least. What nobody needs any
-/// more is not planned again by an attempt that was under way, and has arrived if that says so.
-pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
+/// Writes it down. What nobody needs any more is not planned again by an attempt that was under way, and has arrived, at
+/// some of its recipients at least, if that says so.
+pub(super) fn take(notification: &mut Notification, report: &Report) {
     let ended = notification.state.is_finished().then_some(notification.state);
     notification.attempts = report.attempts;
     notification.at = Some(domain::time::whole_seconds(report.at));
@@ -26,7 +26,7 @@ pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
                 // Everybody has it.
                 notification.reached.clear();
             }
-            return true;
+            return;
         }
         Delivery::Partly { receipt, reached, refused } => {
             notification.receipt = Some(cut(receipt.clone(), 256));
@@ -36,7 +36,7 @@ pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
             notification.error = not_told(&notification.refused, &for_now);
             let tried_on = !for_now.is_empty() && ended.is_none();
             notification.state = if tried_on { NotificationState::Planned } else { NotificationState::Accepted };
-            return true;
+            return;
         }
         Delivery::Failed { error } => {
             notification.error = keep(error);
@@ -45,6 +45,7 @@ pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
         Delivery::Uncertain { error } => {
             notification.error = keep(error);
             notification.state = NotificationState::Uncertain;
+            notification.may_have_arrived = true;
         }
         Delivery::Retry { after, error } => {
             notification.error = keep(error);
@@ -57,7 +58,6 @@ pub(super) fn take(notification: &mut Notification, report: &Report) -> bool {
         notification.state = state;
         notification.retry_at = None;
     }
-    false
 }
 
 /// The Event that tells of it: the first failed attempt, and whatever only a person can mend.
