@@ -17,7 +17,7 @@ use tests::{
 };
 
 /// Seeds side by side: each waits for leases most of its time.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 16;
 
 /// A subject's name, and what it counts.
 type Subject = (&'static str, fn() -> Vec<Soak>);

@@ -13,9 +13,10 @@ use super::{
     withdrawn,
 };
 
-/// What a page may come late, time without a leader apart: it is planned to the whole second, a new leader lists
-/// everything first, and many operators share two cores.
-const LATENESS: Duration = Duration::from_secs(8);
+/// What a page may come late, time without a leader apart: it is planned to the whole second, a new leader lists everything
+/// first, and eight seeds share two cores with other tests. Whatever waits for a look that was lost comes half a
+/// minute late at least; how late the latest was is counted.
+const LATENESS: Duration = Duration::from_secs(20);
 
 /// Counts of one seed, or of all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -358,16 +359,16 @@ mod tests {
 
     #[test]
     fn time_without_a_leader_excuses_lateness_for_as_long_as_a_takeover_takes_and_nothing_else_does() {
-        let late = Ledger { receipts: vec![receipt("a", 40)], ..Ledger::default() };
+        let late = Ledger { receipts: vec![receipt("a", 60)], ..Ledger::default() };
         let planned = json!([page("a", "Accepted")]);
-        one(&broken(&late, &planned), "late by 30s");
-        let no_leader_for_long = Ledger { ends: vec![killed(9)], leaders: vec![at(38)], ..late };
-        one(&broken(&no_leader_for_long, &planned), "late by 11s");
+        one(&broken(&late, &planned), "late by 50s");
+        let no_leader_for_long = Ledger { ends: vec![killed(9)], leaders: vec![at(58)], ..late };
+        one(&broken(&no_leader_for_long, &planned), "late by 31s");
         let receipts = vec![receipt("a", 27)];
         let parted = Parted { from: at(9), to: Some(at(22)), led_again: Some(at(24)) };
-        let island = Ledger { parted: vec![parted], receipts: vec![receipt("a", 28)], ..Ledger::default() };
+        let island = Ledger { parted: vec![parted], receipts: vec![receipt("a", 40)], ..Ledger::default() };
         // Seven seconds until it went on by itself, two until it led again.
-        one(&broken(&island, &planned), "late by 9s");
+        one(&broken(&island, &planned), "late by 21s");
         let excused = Ledger { ends: vec![killed(9)], leaders: vec![at(25)], receipts, ..Ledger::default() };
         assert_eq!(broken(&excused, &planned), [] as [&str; 0]);
     }

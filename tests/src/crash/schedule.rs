@@ -61,6 +61,9 @@ impl Point {
     }
 }
 
+/// Those that are written once or twice in an incident.
+const RARE: [&str; 4] = ["controllerrevisions", "configmaps", "supportpolicies/status", "ticketevents/status"];
+
 /// One kill: at the n-th time, counted from the kill before, that the operator comes to a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kill {
@@ -165,8 +168,7 @@ fn kill(random: &mut Random) -> Kill {
         _ => Point::After(random.one_of::<&str>(&RESOURCES)),
     };
     let often = match point {
-        Point::Before("controllerrevisions" | "configmaps" | "supportpolicies/status")
-        | Point::After("controllerrevisions" | "configmaps" | "supportpolicies/status") => 1,
+        Point::Before(resource) | Point::After(resource) if RARE.contains(&resource) => 1,
         Point::Before("tickets") | Point::After("tickets") => 3,
         _ => 5,
     };
