@@ -16,8 +16,8 @@ demo: cluster ## Acme's incident from commit to Resolved, then stays up; KUBECON
 	@cargo build -p tests --bin demo
 	@KUBECONTEXT="$(KUBECONTEXT)" target/debug/demo
 
-# End-to-end tests wait for real clocks most of the time: three times as many side by side as there are cores usually.
-test: export RUST_TEST_THREADS ?= 6
+# End-to-end tests wait for real clocks most of the time: more side by side than there are cores usually.
+test: export RUST_TEST_THREADS ?= 5
 test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end tests
 	@promtool=$$(tests/oracles/prometheus.sh --check)/usr/bin/promtool; cd examples/prometheus; \
 	  $$promtool check rules firstline-rules.yaml && $$promtool test rules firstline-rules.test.yaml

@@ -42,8 +42,6 @@ mod receivers;
 mod replicas;
 #[path = "faults/scene.rs"]
 mod scene;
-#[path = "faults/seeded.rs"]
-mod seeded;
 #[path = "faults/self_watch.rs"]
 mod self_watch;
 #[path = "faults/smtp.rs"]

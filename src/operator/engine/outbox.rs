@@ -277,12 +277,16 @@ impl Outbox {
     }
 
     async fn attempt(&self, target: &Target, place: Place) {
-        let begun = target.waiting.lock().get_mut(&place).map(|waiting| {
-            waiting.tried = true;
-            waiting.item.clone()
-        });
+        let begun = {
+            let mut waiting = target.waiting.lock();
+            // Under that lock: what is taken back now is known to be sent, or is not sent.
+            waiting.get_mut(&place).map(|waiting| {
+                waiting.tried = true;
+                self.0.attempts.lock().push(waiting.item.message.id);
+                waiting.item.clone()
+            })
+        };
         let Some(mut item) = begun else { return };
-        self.0.attempts.lock().push(item.message.id);
         let sending = AssertUnwindSafe(self.0.post.send(&item, self.0.clock.wall())).catch_unwind();
         // A panic is a defect, and no reason to leave every later message of this target unsent.
         let delivery = sending.await.unwrap_or_else(|_| Delivery::Retry {

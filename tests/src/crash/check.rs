@@ -14,8 +14,8 @@ use super::{
 };
 
 /// What a page may come late, time without a leader apart: it is planned to the whole second, a new leader lists everything
-/// first, and eight seeds share two cores with other tests. Whatever waits for a look that was lost comes half a
-/// minute late at least; how late the latest was is counted.
+/// first, and many seeds share two cores. Whatever waits for a look that was lost comes half a minute late at least; how late
+/// the latest was is counted.
 const LATENESS: Duration = Duration::from_secs(20);
 
 /// Counts of one seed, or of all.

@@ -91,7 +91,7 @@ impl fmt::Display for Report {
         for (seed, why) in &self.broken {
             writeln!(
                 f,
-                "seed {seed} broke a promise; again with: FIRSTLINE_SEEDS={seed} cargo test -p tests --test faults seeded -- --nocapture"
+                "seed {seed} broke a promise; again with: FIRSTLINE_SEEDS={seed} cargo test -p tests --test crashes -- --nocapture"
             )?;
             writeln!(f, "  {}", Schedule::of(*seed))?;
             for line in why {

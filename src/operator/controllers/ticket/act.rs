@@ -8,6 +8,7 @@ use api::{
     ticket::{AlertLineState, TicketStatus},
     ticket_event::TicketEventStatus,
 };
+use domain::message::NotificationId;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -56,10 +57,19 @@ pub enum Error {
     Event(String, #[source] Box<kube::Error>),
 }
 
-pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan, ground: Ground) -> Result<(), Error> {
+pub(super) async fn carry_out(
+    ctx: &Context,
+    key: &Key,
+    seen: &Seen,
+    mut plan: Plan,
+    ground: Ground,
+) -> Result<(), Error> {
     let ticket = match ground {
-        Ground::Memory if plan.changed => ctx.island.record(ctx, &seen.ticket, plan.status).await?,
-        Ground::Api => write(ctx, key, seen, &plan).await?,
+        Ground::Memory if plan.changed => {
+            withdraw(ctx, key, &mut plan);
+            ctx.island.record(ctx, &seen.ticket, plan.status).await?
+        }
+        Ground::Api => write(ctx, key, seen, &mut plan).await?,
         Ground::Memory => seen.ticket.clone(),
     };
     if fires(&seen.ticket) != fires(&ticket) || tells(&seen.ticket) != tells(&ticket) {
@@ -75,7 +85,6 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
         // What they have found before this was known was no news then.
         ticket.status.iter().flat_map(monitors).for_each(|monitor| ctx.queues.monitors.add(monitor));
     }
-    ctx.outbox.cancel(&plan.cancel);
     ctx.outbox.begin_anew(&plan.anew);
     let now = ctx.clock.now();
     let ways = Ways { policy: seen.live.as_deref().or(seen.frozen.as_deref()), last_resort: seen.last_resort.usable() };
@@ -108,14 +117,30 @@ pub(super) async fn carry_out(ctx: &Context, key: &Key, seen: &Seen, plan: Plan,
 }
 
 /// Everything that the API must know before a message is sent.
-async fn write(ctx: &Context, key: &Key, seen: &Seen, plan: &Plan) -> Result<Arc<Ticket>, Error> {
+async fn write(ctx: &Context, key: &Key, seen: &Seen, plan: &mut Plan) -> Result<Arc<Ticket>, Error> {
     for creation in &plan.creations {
         create(ctx, key, creation).await?;
     }
     for (name, status) in &plan.events {
         judge(ctx, key, name, status).await?;
     }
+    withdraw(ctx, key, plan);
     if plan.changed { commit(ctx, key, &seen.ticket, &plan.status).await } else { Ok(seen.ticket.clone()) }
+}
+
+/// Messages that are not needed any more are not begun from here on. What is being sent at this moment, or was since the ticket
+/// was read, may arrive all the same: that is written with the decision, should nobody live to write down what came of it.
+/// Where the decision is not written they are planned still, and the next look hands them in again.
+fn withdraw(ctx: &Context, key: &Key, plan: &mut Plan) {
+    ctx.outbox.cancel(&plan.cancel);
+    let mut in_doubt: Vec<NotificationId> =
+        plan.cancel.iter().copied().filter(|id| ctx.outbox.is_being_sent(*id)).collect();
+    // Last: an attempt is over only when its report is there.
+    in_doubt.extend(ctx.inboxes.reported(key).into_iter().filter(|id| plan.cancel.contains(id)));
+    let in_doubt: Vec<String> = in_doubt.into_iter().map(|id| id.to_string()).collect();
+    for notification in plan.status.notifications.iter_mut().filter(|n| in_doubt.contains(&n.id)) {
+        notification.may_have_arrived = true;
+    }
 }
 
 /// The fingerprints that fire on a ticket.

@@ -9,7 +9,6 @@ use api::{Ticket, TicketEvent, ticket::PolicyInForce};
 use domain::{
     alert::{Alert, AlertState},
     labels::Labels,
-    message::NotificationId,
     policy::{ApplyTo, LastResort, Policy},
     routing,
     ticket::timeline::What,
@@ -72,7 +71,6 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
     let coming = alerts.iter().filter_map(|alert| alert.labels.get("monitor")).map(String::as_str);
     let monitors = monitors_of(&ticket).chain(coming);
     let monitors = world.standings(&key.namespace, monitors, |monitor| ctx.probed.down_since(monitor));
-    let under_way = under_way(ctx, &ticket);
     let seen = Seen {
         ambiguous: ambiguous(&world, key, &ticket),
         monitors,
@@ -98,18 +96,10 @@ pub(super) async fn read(ctx: &Context, key: &Key, ground: Ground) -> Result<Opt
         number,
         alerts,
         reports: inbox.reports(),
-        under_way,
         awaits_monitors: ctx.island.awaits_a_look(&ticket),
         ticket,
     };
     Ok(Some((seen, inbox)))
-}
-
-/// The messages of a ticket that are being sent at this moment.
-fn under_way(ctx: &Context, ticket: &Ticket) -> BTreeSet<String> {
-    let all = ticket.status.iter().flat_map(|status| &status.notifications).filter(|n| !n.state.is_finished());
-    let ids = all.filter_map(|n| NotificationId::parse(&n.id));
-    ids.filter(|id| ctx.outbox.is_being_sent(*id)).map(|id| id.to_string()).collect()
 }
 
 /// The other tickets on which alerts fire that end on this one, in words.

@@ -269,7 +269,6 @@ impl Rehearsal {
             number: self.status().number.is_none().then_some(1),
             alerts,
             reports,
-            under_way: BTreeSet::new(),
             awaits_monitors: false,
         }
     }

@@ -174,11 +174,8 @@ impl Draft<'_> {
         self.supersede(|n| n.kind == NotificationKind::Resolved);
     }
 
-    /// What is on its way at this moment may arrive; should nobody live to write down whether it did, that is known.
     pub(super) fn supersede(&mut self, which: impl Fn(&Notification) -> bool) {
-        let under_way = &self.seen.under_way;
         for notification in self.status.notifications.iter_mut().filter(|n| !n.state.is_finished() && which(n)) {
-            notification.may_have_arrived |= under_way.contains(&notification.id);
             notification.end_as(NotificationState::Superseded);
             self.cancel.extend(NotificationId::parse(&notification.id));
         }

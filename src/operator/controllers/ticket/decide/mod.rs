@@ -24,7 +24,7 @@ mod tests;
 mod the_end;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, HashMap},
     sync::Arc,
 };
 
@@ -115,8 +115,6 @@ pub(super) struct Seen {
     pub alerts: Vec<Alert>,
     /// What receivers said since the last decision.
     pub reports: Vec<Report>,
-    /// Of its messages those that are being sent at this moment.
-    pub under_way: BTreeSet<String>,
     /// What it says may be over, and its monitors have not told yet: nothing that is overdue happens until they have.
     pub awaits_monitors: bool,
 }

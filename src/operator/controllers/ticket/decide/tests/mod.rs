@@ -95,7 +95,6 @@ struct Desk {
     ahead_of_server: i64,
     alerts: Vec<Alert>,
     reports: Vec<Report>,
-    under_way: BTreeSet<String>,
     awaits_monitors: bool,
     last: Option<Plan>,
     /// Every look that changed something: one write to the API.
@@ -155,7 +154,6 @@ impl Desk {
             ahead_of_server: 0,
             alerts: Vec::new(),
             reports: Vec::new(),
-            under_way: BTreeSet::new(),
             awaits_monitors: false,
             last: None,
             writes: 0,
@@ -208,7 +206,6 @@ impl Desk {
             number: self.status().number.is_none().then_some(1042),
             alerts: std::mem::take(&mut self.alerts),
             reports: std::mem::take(&mut self.reports),
-            under_way: self.under_way.clone(),
             awaits_monitors: self.awaits_monitors,
         }
     }
