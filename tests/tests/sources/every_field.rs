@@ -287,7 +287,6 @@ async fn an_event_names_who_did_it(scene: &Scene) -> Result<()> {
         let corrections = corrections.filter(|one| one["reason"] == "DriftCorrected");
         let notes: Vec<&str> = corrections.filter_map(|one| one["note"].as_str()).collect();
         let names_it = notes.iter().filter(|note| note.contains(&format!("{MANAGER} changed spec."))).count();
-        println!("{names_it} of {} Events name {MANAGER}", notes.len());
         ensure!(names_it > 0, "none of {notes:#?}");
         Ok(())
     })

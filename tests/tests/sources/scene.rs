@@ -75,7 +75,8 @@ impl Scene {
 
     /// The status once it fulfils a wish.
     pub(crate) async fn wait_for(&self, what: &str, wish: impl Fn(&Value) -> bool) -> Result<Value> {
-        eventually(PATIENCE, what, || async {
+        // Hundreds of objects beside other tests' take their time.
+        eventually(2 * PATIENCE, what, || async {
             let status = self.status().await?;
             ensure!(wish(&status), "the status is {status:#}");
             Ok(status)
