@@ -236,7 +236,6 @@ async fn what_vanishes_appears_and_changes_while_watches_are_answered_410_is_see
     let policy = policy.replace(&world.scene.ada.url("/ada"), &world.scene.ada.url("/ada-now"));
     world.scene.apply(&format!("{policy}\n---\n{}", monitor("moved", &moved_to.url()))).await?;
     let fresh = world.watched("fresh").await?;
-    fresh.break_with(Behaviour::Status(500));
     eventually(PATIENCE, "watches that were refused", || async {
         let refused = world.proxy.calls_since(began).iter().filter(|call| call.verb == "WATCH").count();
         ensure!(began.elapsed() > TROUBLE && refused > 2, "{refused}");
@@ -248,6 +247,14 @@ async fn what_vanishes_appears_and_changes_while_watches_are_answered_410_is_see
     ensure!(calls < 120, "{calls} calls in {:?} of refused watches", began.elapsed());
     world.rules.clear();
 
+    // The kinds are listed in any order.
+    eventually(PATIENCE, "the policy as it is now was seen", || async {
+        let policy = world.scene.stage.get("supportpolicies", "payments").await?;
+        ensure!(policy["status"]["observedGeneration"] == policy["metadata"]["generation"], "{}", policy["status"]);
+        Ok(())
+    })
+    .await?;
+    fresh.break_with(Behaviour::Status(500));
     world.paged_once("fresh").await?;
     let paths: Vec<String> = world.pages_of("fresh").into_iter().map(|page| page.path).collect();
     ensure!(paths == ["/ada-now"], "the page came at {paths:?}; {}", world.operator.tail());
