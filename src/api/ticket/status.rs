@@ -380,6 +380,11 @@ impl Notification {
         self.planned_at.max(self.retry_at.unwrap_or(self.planned_at))
     }
 
+    /// Whether it says that something is wrong, so that its end is to be told.
+    pub fn is_alarm(&self) -> bool {
+        matches!(self.kind, NotificationKind::Page | NotificationKind::Notice)
+    }
+
     /// Whether somebody has it, or may have it.
     pub fn may_have_reached(&self) -> bool {
         self.state == NotificationState::Accepted || self.may_have_arrived || !self.reached.is_empty()

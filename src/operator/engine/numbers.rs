@@ -98,16 +98,13 @@ impl Numbers {
 
 #[cfg(test)]
 mod tests {
-    use std::{convert::Infallible, time::Duration};
+    use std::time::Duration;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_an_api_that_never_answers_keeps_nobody_from_going_on_without_a_number() {
-        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
-            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>()
-        });
-        let numbers = Numbers::new(Client::new(silent, "default"), "firstline-system");
+        let numbers = Numbers::new(crate::kube::silent(), "firstline-system");
         tokio::select! {
             number = numbers.draw() => panic!("{number:?}"),
             () = tokio::time::sleep(Duration::from_secs(1)) => {}

@@ -29,7 +29,7 @@ const HEAD: [u64; 6] = [0, 1, 2, 5, 10, 30];
 /// The longest wait between attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(600);
 /// After this long a message is given up.
-const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
+pub const GIVE_UP_AFTER: Duration = Duration::from_secs(24 * 3_600);
 /// Messages whose end is remembered: between an attempt's report and the ticket's write, a look at the ticket
 /// still finds the message planned.
 const REMEMBERED: usize = 10_000;

@@ -1,6 +1,6 @@
 //! What becomes of a ticket's status when the API answers again. Pure.
 
-use api::ticket::{Notification, NotificationKind, NotificationState, TicketStatus, TimelineLine};
+use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
@@ -119,8 +119,7 @@ fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
 /// Whether it was tried. So may an alarm have been by a process that died and could not count that, and nobody withdraws it as
 /// never sent.
 fn is_fact(notification: &Notification) -> bool {
-    let alarms = matches!(notification.kind, NotificationKind::Page | NotificationKind::Notice);
-    notification.attempts > 0 || alarms && notification.may_have_arrived
+    notification.attempts > 0 || notification.is_alarm() && notification.may_have_arrived
 }
 
 /// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
@@ -140,6 +139,7 @@ fn learn(known: &mut Notification, fact: &Notification) {
 
 #[cfg(test)]
 mod tests {
+    use api::ticket::NotificationKind;
     use serde_json::json;
 
     use super::*;

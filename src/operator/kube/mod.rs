@@ -11,3 +11,12 @@ pub mod lease;
 pub mod meta;
 pub mod status_writer;
 pub mod watch;
+
+/// A client of an API that never answers.
+#[cfg(test)]
+pub(crate) fn silent() -> kube::Client {
+    let server = tower::service_fn(|_: http::Request<kube::client::Body>| {
+        std::future::pending::<Result<http::Response<kube::client::Body>, std::convert::Infallible>>()
+    });
+    kube::Client::new(server, "default")
+}

@@ -8,7 +8,6 @@ use api::{
     ticket::{AlertLineState, TicketStatus},
     ticket_event::TicketEventStatus,
 };
-use domain::message::NotificationId;
 use kube::{
     Api, ResourceExt,
     api::{Patch, PatchParams, PostParams},
@@ -133,13 +132,13 @@ async fn write(ctx: &Context, key: &Key, seen: &Seen, plan: &mut Plan) -> Result
 /// Where the decision is not written they are planned still, and the next look hands them in again.
 fn withdraw(ctx: &Context, key: &Key, plan: &mut Plan) {
     ctx.outbox.cancel(&plan.cancel);
-    let mut in_doubt: Vec<NotificationId> =
-        plan.cancel.iter().copied().filter(|id| ctx.outbox.is_being_sent(*id)).collect();
-    // Last: an attempt is over only when its report is there.
-    in_doubt.extend(ctx.inboxes.reported(key).into_iter().filter(|id| plan.cancel.contains(id)));
-    let in_doubt: Vec<String> = in_doubt.into_iter().map(|id| id.to_string()).collect();
-    for notification in plan.status.notifications.iter_mut().filter(|n| in_doubt.contains(&n.id)) {
-        notification.may_have_arrived = true;
+    for id in &plan.cancel {
+        // In this order: an attempt is over only when its report is there.
+        if ctx.outbox.is_being_sent(*id) || ctx.inboxes.reported(key).contains(id) {
+            let id = id.to_string();
+            let known = plan.status.notifications.iter_mut().find(|n| n.id == id);
+            known.into_iter().for_each(|notification| notification.may_have_arrived = true);
+        }
     }
 }
 

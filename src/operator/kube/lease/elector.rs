@@ -351,18 +351,13 @@ fn is_an_answer(error: &kube::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use jiff::Timestamp;
 
     use super::*;
 
     /// A follower in a cluster whose tickets name no leader above this one.
     fn follower(last_epoch: Option<i64>) -> Elector {
-        let silent = tower::service_fn(|_: http::Request<kube::client::Body>| {
-            std::future::pending::<Result<http::Response<kube::client::Body>, Infallible>>()
-        });
-        let (client, clock) = (Client::new(silent, "default"), Clock::simulated(Timestamp::UNIX_EPOCH));
+        let (client, clock) = (crate::kube::silent(), Clock::simulated(Timestamp::UNIX_EPOCH));
         let lists = Lists { gates: Gates::closed([]), last_epoch: Box::new(move || last_epoch) };
         let lease = ("firstline-system", "firstline");
         Elector::new(client, lease, "me".to_owned(), clock, Leadership::default(), lists)

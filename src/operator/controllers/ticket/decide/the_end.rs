@@ -1,19 +1,14 @@
 //! Who hears that it is over: everybody whom a page or a notice has reached or may have reached, by whose hand and however late
 //! that became known. Once told, nobody is told again.
 
-use std::{
-    collections::{BTreeSet, HashSet},
-    time::Duration,
-};
+use std::collections::{BTreeSet, HashSet};
 
 use api::ticket::{AlertLineState, Notification, NotificationKind, NotificationState};
 use domain::{escalation::Page, message::MessageKind};
 use jiff::Timestamp;
 
 use super::{Draft, alerts::is_over};
-
-/// What became known later than this after the end is no news. Messages are tried for as long.
-const TOLD_WITHIN: Duration = Duration::from_secs(24 * 3_600);
+use crate::engine::outbox::GIVE_UP_AFTER;
 
 /// A status lists at most 500 notifications.
 const MOST_KEPT: usize = 200;
@@ -31,29 +26,29 @@ struct Ended {
 impl Draft<'_> {
     /// Those whom a page or notice may have reached hear of its end; what was not sent yet is withdrawn.
     pub(super) fn tell_those_paged(&mut self, kind: MessageKind, why: &str) {
-        self.supersede(is_alarm);
+        self.supersede(Notification::is_alarm);
         let told: BTreeSet<Target> =
             self.status.notifications.iter().filter(|n| may_have_alarmed(n)).map(target).collect();
         self.tell(kind, why, told);
     }
 
     /// Whoever has an alarm and has not heard of the end hears of it, where the alarm became known too late for the end: it was
-    /// on its way, or somebody else has sent it.
+    /// on its way, or somebody else has sent it. What became known later than messages are tried for is no news.
     pub(super) fn tell_who_missed_the_end(&mut self) {
         let Some(Ended { at, kind, why }) = self.ended() else { return };
-        if at > self.now || domain::time::between(at, self.now) > TOLD_WITHIN {
+        if at > self.now || domain::time::between(at, self.now) > GIVE_UP_AFTER {
             return;
         }
-        let all = &self.status.notifications;
         let mut missed = BTreeSet::new();
-        for (place, alarm) in all.iter().enumerate().filter(|(_, n)| may_have_alarmed(n)) {
-            let hears = |(at_place, n): (usize, &Notification)| {
-                let follows = at_place > place && n.kind == NotificationKind::Resolved;
-                is_end(n) && target(n) == target(alarm) && (n.planned_at >= at || follows)
-            };
-            if !all.iter().enumerate().any(hears) {
-                missed.insert(target(alarm));
+        for n in &self.status.notifications {
+            if may_have_alarmed(n) {
+                missed.insert(target(n));
+            } else if n.kind == NotificationKind::Resolved && is_end(n) {
+                missed.remove(&target(n));
             }
+        }
+        for n in self.status.notifications.iter().filter(|n| is_end(n) && n.planned_at >= at) {
+            missed.remove(&target(n));
         }
         self.tell(kind, why, missed);
     }
@@ -84,20 +79,17 @@ impl Draft<'_> {
     }
 }
 
-/// Of each target the last page and the last notice that may have reached it, and the last words of an end; of very many the
-/// newest.
+/// Of each target the last page and the last notice that reached it, the last ones that may have, and the last words of an end;
+/// of very many the newest.
 pub(super) fn last_of_each(all: &[Notification]) -> BTreeSet<String> {
     let mut seen = HashSet::new();
     let known = all.iter().rev().filter(|n| may_have_alarmed(n) || is_end(n));
-    known.filter(|n| seen.insert((target(n), n.kind))).take(MOST_KEPT).map(|n| n.id.clone()).collect()
-}
-
-fn is_alarm(n: &Notification) -> bool {
-    matches!(n.kind, NotificationKind::Page | NotificationKind::Notice)
+    let arrived = |n: &Notification| n.state == NotificationState::Accepted;
+    known.filter(|n| seen.insert((target(n), n.kind, arrived(n)))).take(MOST_KEPT).map(|n| n.id.clone()).collect()
 }
 
 fn may_have_alarmed(n: &Notification) -> bool {
-    is_alarm(n) && n.may_have_reached()
+    n.is_alarm() && n.may_have_reached()
 }
 
 /// One that was withdrawn tells nobody.

@@ -71,6 +71,14 @@ fn labels(severity: &str) -> Labels {
         .into()
 }
 
+/// A ticket with a page that is planned, to Ada, and its id.
+fn paged() -> (Desk, String) {
+    let mut desk = Desk::open("page");
+    desk.look(0);
+    let id = desk.status().notifications[0].id.clone();
+    (desk, id)
+}
+
 /// One ticket, as the API would keep it between decisions.
 struct Desk {
     ticket: Ticket,
@@ -246,6 +254,13 @@ impl Desk {
         self.reports.push(Report { id, attempts: 1, at: at(second), delivery });
     }
 
+    /// A receiver's word is written down; what the ticket then says of that message.
+    fn hears(&mut self, id: &str, delivery: Delivery, second: i64) -> Notification {
+        self.report(id, delivery, second);
+        self.look(second);
+        self.status().notifications.iter().find(|n| n.id == id).unwrap().clone()
+    }
+
     fn alert(&mut self, severity: &str, state: AlertState, second: i64) {
         let alert = Alert {
             namespace: "payments".into(),
@@ -419,9 +434,7 @@ fn who_may_have_been_paged_by_a_second_try_of_a_leader_that_died_hears_that_it_i
         (None, &["page ada by chat: Superseded", "resolved ada by chat: Accepted"][..]),
         (Some(std::time::Duration::from_secs(25)), &["page ada by chat: Superseded"]),
     ] {
-        let mut desk = Desk::open("page");
-        desk.look(0);
-        let id = desk.status().notifications[0].id.clone();
+        let (mut desk, id) = paged();
         desk.report(&id, Delivery::Retry { after, error: "503".into() }, 1);
         desk.look(1);
         assert_eq!(desk.told(), ["page ada by chat: Planned"]);
@@ -467,9 +480,7 @@ fn what_does_not_get_through_is_tried_on_and_the_persons_next_rule_is_used_now()
         (Delivery::Failed { error: "410".into() }, 1, NotificationState::Failed),
     ];
     for (delivery, attempts, state) in failures {
-        let mut desk = Desk::open("page");
-        desk.look(0);
-        let id = desk.status().notifications[0].id.clone();
+        let (mut desk, id) = paged();
         desk.report(&id, delivery, 1);
         desk.reports[0].attempts = attempts;
         desk.look(1);
@@ -480,9 +491,7 @@ fn what_does_not_get_through_is_tried_on_and_the_persons_next_rule_is_used_now()
 
 #[test]
 fn a_failed_attempt_stays_planned_and_says_why() {
-    let mut desk = Desk::open("page");
-    desk.look(0);
-    let id = desk.status().notifications[0].id.clone();
+    let (mut desk, id) = paged();
     desk.report(&id, Delivery::Retry { after: None, error: "connect to 10.0.0.1:25: refused".into() }, 1);
     desk.look(1);
     let notification = &desk.status().notifications[0];

@@ -8,20 +8,7 @@ fn uncertain() -> Delivery {
     Delivery::Uncertain { error: "the connection was lost after everything was sent".into() }
 }
 
-/// Ada's page is planned and on its way.
-fn paged() -> (Desk, String) {
-    let mut desk = Desk::open("page");
-    desk.look(0);
-    let id = desk.status().notifications[0].id.clone();
-    (desk, id)
-}
-
 impl Desk {
-    fn hears_of(&mut self, id: &str, delivery: Delivery, second: i64) {
-        self.report(id, delivery, second);
-        self.look(second);
-    }
-
     fn recovers(&mut self, second: i64) {
         self.alert("page", AlertState::Recovered, second);
         self.look(second);
@@ -36,7 +23,7 @@ impl Desk {
 #[test]
 fn who_may_have_a_page_hears_the_end_also_when_somebody_acknowledged_before_that() {
     let (mut desk, id) = paged();
-    desk.hears_of(&id, uncertain(), 1);
+    desk.hears(&id, uncertain(), 1);
     desk.event("oidc:bob", &json!({"acknowledge": true}), 2);
     desk.look(2);
     assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
@@ -59,7 +46,7 @@ fn an_attempt_that_ends_in_doubt_after_the_end_is_followed_by_it_once() {
     let (mut desk, id) = paged();
     desk.recovers(2);
     assert_eq!(desk.told(), ["page ada by chat: Superseded"], "nobody has it");
-    desk.hears_of(&id, uncertain(), 3);
+    desk.hears(&id, uncertain(), 3);
     assert_eq!(desk.told(), ["page ada by chat: Superseded", ENDED]);
     desk.run(4, 4_000);
     assert_eq!(desk.ends(), 1);
@@ -68,8 +55,8 @@ fn an_attempt_that_ends_in_doubt_after_the_end_is_followed_by_it_once() {
 #[test]
 fn a_page_that_may_have_arrived_and_then_failed_for_good_is_followed_by_the_end() {
     let (mut desk, id) = paged();
-    desk.hears_of(&id, uncertain(), 1);
-    desk.hears_of(&id, Delivery::Failed { error: "410".into() }, 2);
+    desk.hears(&id, uncertain(), 1);
+    desk.hears(&id, Delivery::Failed { error: "410".into() }, 2);
     desk.recovers(3);
     assert!(desk.told().contains(&ENDED.to_owned()), "{:?}", desk.told());
 }
@@ -77,7 +64,7 @@ fn a_page_that_may_have_arrived_and_then_failed_for_good_is_followed_by_the_end(
 #[test]
 fn a_page_that_was_refused_and_waits_for_its_next_try_is_withdrawn_and_nobody_hears_of_an_end() {
     let (mut desk, id) = paged();
-    desk.hears_of(&id, Delivery::Retry { after: None, error: "503".into() }, 1);
+    desk.hears(&id, Delivery::Retry { after: None, error: "503".into() }, 1);
     desk.recovers(2);
     assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
 }
@@ -91,7 +78,7 @@ fn what_is_being_sent_at_the_end_may_arrive_also_when_nobody_lives_to_write_that
     desk.epoch = 2;
     desk.look(3);
     assert_eq!(desk.told(), ["page ada by chat: Superseded", ENDED]);
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 4);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 4);
     desk.run(5, 4_000);
     assert_eq!(desk.ends(), 1, "{:?}", desk.told());
 }
@@ -102,7 +89,7 @@ fn a_page_that_arrives_after_somebody_has_resolved_the_ticket_is_followed_by_tha
     desk.event("oidc:bob", &json!({"state": {"to": "Resolved"}}), 2);
     desk.look(2);
     assert_eq!(desk.told(), ["page ada by chat: Superseded"]);
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 4);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 4);
     assert_eq!(desk.told(), ["page ada by chat: Accepted", ENDED]);
     desk.recovers(60);
     desk.run(61, 4_000);
@@ -114,7 +101,7 @@ fn a_page_that_arrives_after_its_source_was_removed_is_followed_by_that_once() {
     let (mut desk, id) = paged();
     desk.alert("page", AlertState::SourceRemoved, 2);
     desk.look(2);
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 4);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 4);
     assert_eq!(desk.told(), ["page ada by chat: Accepted", "update ada by chat: Planned"]);
     desk.run(5, 4_000);
     assert_eq!(desk.ends(), 1, "{:?}", desk.told());
@@ -143,14 +130,14 @@ fn whom_another_hand_has_paged_hears_the_end_with_the_next_look_and_only_once() 
     let (mut desk, id) = paged();
     desk.recovers(2);
     desk.look(2 + 25 * 3_600);
-    desk.hears_of(&id, uncertain(), 3 + 25 * 3_600);
+    desk.hears(&id, uncertain(), 3 + 25 * 3_600);
     assert_eq!(desk.ends(), 0, "a day later that is no news");
 }
 
 #[test]
 fn who_was_paged_first_hears_the_end_after_however_many_pages_to_others() {
     let (mut desk, id) = paged();
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 1);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 1);
     let to_bob = |n: u128| {
         let (id, person) = (Uuid::from_u128(n).to_string(), Some("bob".to_owned()));
         Notification { id, person, ..desk.status().notifications[0].clone() }
@@ -169,7 +156,7 @@ fn who_was_paged_first_hears_the_end_after_however_many_pages_to_others() {
 fn what_is_overdue_waits_for_what_the_monitors_have_seen_and_people_are_heard_at_once() {
     let (mut desk, id) = paged();
     desk.awaits_monitors = true;
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 900);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 900);
     assert_eq!(desk.told(), ["page ada by chat: Accepted"], "Bob's step is overdue, and it may be over");
     desk.event("oidc:ada", &json!({"acknowledge": true}), 901);
     desk.look(901);
@@ -177,7 +164,7 @@ fn what_is_overdue_waits_for_what_the_monitors_have_seen_and_people_are_heard_at
 
     let (mut desk, id) = paged();
     desk.awaits_monitors = true;
-    desk.hears_of(&id, Delivery::Accepted { receipt: "200".into() }, 900);
+    desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 900);
     desk.awaits_monitors = false;
     desk.look(901);
     assert!(desk.told().contains(&"page bob by chat: Planned".to_owned()), "it goes on: {:?}", desk.told());
