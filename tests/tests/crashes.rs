@@ -19,7 +19,7 @@ async fn seeded_crashes_lose_nothing_and_repeat_only_what_was_in_flight() -> Res
     if report.seeds >= 40 {
         let (met, scheduled) = (report.total.kills, report.scheduled());
         ensure!(met * 10 >= scheduled * 6, "only {met} of {scheduled} points were met: {report}");
-        ensure!(report.families.len() == 5, "somewhere nobody was killed: {:?}", report.families);
+        ensure!(report.families().len() == 5, "somewhere nobody was killed: {:?}", report.families());
         ensure!(report.total.without_api > 0, "no message in {} outages", report.total.outages);
     }
     Ok(())

@@ -33,7 +33,11 @@ use std::{
 use anyhow::Result;
 use tokio::{sync::Semaphore, task::JoinSet};
 
-pub use self::{check::Summary, ground::Ground, schedule::Schedule};
+pub use self::{
+    check::Summary,
+    ground::Ground,
+    schedule::{Point, Schedule},
+};
 
 /// What all seeds came to.
 #[derive(Debug, Default)]
@@ -46,9 +50,7 @@ pub struct Report {
     pub broken: BTreeMap<u64, Vec<String>>,
     /// By point, how often somebody was killed there, and how often somebody was to be: a seed that never comes to one comes
     /// to none of those after it.
-    pub points: BTreeMap<String, (u64, u64)>,
-    /// The kinds of points at which somebody was killed.
-    pub families: BTreeSet<&'static str>,
+    pub points: BTreeMap<Point, (u64, u64)>,
     /// How long all took.
     pub took: Duration,
 }
@@ -57,6 +59,11 @@ impl Report {
     /// How many kills were to be.
     pub fn scheduled(&self) -> u64 {
         self.points.values().map(|(_, scheduled)| scheduled).sum()
+    }
+
+    /// The kinds of points at which somebody was killed.
+    pub fn families(&self) -> BTreeSet<&'static str> {
+        self.points.iter().filter(|(_, (kills, _))| *kills > 0).map(|(point, _)| point.family()).collect()
     }
 
     /// Whether no promise was broken.
@@ -86,7 +93,7 @@ impl fmt::Display for Report {
             writeln!(f, "{what:<64} {value:>14}")?;
         }
         for (point, (kills, scheduled)) in &self.points {
-            writeln!(f, "  killed {point:<55} {:>14}", format!("{kills} of {scheduled}"))?;
+            writeln!(f, "  killed {:<55} {:>14}", point.to_string(), format!("{kills} of {scheduled}"))?;
         }
         for (seed, why) in &self.broken {
             writeln!(
@@ -123,11 +130,10 @@ pub async fn run(seeds: impl IntoIterator<Item = u64>, side_by_side: usize) -> R
         report.seeds += 1;
         report.total.add(&outcome.summary);
         for point in Schedule::of(seed).points() {
-            report.points.entry(point.to_string()).or_default().1 += 1;
+            report.points.entry(point).or_default().1 += 1;
         }
         for point in outcome.points {
-            report.points.entry(point.to_string()).or_default().0 += 1;
-            report.families.insert(point.family());
+            report.points.entry(point).or_default().0 += 1;
         }
         if !outcome.broken.is_empty() {
             eprintln!("seed {seed}: {}", outcome.broken.join("\n  "));

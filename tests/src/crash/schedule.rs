@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use crate::rules::random::Random;
 
 /// Where a kill falls.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
     /// The operator has made a call on this resource; the API server never sees it.
     Before(&'static str),

@@ -58,9 +58,7 @@ impl Proxied {
     pub(crate) async fn running_with(name: &str, steps: &str, flags: &[&str]) -> Result<Self> {
         let scene = Scene::build(name, "ada-hook", steps).await?;
         let rules = Arc::new(Rules::default());
-        let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
-        let mut setup = scene.stage.setup(name).await?.arguments(flags);
-        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let (proxy, setup) = scene.proxied(name, rules.clone(), flags).await?;
         let operator = setup.start()?;
         operator.wait_ready(PATIENCE).await?;
         Ok(Self { scene, proxy, rules, operator })

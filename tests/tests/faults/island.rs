@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -19,7 +19,7 @@ use tests::{
     web::WebService,
 };
 
-use crate::scene::{Scene, TWO_STEPS, let_pass, metric, monitor, page, page_to, pages, unix};
+use crate::scene::{Scene, TWO_STEPS, let_pass, metric, monitor, now, page, page_to, pages, unix};
 
 pub(crate) const SERVICES: [&str; 5] = ["basket", "billing", "catalogue", "login", "search"];
 
@@ -53,7 +53,7 @@ pub(crate) async fn running_as(scene: &Scene, setup: Setup) -> Result<(Setup, Op
 
 /// The outage begins; the operator goes on by itself. Gives when it began, since the epoch.
 pub(crate) async fn cut_off(scene: &Scene, operator: &Operator) -> Result<Duration> {
-    let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let began = now()?;
     scene.stage.plane.stop_apiserver();
     metric(operator, "firstline_islanded", &[], |value| value == 1.0).await?;
     Ok(began)
@@ -134,7 +134,7 @@ async fn services_that_fail_while_the_api_is_gone_page_once_each_and_have_their_
     metric(&operator, "firstline_probe_results_total", &[], |value| value > looks + 100.0).await?;
     assert_eq!(pages(&scene.ada).len(), SERVICES.len() + 1, "{}", operator.tail());
 
-    let answered = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let answered = now()?;
     scene.stage.plane.start_apiserver().await?;
     let tickets = tickets(&scene, "ada-hook").await?;
     metric(&operator, "firstline_islanded", &[], |value| value == 0.0).await?;

@@ -39,9 +39,7 @@ impl Islanded {
     async fn with_six_pages(name: &str) -> Result<Self> {
         let scene = Scene::build(name, "ada-hook", ADA_ALONE).await?;
         let rules = Arc::new(Rules::default());
-        let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
-        let mut setup = scene.stage.setup(name).await?;
-        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let (proxy, setup) = scene.proxied(name, rules.clone(), &[]).await?;
         let (setup, operator) = running_as(&scene, setup).await?;
         let data = data(&scene, name);
         proxy.swallow();

@@ -6,7 +6,7 @@
 
 use std::{
     collections::BTreeSet,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
@@ -23,7 +23,7 @@ use tests::{
 
 use crate::{
     island::{SERVICES, running},
-    scene::{Scene, metric, monitor, page_to, pages, unix},
+    scene::{Scene, metric, monitor, now, page_to, pages, unix},
 };
 
 const OUTAGE: Duration = Duration::from_secs(120);
@@ -80,7 +80,7 @@ impl Outage {
         let tried = |ticket: &Value| page_to(ticket, "ada-hook")["attempts"].as_u64() >= Some(1);
         let planned = scene.stage.wait_for_ticket("depot", "Ada's page was tried", tried).await?;
         let mark = scene.stage.plane.audit()?.mark().await?;
-        let began = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let began = now()?;
         let lines = operator.logs().lines().count();
         scene.stage.plane.stop_apiserver();
         Ok(Self { scene, depot, operator, planned, began, mark, lines })
@@ -112,7 +112,7 @@ impl Outage {
     /// The server is back: every ticket knows what was sent, with the true times, and nothing was written too often.
     async fn settle(&self) -> Result<()> {
         let (scene, operator) = (&self.scene, &self.operator);
-        let answered = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let answered = now()?;
         scene.stage.plane.start_apiserver().await?;
         for service in SERVICES.iter().chain(&["checkout", "depot"]) {
             let told = |ticket: &Value| {

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tests::{
     operator::{Operator, Setup},
-    proxy::{Proxy, Rules},
+    proxy::Rules,
     stage::{PATIENCE, SYSTEM},
 };
 
@@ -116,9 +116,7 @@ async fn a_leader_that_stalls_for_longer_than_its_lease_ends_itself_and_sends_no
 #[tokio::test]
 async fn a_follower_is_ready_and_neither_probes_nor_writes_while_the_leader_does() -> Result<()> {
     let (scene, _, leader) = Scene::running("follower").await?;
-    let proxy = Proxy::start(&scene.stage.plane, None, Arc::new(Rules::default())).await?;
-    let mut setup = scene.stage.setup("follower-b").await?;
-    setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+    let (proxy, setup) = scene.proxied("follower-b", Arc::new(Rules::default()), &[]).await?;
     let began = Instant::now();
     let follower = setup.start()?;
     follower.wait_ready(PATIENCE).await?;

@@ -69,13 +69,19 @@ impl Scene {
         rules: Arc<Rules>,
         flags: &[&str],
     ) -> Result<(Proxy, Setup, Operator)> {
-        let proxy = Proxy::start(&self.stage.plane, None, rules).await?;
-        let mut setup = self.stage.setup(name).await?.arguments(flags);
-        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        let (proxy, setup) = self.proxied(name, rules, flags).await?;
         let operator = setup.start()?;
         operator.wait_ready(PATIENCE).await?;
         self.stage.wait_for_state("checkout", "Up").await?;
         Ok((proxy, setup, operator))
+    }
+
+    /// The same, not started.
+    pub(crate) async fn proxied(&self, name: &str, rules: Arc<Rules>, flags: &[&str]) -> Result<(Proxy, Setup)> {
+        let proxy = Proxy::start(&self.stage.plane, None, rules).await?;
+        let mut setup = self.stage.setup(name).await?.arguments(flags);
+        setup.kubeconfig = proxy.kubeconfig(&setup.kubeconfig)?;
+        Ok((proxy, setup))
     }
 
     /// The policy as YAML.
@@ -202,7 +208,7 @@ pub(crate) fn assert_in_time(received: &Received, notification: &Value) -> Resul
 /// Waits until a planned time has passed by two seconds: what was to come then would have come.
 pub(crate) async fn let_pass(planned: Duration) -> Result<()> {
     eventually(PATIENCE, "the planned time", || async {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?;
+        let now = now()?;
         ensure!(now > planned + Duration::from_secs(2), "it is {now:?}, planned {planned:?}");
         Ok(())
     })
@@ -220,6 +226,11 @@ pub(crate) fn unix(time: &Value) -> Result<Duration> {
     let time: k8s_openapi::apimachinery::pkg::apis::meta::v1::Time =
         serde_json::from_value(Value::String(text.to_owned()))?;
     Ok(Duration::from_secs(u64::try_from(time.0.as_second())?))
+}
+
+/// Now, since the epoch.
+pub(crate) fn now() -> Result<Duration> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?)
 }
 
 /// A counter or gauge of an operator has come to a wish.

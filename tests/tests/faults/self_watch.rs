@@ -1,7 +1,7 @@
 //! Firstline watches itself: a sign of life as long as nothing is late or lost, and a channel of the operator's own for what
 //! no policy can tell.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use tests::{
 
 use crate::{
     api_proxy::Proxied,
-    scene::{Scene, TWO_STEPS, metric, page, pages},
+    scene::{Scene, TWO_STEPS, metric, now, page, pages},
 };
 use tests::proxy::Fault;
 
@@ -130,13 +130,9 @@ async fn numbers_of_a_late_page(operator: &Operator, healed: Instant) -> Result<
     metric(operator, "firstline_deadline_lag_seconds_sum", &[], |late| late > 38.0).await?;
     metric(operator, "firstline_page_lateness_seconds_count", &[], |count| count == 2.0).await?;
     metric(operator, "firstline_page_lateness_seconds_sum", &[], |late| late > 38.0).await?;
-    let since = unix_now().saturating_sub(healed.elapsed() + Duration::from_secs(1)).as_secs_f64();
+    let since = now()?.saturating_sub(healed.elapsed() + Duration::from_secs(1)).as_secs_f64();
     let (sign, of_now) = ("firstline_watchdog_last_success_timestamp_seconds", since..since + PATIENCE.as_secs_f64());
     metric(operator, sign, &[], |at| of_now.contains(&at)).await.map(drop)
-}
-
-fn unix_now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[tokio::test]
@@ -240,7 +236,7 @@ async fn where_nobody_at_all_is_there_to_be_told_the_signs_of_life_stop_until_so
     let policy = scene.policy("ada-hook", NOBODY_ON_CALL);
     scene.apply(&policy.replace("- channel: mail", "- schedule: primary").replace("2026-11-02", "2099-01-05")).await?;
     let setup = scene.stage.setup("nobody").await?.arguments(&["--watchdog-url", &watcher.url("/alive")]);
-    let began = unix_now();
+    let began = now()?;
     let operator = setup.start()?;
     operator.wait_ready(PATIENCE).await?;
     sign_of_life(&watcher, Instant::now() - PATIENCE, &operator).await?;
@@ -248,7 +244,7 @@ async fn where_nobody_at_all_is_there_to_be_told_the_signs_of_life_stop_until_so
     let schedule = [("namespace", "payments"), ("policy", "payments"), ("schedule", "primary")];
     let gap = "firstline_schedule_next_gap_timestamp_seconds";
     let gap = metric(&operator, gap, &schedule, |from| from >= began.as_secs_f64() - 1.0).await?;
-    ensure!(gap <= unix_now().as_secs_f64(), "the gap of now begins at {gap}");
+    ensure!(gap <= now()?.as_secs_f64(), "the gap of now begins at {gap}");
 
     scene.stage.wait_for_state("checkout", "Up").await?;
     scene.break_shop();

@@ -44,9 +44,8 @@ impl Two {
         scene.stage.wait_for_state("checkout", "Up").await?;
         let rules = Arc::new(Rules::default());
         rules.set(rule);
-        let proxy = Proxy::start(&scene.stage.plane, None, rules.clone()).await?;
-        let mut behind = scene.stage.setup(&format!("{name}-second")).await?.arguments(&["--island-after", "5s"]);
-        behind.kubeconfig = proxy.kubeconfig(&behind.kubeconfig)?;
+        let second = format!("{name}-second");
+        let (proxy, behind) = scene.proxied(&second, rules.clone(), &["--island-after", "5s"]).await?;
         let second = behind.start()?;
         Ok(Self { scene, setup, leader, proxy, rules, second })
     }
