@@ -60,6 +60,14 @@ struct Objects {
     judge: Judge,
     tickets: Vec<Ticket>,
     created: Mutex<Vec<Value>>,
+    /// The sequence that tickets show. As with a real operator it is behind: at each look by what came since the last one.
+    shown: Mutex<Shown>,
+}
+
+#[derive(Default)]
+struct Shown {
+    last: usize,
+    next: usize,
 }
 
 /// A cluster on loopback with tickets, events, silences and one user, `oidc:ada`.
@@ -73,7 +81,7 @@ impl FakeCluster {
     /// Starts one.
     pub async fn start(judge: Judge, tickets: Vec<Ticket>) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let objects = Arc::new(Objects { judge, tickets, created: Mutex::default() });
+        let objects = Arc::new(Objects { judge, tickets, created: Mutex::default(), shown: Mutex::default() });
         let base = "/apis/firstline.dev/v1alpha1/namespaces/{namespace}";
         let router = Router::new()
             .route("/apis/authentication.k8s.io/v1/selfsubjectreviews", post(review))
@@ -99,6 +107,11 @@ impl FakeCluster {
     /// Everything that was created, as it stands now.
     pub fn created(&self) -> Vec<Value> {
         self.objects.created.lock().clone()
+    }
+
+    /// The `lastSequence` with which a ticket was answered last.
+    pub fn last_sequence_shown(&self) -> usize {
+        self.objects.shown.lock().last
     }
 
     /// Puts an object there that was created before.
@@ -130,7 +143,14 @@ fn list_of<'a>(tickets: impl Iterator<Item = &'a Ticket>) -> Json<Value> {
 async fn get_ticket(State(objects): State<Arc<Objects>>, Path((_, name)): Path<(String, String)>) -> Response {
     let found = objects.tickets.iter().find(|ticket| ticket.metadata.name.as_deref() == Some(&name));
     match found {
-        Some(ticket) => Json(ticket.clone()).into_response(),
+        Some(ticket) => {
+            let mut shown = objects.shown.lock();
+            shown.last = shown.next;
+            shown.next = objects.created.lock().len();
+            let mut ticket = json!(ticket);
+            ticket["status"]["lastSequence"] = json!(shown.last);
+            Json(ticket).into_response()
+        }
         None => get_created(State(objects), Path((String::new(), "tickets".to_owned(), name))).await,
     }
 }
@@ -151,7 +171,7 @@ async fn create(
         (Judge::Accept, "silences") => json!({"active": true}),
         (Judge::Accept, "oncalloverrides") => json!({"active": true, "conditions": [ready()]}),
         (Judge::Accept, "tickets") => json!({"number": 1, "priority": "P3", "state": "New"}),
-        (Judge::Accept, _) => json!({"accepted": true}),
+        (Judge::Accept, _) => json!({"accepted": true, "sequence": objects.created.lock().len() + 1}),
         (Judge::Refuse(why), "silences" | "oncalloverrides") => {
             json!({"conditions": [{"type": "Stalled", "status": "True", "reason": "InvalidSpec", "message": why, "lastTransitionTime": "2026-11-23T03:12:00Z"}]})
         }

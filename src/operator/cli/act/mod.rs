@@ -33,6 +33,9 @@ pub const EVENTS: &str = "ticketevents.firstline.dev";
 /// First and longest pause between two looks for the verdict.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
+/// How long an answer waits for the ticket to show what was accepted. One whose policy is gone does not for now.
+const SHOWS_WITHIN: Duration = Duration::from_secs(2);
+
 /// How long is waited, and how the answer looks.
 #[derive(Debug, Clone, Args)]
 pub struct ActArgs {
@@ -83,6 +86,7 @@ async fn act_in(
     let mut judged = Vec::with_capacity(recorded.len());
     for Recorded { ticket, act, event } in recorded {
         let event = verdict(session, event, deadline).await;
+        shown(session, ticket, &event, deadline.min(Instant::now() + SHOWS_WITHIN)).await;
         let (own, sentence) = sentence(ticket, act, &event, args.timeout);
         exit = exit.max(own);
         if args.output.is_none() {
@@ -154,6 +158,26 @@ async fn verdict(session: &Session, event: TicketEvent, deadline: Instant) -> Ti
         }
     }
     last
+}
+
+/// Looks until the ticket shows what was accepted or the deadline has passed: a verdict is written before its ticket, and
+/// who is told "done" and looks must see it done.
+async fn shown(session: &Session, ticket: &Ticket, event: &TicketEvent, deadline: Instant) {
+    let status = event.status.as_ref().filter(|status| status.accepted == Some(true));
+    let Some(sequence) = status.and_then(|status| status.sequence) else { return };
+    let shows =
+        |ticket: &Ticket| ticket.status.as_ref().and_then(|it| it.last_sequence).is_some_and(|it| it >= sequence);
+    let api: Api<Ticket> = Api::namespaced(session.client.clone(), &ticket.namespace().unwrap_or_default());
+    let (name, mut pause) = (ticket.name_any(), PAUSE.0);
+    loop {
+        match tokio::time::timeout_at(deadline, api.get(&name)).await {
+            Err(_) => return,
+            Ok(Ok(seen)) if shows(&seen) => return,
+            Ok(_) => {}
+        }
+        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
+        pause = (pause * 2).min(PAUSE.1);
+    }
 }
 
 fn accepted(event: &TicketEvent) -> Option<bool> {
@@ -241,6 +265,19 @@ mod tests {
         assert_eq!(event["metadata"]["ownerReferences"][0]["uid"], "uid-of-inc-aaaa");
         let name = event["metadata"]["name"].as_str().unwrap();
         assert!(name.starts_with("inc-aaaa-") && name.len() == "inc-aaaa-".len() + 8, "{name}");
+    }
+
+    #[tokio::test]
+    async fn who_is_told_that_it_is_done_and_looks_sees_it_done() {
+        let tickets = vec![fixtures::ticket("inc-aaaa", 7, "Checkout is down")];
+        let cluster = FakeCluster::start(Judge::Accept, tickets).await;
+        let acts = [Act::Note("asked".into()), Act::Acknowledge];
+        printed(async |output| {
+            let exit = act_in(&cluster.session(), &args(10_000), &["#7".parse().unwrap()], &acts, output).await;
+            assert_eq!(exit.unwrap(), Exit::Done);
+        })
+        .await;
+        assert_eq!(cluster.last_sequence_shown(), 2);
     }
 
     #[tokio::test]
