@@ -18,6 +18,8 @@ mod api_server;
 mod clock;
 #[path = "faults/crash.rs"]
 mod crash;
+#[path = "faults/dead_pages.rs"]
+mod dead_pages;
 #[path = "faults/dependencies.rs"]
 mod dependencies;
 #[path = "faults/disk.rs"]
@@ -52,5 +54,3 @@ mod takeover;
 mod twin;
 #[path = "faults/unserved.rs"]
 mod unserved;
-#[path = "faults/untold.rs"]
-mod untold;

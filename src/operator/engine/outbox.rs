@@ -303,13 +303,22 @@ impl Outbox {
         };
         self.count(&item, &delivery, age);
         let settled = settled_by(&delivery);
+        let arrived = matches!(delivery, Delivery::Accepted { .. } | Delivery::Partly { .. });
         let asked = if let Delivery::Retry { after, .. } = &delivery { *after } else { None };
         if wait.is_none() {
             self.remember(item.message.id);
         }
         self.0.post.report(&item.ticket, Report { id: item.message.id, attempts: item.attempts, at: now, delivery });
         self.attempt_is_over(item.message.id);
-        let Some(wait) = wait else { return self.0.targets.lock().end(item.message.id, target, place) };
+        let Some(wait) = wait else {
+            let mut targets = self.0.targets.lock();
+            // Whoever has it gets it no more, also where it was taken back and handed in again meanwhile.
+            return if arrived {
+                targets.withdraw(item.message.id)
+            } else {
+                targets.end(item.message.id, target, place)
+            };
+        };
         let mut waiting = target.waiting.lock();
         // Gone when it was cancelled meanwhile.
         let Some(entry) = waiting.get_mut(&place) else { return };

@@ -4,6 +4,8 @@ use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
+use super::state::doubt_what_was_due;
+
 /// What the API has of a ticket as long as nobody else has decided about it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Expected<'a> {
@@ -66,6 +68,10 @@ pub(super) fn join(
         (Some(theirs), Hand::OursUnheard) => with_facts(ours.clone(), theirs),
         _ => ours.clone(),
     };
+    if hand == Hand::Anothers && joined.epoch < Some(epoch) {
+        // Whoever decides next takes it for this leader's, and sees no more that another one has planned it.
+        doubt_what_was_due(&mut joined, now);
+    }
     joined.epoch = joined.epoch.max(Some(epoch));
     joined.observed_generation = theirs.map_or(-1, |theirs| theirs.observed_generation);
     if again && nobody_decided {
@@ -219,6 +225,18 @@ mod tests {
         assert_eq!(told(&joined), [("a", Accepted, 1), ("x", Accepted, 1), ("b", Accepted, 2), ("c", Superseded, 1)]);
         assert_eq!(joined.epoch, Some(9));
         assert_eq!(said(&joined), (1, 1), "{:?}", joined.timeline);
+    }
+
+    #[test]
+    fn what_another_leader_had_planned_and_was_due_may_have_been_sent_by_it_before_it_was_gone() {
+        let mut theirs = status(8, &[("ada", "Planned", 0), ("bob", "Planned", 0), ("cto", "Accepted", 1)]);
+        theirs.notifications[1].planned_at = at(900);
+        let doubted = |epoch| {
+            let joined = merged(None, &status(7, &[]), Some(&theirs), epoch);
+            joined.notifications.iter().map(|n| n.may_have_arrived).collect::<Vec<_>>()
+        };
+        assert_eq!(doubted(9), [true, false, false], "bob's was not due yet, and what came of the last is known");
+        assert_eq!(doubted(8), [false; 3], "this leader's own");
     }
 
     #[test]

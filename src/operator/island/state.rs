@@ -45,12 +45,17 @@ impl Shadow {
     fn doubt_what_was_due(&mut self, by: Timestamp) {
         let is_written = self.written == self.ticket.status;
         let Some(status) = Arc::make_mut(&mut self.ticket).status.as_mut() else { return };
-        for notification in status.notifications.iter_mut().filter(|n| !n.state.is_finished() && n.due_at() <= by) {
-            notification.may_have_arrived = true;
-        }
+        doubt_what_was_due(status, by);
         if is_written {
             self.written = Some(status.clone());
         }
+    }
+}
+
+/// What was due by then may have been sent by a leader that is gone, and its outcome lost.
+pub(super) fn doubt_what_was_due(status: &mut TicketStatus, by: Timestamp) {
+    for notification in status.notifications.iter_mut().filter(|n| !n.state.is_finished() && n.due_at() <= by) {
+        notification.may_have_arrived = true;
     }
 }
 

@@ -53,6 +53,11 @@ pub enum ClientError {
     Retry(#[from] kube::client::retry::InvalidBackoff),
 }
 
+/// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
+pub fn is_an_answer(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
+}
+
 /// The innermost cause: "Connection refused (os error 111)", not "client error (Connect)".
 pub fn cause(error: &dyn std::error::Error) -> String {
     let mut causes = vec![error.to_string()];

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    client::cause,
+    client::{cause, is_an_answer},
     gates::Gates,
     lease::Leadership,
     meta::{Key, version},
@@ -185,8 +185,8 @@ where
             Err(error) => error,
         };
         // A server that says no may have forgotten that moment (410 after some minutes), or never have known it. One that
-        // says nothing is asked for the same page again: slow as it is, it must come to an end.
-        if matches!(error, kube::Error::Api(_)) {
+        // says nothing, or is busy, is asked for the same page again: slow as it is, it must come to an end.
+        if is_an_answer(&error) {
             (asked, all) = (first.clone(), Vec::new());
         }
         if !leadership.is_api_silent() {
@@ -324,6 +324,19 @@ mod tests {
         let (version, names, pages) = listed([page(&["a", "b"], "x"), None, page(&["c"], "")]).await;
         assert_eq!((version, names), (100, vec!["a".to_owned(), "b".into(), "c".into()]));
         assert_eq!(pages, ["&limit=500", "&limit=500&continue=x", "&limit=500&continue=x"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_busy_server_is_asked_for_the_same_page_again() {
+        let busy = |code| {
+            let status =
+                json!({"apiVersion": "v1", "kind": "Status", "status": "Failure", "message": "busy", "code": code});
+            Some((code, status))
+        };
+        let answers = [page(&["a"], "x"), busy(429), busy(503), busy(500), page(&["b"], "")];
+        let (_, names, pages) = listed(answers).await;
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(pages.iter().filter(|page| !page.contains("continue")).count(), 1, "{pages:?}");
     }
 
     #[tokio::test(start_paused = true)]

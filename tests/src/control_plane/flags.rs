@@ -49,7 +49,9 @@ pub(super) fn etcd(binaries: &Binaries, folder: &Path, ports: &Ports) -> Command
 pub(super) fn apiserver(binaries: &Binaries, folder: &Path, ports: &Ports) -> Command {
     let file = |name: &str| folder.join(name).display().to_string();
     let mut command = bare(&binaries.kube_apiserver, folder);
+    // It would collect garbage a dozen times while it starts: 4.4 s of a core until it is ready, 3.2 s with this.
     command
+        .env("GOGC", "400")
         .arg(format!("--etcd-servers=http://{}", ports.etcd.address()))
         .arg("--bind-address=127.0.0.1")
         .arg(format!("--secure-port={}", ports.apiserver.number()))

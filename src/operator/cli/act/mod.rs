@@ -22,7 +22,7 @@ use super::{
     lookup::TicketRef,
     output::{Form, Output, Paint, plain},
 };
-use crate::kube::meta;
+use crate::kube::{client::is_an_answer, meta};
 
 pub use verbs::{ActVerb, VerbError, run};
 pub use what::{Act, Reason, Waiting};
@@ -82,11 +82,17 @@ async fn act_in(
         }
     }
     let deadline = Instant::now() + args.timeout;
+    for one in &mut recorded {
+        one.event = verdict(session, one.event.clone(), deadline).await;
+    }
+    let deadline = deadline.min(Instant::now() + SHOWS_WITHIN);
+    for ticket in &found {
+        let events = recorded.iter().filter(|one| std::ptr::eq(one.ticket, ticket)).map(|one| &one.event);
+        shown(session, ticket, events, deadline).await;
+    }
     let mut exit = Exit::Done;
     let mut judged = Vec::with_capacity(recorded.len());
     for Recorded { ticket, act, event } in recorded {
-        let event = verdict(session, event, deadline).await;
-        shown(session, ticket, &event, deadline.min(Instant::now() + SHOWS_WITHIN)).await;
         let (own, sentence) = sentence(ticket, act, &event, args.timeout);
         exit = exit.max(own);
         if args.output.is_none() {
@@ -160,22 +166,26 @@ async fn verdict(session: &Session, event: TicketEvent, deadline: Instant) -> Ti
     last
 }
 
-/// Looks until the ticket shows what was accepted or the deadline has passed: a verdict is written before its ticket, and
+/// Looks until the ticket shows what was accepted or the deadline has passed: verdicts are written before their ticket, and
 /// who is told "done" and looks must see it done.
-async fn shown(session: &Session, ticket: &Ticket, event: &TicketEvent, deadline: Instant) {
-    let status = event.status.as_ref().filter(|status| status.accepted == Some(true));
-    let Some(sequence) = status.and_then(|status| status.sequence) else { return };
-    let shows =
-        |ticket: &Ticket| ticket.status.as_ref().and_then(|it| it.last_sequence).is_some_and(|it| it >= sequence);
+async fn shown<'a>(
+    session: &Session,
+    ticket: &Ticket,
+    events: impl Iterator<Item = &'a TicketEvent>,
+    deadline: Instant,
+) {
+    let accepted = events.filter_map(|event| event.status.as_ref()).filter(|status| status.accepted == Some(true));
+    let Some(last) = accepted.filter_map(|status| status.sequence).max() else { return };
+    let shows = |ticket: &Ticket| ticket.status.as_ref().and_then(|it| it.last_sequence).is_some_and(|it| it >= last);
     let api: Api<Ticket> = Api::namespaced(session.client.clone(), &ticket.namespace().unwrap_or_default());
     let (name, mut pause) = (ticket.name_any(), PAUSE.0);
-    loop {
+    while Instant::now() < deadline {
         match tokio::time::timeout_at(deadline, api.get(&name)).await {
-            Err(_) => return,
             Ok(Ok(seen)) if shows(&seen) => return,
-            Ok(_) => {}
+            // It is gone, or is not for this user to see.
+            Ok(Err(error)) if is_an_answer(&error) => return,
+            _ => tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await,
         }
-        tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await;
         pause = (pause * 2).min(PAUSE.1);
     }
 }

@@ -287,6 +287,18 @@ async fn a_message_taken_back_during_its_attempt_and_handed_in_again_waits_behin
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_taken_back_during_its_attempt_and_handed_in_again_is_not_sent_to_who_has_it_by_then() {
+    let stage = stage(&[("slow", vec![accepted(), accepted()])], Some("slow"));
+    let page = || item(1, MessageKind::Page, "slow");
+    stage.outbox.send(page());
+    pass(1).await;
+    stage.outbox.cancel(&[page().message.id]);
+    stage.outbox.send(page());
+    pass(200).await;
+    assert_eq!((stage.seen.lock().len(), stage.outbox.on_their_way().len()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_left_of_a_message_that_has_ended_moved_or_been_taken_back() {
     let busy = vec![retry(Some(20)), retry(Some(20)), accepted()];
     let stage = stage(&[("chat", vec![retry(None), accepted()]), ("mail", busy)], None);

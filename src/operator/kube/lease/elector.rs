@@ -22,7 +22,10 @@ use super::{
 };
 use crate::{
     clock::{Clock, Other, boottime},
-    kube::{client::cause, gates::Gates},
+    kube::{
+        client::{cause, is_an_answer},
+        gates::Gates,
+    },
 };
 
 /// How holding the lease ended.
@@ -342,11 +345,6 @@ impl Elector {
 async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, kube::Error> {
     let late = || kube::Error::Service("no answer within 2 s".into());
     tokio::time::timeout(CALL_TIMEOUT, call).await.unwrap_or_else(|_| Err(late()))
-}
-
-/// Whether the API has said something, if only no. What stands in front of a dead one says 5xx.
-fn is_an_answer(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code < 500 && status.code != 429)
 }
 
 #[cfg(test)]

@@ -50,7 +50,8 @@ impl Draft<'_> {
         }
         self.recount();
         let severity = self.severity_of(&alert.labels);
-        if was_quiet {
+        // Who has resolved it while something fires meant that, and nothing that begins afterwards.
+        if was_quiet || self.is_resolved() {
             self.fire_again(alert, severity);
         } else {
             self.line(What::Fired, alert.starts_at, alert.label("alertname"));
@@ -86,7 +87,9 @@ impl Draft<'_> {
     /// ticket stays open.
     fn ease(&mut self, alert: &Alert) {
         let ended = self.severity_of(&alert.labels);
-        let Some(rest) = self.highest_firing("").filter(|rest| *rest < ended) else { return };
+        // What fired on when it was resolved may be more severe than what has reopened it.
+        let is_its_own = self.status.severity.is_none_or(|its| Severity::from(its) >= ended);
+        let Some(rest) = self.highest_firing("").filter(|rest| is_its_own && *rest < ended) else { return };
         self.tell_chain(Event::Stop { at: alert.at });
         let text = format!("{} has ended; what still fires has severity {rest}", alert.label("alertname"));
         self.note(false, "Eased", "Stop", text.clone());
@@ -111,13 +114,16 @@ impl Draft<'_> {
         self.status.state.is_some_and(|state| state != api::ticket::TicketState::New)
     }
 
-    /// It fires again after everything had ended: on the open ticket, or on one that is resolved.
+    fn is_resolved(&self) -> bool {
+        self.status.state == Some(api::ticket::TicketState::Resolved)
+    }
+
+    /// It fires again after everything had ended, on the open ticket; or anew on one that is resolved.
     fn fire_again(&mut self, alert: &Alert, severity: Severity) {
         self.status.recovered_at = None;
         // That a backup was restored says nothing of a trouble that begins now.
         self.not_paged = false;
-        let resolved = self.status.state == Some(api::ticket::TicketState::Resolved);
-        if resolved {
+        if self.is_resolved() {
             self.line(What::Reopened, alert.at, alert.label("alertname"));
             self.withdraw_the_end();
             self.note(true, "Reopened", "Reopen", format!("{} fires again", alert.title()));

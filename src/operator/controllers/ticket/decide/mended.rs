@@ -2,7 +2,7 @@
 //! another address.
 //!
 //! It is the same message with the same id, which its receiver has never taken; and it is tried again only as long as
-//! somebody still waits for it, the newest for each receiver.
+//! somebody still waits for it, the newest for each receiver: a page until somebody takes it, the word of an end for a day.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +11,7 @@ use domain::{escalation::Chain, message::NotificationId, ticket::timeline::What}
 use jiff::Timestamp;
 
 use super::Draft;
+use crate::engine::outbox::GIVE_UP_AFTER;
 
 impl Draft<'_> {
     /// Plans it again, unless something holds it at the moment: then when that ends.
@@ -43,9 +44,13 @@ impl Draft<'_> {
     fn mended_since(&self) -> impl Iterator<Item = (&Notification, Timestamp)> {
         let all = &self.status.notifications;
         let waits = self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
+        let ended =
+            self.ended().map(|ended| ended.at).filter(|at| domain::time::between(*at, self.now) < GIVE_UP_AFTER);
         let wanted = move |n: &Notification| match n.kind {
             NotificationKind::Page => waits,
             NotificationKind::Notice => !self.is_over() && self.firing() > 0,
+            // Whoever was alarmed waits for it, and has no other way to hear it.
+            NotificationKind::Resolved => ended.is_some_and(|at| n.planned_at >= at),
             _ => false,
         };
         let same = |n: &Notification, other: &Notification| {

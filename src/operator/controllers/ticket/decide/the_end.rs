@@ -17,8 +17,8 @@ const MOST_KEPT: usize = 200;
 type Target = (Option<String>, String);
 
 /// How it ended.
-struct Ended {
-    at: Timestamp,
+pub(super) struct Ended {
+    pub(super) at: Timestamp,
     kind: MessageKind,
     why: &'static str,
 }
@@ -63,7 +63,7 @@ impl Draft<'_> {
     }
 
     /// `None` while something fires that nobody has resolved, and where nothing ever fired.
-    fn ended(&self) -> Option<Ended> {
+    pub(super) fn ended(&self) -> Option<Ended> {
         let alerts = self.status.alerts.as_ref()?;
         let over = self.status.resolved_at.filter(|_| self.status.state.is_some_and(is_over));
         if let Some(at) = over.or(self.status.recovered_at) {

@@ -64,6 +64,33 @@ fn firing_again_soon_after_it_was_resolved_reopens_the_same_ticket_in_a_new_cycl
 }
 
 #[test]
+fn what_begins_on_a_ticket_that_was_resolved_while_something_fires_reopens_it_and_is_over_when_that_is_over() {
+    // By severity of what fires when it is resolved, and of what begins then.
+    for (first, second) in [("ticket", "page"), ("page", "page"), ("page", "ticket")] {
+        let mut desk = Desk::open(first);
+        desk.run(0, 60);
+        desk.event("oidc:ada", &json!({"state": {"to": "Resolved"}}), 61);
+        desk.run(61, 100);
+        assert_eq!(desk.status().state, Some(TicketState::Resolved), "{first}, {second}");
+        let ends = desk.told().iter().filter(|told| told.starts_with("resolved")).count();
+        let before = desk.status().notifications.len();
+        desk.another_alert(second, AlertState::Firing, 200);
+        desk.run(200, 500);
+        assert_eq!(desk.status().state, Some(TicketState::Open), "{first}, {second}");
+        let new: Vec<String> = desk.told().split_off(before);
+        let alarm = if second == "page" { "page ada by chat: Accepted" } else { "notice - by " };
+        assert!(new.iter().any(|told| told.starts_with(alarm)), "{first}, {second}: {new:?}");
+        assert_eq!(desk.told().iter().filter(|told| told.starts_with("resolved")).count(), ends, "{:?}", desk.told());
+        desk.another_alert(second, AlertState::Recovered, 600);
+        desk.alert(first, AlertState::Recovered, 601);
+        desk.run(600, 1_200);
+        assert!(desk.told().last().unwrap().starts_with("resolved"), "{first}, {second}: {:?}", desk.told());
+        assert!(desk.told().split_off(before).iter().any(|told| told.starts_with("resolved")), "{first}, {second}");
+        assert_eq!(desk.status().state, Some(TicketState::Resolved));
+    }
+}
+
+#[test]
 fn a_page_that_fires_on_a_resolved_ticket_of_lesser_severity_escalates_by_its_own_route() {
     let mut desk = Desk::open("ticket");
     desk.run(0, 60);

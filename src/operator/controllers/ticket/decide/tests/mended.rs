@@ -90,3 +90,34 @@ fn of_several_pages_to_one_receiver_only_the_newest_is_tried_again() {
     let tried = pages.iter().filter(|place| desk.status().notifications[**place].state == NotificationState::Planned);
     assert_eq!(tried.collect::<Vec<_>>(), [pages.last().unwrap()]);
 }
+
+#[test]
+fn the_word_of_an_end_that_a_channel_refused_is_said_once_that_is_mended_unless_it_fires_again_by_then() {
+    let refused = || {
+        let (mut desk, _) = paged();
+        desk.deliver(1);
+        desk.alert("page", AlertState::Recovered, 60);
+        desk.look(60);
+        let end = desk.status().notifications.last().unwrap().id.clone();
+        desk.report(&end, Delivery::Failed { error: "401".into() }, 61);
+        desk.run(61, 500);
+        assert_eq!(desk.told().last().unwrap(), "resolved ada by chat: Failed");
+        desk
+    };
+    let mut desk = refused();
+    mend(&mut desk, 600);
+    desk.look(600);
+    assert_eq!(desk.told().last().unwrap(), "resolved ada by chat: Planned");
+
+    let mut desk = refused();
+    mend(&mut desk, 100_000);
+    desk.look(100_000);
+    assert_eq!(desk.told().last().unwrap(), "resolved ada by chat: Failed", "of yesterday");
+
+    let mut desk = refused();
+    desk.alert("page", AlertState::Firing, 600);
+    desk.look(600);
+    mend(&mut desk, 601);
+    desk.look(601);
+    assert!(desk.told().contains(&"resolved ada by chat: Failed".to_owned()), "{:?}", desk.told());
+}

@@ -262,9 +262,19 @@ impl Desk {
     }
 
     fn alert(&mut self, severity: &str, state: AlertState, second: i64) {
+        self.alert_of(labels(severity), state, second);
+    }
+
+    /// One of the same group with another fingerprint.
+    fn another_alert(&mut self, severity: &str, state: AlertState, second: i64) {
+        let other = ("instance".to_owned(), "b".to_owned());
+        self.alert_of(labels(severity).into_iter().chain([other]).collect(), state, second);
+    }
+
+    fn alert_of(&mut self, labels: Labels, state: AlertState, second: i64) {
         let alert = Alert {
             namespace: "payments".into(),
-            labels: labels(severity),
+            labels,
             annotations: Labels::new(),
             state,
             starts_at: at(second),
