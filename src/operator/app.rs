@@ -108,6 +108,11 @@ pub enum RunError {
     /// Another replica has taken the lease from this one.
     #[error("another replica has taken the lease; this one ends so that it decides nothing on old knowledge")]
     LeaseLost,
+    /// Another replica has asked for the lease.
+    #[error(
+        "another replica has a journal of an outage to merge, and leads now; this one ends and is to be started again"
+    )]
+    HandedOver,
 }
 
 /// Runs the operator until it is asked to stop.
@@ -175,14 +180,18 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     let start = start_when_ready(ctx.clone(), gates, probes, Watch { url: watchdog, notify });
     vital::begin(&ctx, "the start of engines and controllers", start);
     let mut signals = Signals::catch()?;
-    let lost = tokio::select! {
-        () = signals.any() => { tracing::info!("asked to stop"); false }
-        ended = &mut lease => ended == Ended::Lost,
+    let why = tokio::select! {
+        () = signals.any() => { tracing::info!("asked to stop"); None }
+        () = ctx.leadership.wanted() => {
+            tracing::info!("another replica has a journal of an outage to merge; ending, and handing the lease over");
+            Some(RunError::HandedOver)
+        }
+        ended = &mut lease => (ended == Ended::Lost).then_some(RunError::LeaseLost),
         () = ctx.fatal.cancelled() => return Err(RunError::Ended),
     };
     stop.cancel();
     tasks.close();
-    if lost {
+    if matches!(why, Some(RunError::LeaseLost)) {
         // Whoever starts after us and has no API must not go on by our journal.
         if tokio::time::timeout(SHUTDOWN, ctx.island.supersede(&ctx)).await.is_err() {
             tracing::error!("the disk of --data takes too long to write down that another replica leads");
@@ -198,7 +207,7 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
     }
     http_stop.cancel();
     drop(http);
-    if lost { Err(RunError::LeaseLost) } else { Ok(()) }
+    why.map_or(Ok(()), Err)
 }
 
 fn elector(ctx: &Context, gates: &Gates, me: String) -> Elector {

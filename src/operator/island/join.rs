@@ -41,7 +41,7 @@ impl Expected<'_> {
 
 /// What was decided without the API goes to it whole, unless somebody else has decided meanwhile: then the status that is
 /// there wins, and what we sent is added to it as fact, so that nothing of it is sent again. `None`: it is there already,
-/// by a merge that was cut short after it.
+/// by a merge that was cut short after it, or there is nothing to say.
 ///
 /// `theirs` is the status that is there now. `epoch` is that of the leader who merges.
 pub(super) fn join(
@@ -51,6 +51,10 @@ pub(super) fn join(
     epoch: i64,
     now: Timestamp,
 ) -> Option<TicketStatus> {
+    if ours.epoch.is_none() {
+        // Opened, and nothing was decided before this process died: the first look at it is yet to come, as at any new ticket.
+        return None;
+    }
     let again = expected.written == Some(ours);
     if again && theirs == expected.written {
         return None;
@@ -213,6 +217,14 @@ mod tests {
         let empty = TicketStatus { observed_generation: -1, ..TicketStatus::default() };
         assert_eq!(told(&merged(None, &ours, Some(&empty), 7)), told(&ours));
         assert_eq!(told(&merged(None, &ours, None, 7)), told(&ours));
+    }
+
+    #[test]
+    fn a_ticket_on_which_nothing_was_decided_before_the_island_died_is_left_to_its_first_look() {
+        let empty = TicketStatus { observed_generation: -1, ..TicketStatus::default() };
+        for theirs in [None, Some(&empty), Some(&status(8, &[("a", "Accepted", 1)]))] {
+            assert_eq!(join(Expected::default(), &TicketStatus::default(), theirs, 9, at(600)), None);
+        }
     }
 
     #[test]

@@ -5,6 +5,10 @@
 //! it. The lease's own timestamps never decide who leads. They tell the next leader how far the last one's clock has come, so
 //! that what was planned by a clock that is off is neither late nor early ([`Clock::go_on_from`](crate::clock::Clock::go_on_from)).
 //!
+//! A follower that has a journal of an outage, after which somebody else has led, asks for the lease by an annotation on it. The
+//! leader ends what it does, as when it is asked to stop, and hands the lease over: what only that journal knows (who was paged
+//! without the API, and must hear the end) is then merged soon, not when this replica happens to lead some day.
+//!
 //! While the API does not answer, the last holder may go on by itself ([`Role::Islanded`]): that is the one exception to
 //! "nothing is sent without a valid lease".
 
@@ -82,6 +86,8 @@ struct Shared {
     journal: AtomicBool,
     /// Whether somebody else has led since what this process knows, or its journal.
     superseded: watch::Sender<bool>,
+    /// Whether another replica asks for the lease, to merge its journal.
+    wanted: watch::Sender<bool>,
     /// Whether the last look at the lease got no answer.
     silent: AtomicBool,
     role: watch::Sender<Role>,
@@ -107,6 +113,7 @@ impl Default for Leadership {
             leads: Mutex::default(),
             journal: AtomicBool::new(false),
             superseded: watch::channel(false).0,
+            wanted: watch::channel(false).0,
             silent: AtomicBool::new(false),
             role,
         }))
@@ -201,6 +208,12 @@ impl Leadership {
         self.0.journal.store(true, Ordering::Release);
     }
 
+    /// Waits until another replica asks for the lease, and nothing waits to be merged here.
+    pub async fn wanted(&self) {
+        // The sender lives as long as self, so the wait cannot end otherwise.
+        let _ = self.0.wanted.subscribe().wait_for(|it| *it).await;
+    }
+
     /// Waits until somebody else is seen to have led since the journal was written.
     pub async fn superseded(&self) {
         // The sender lives as long as self, so the wait cannot end otherwise.
@@ -251,6 +264,17 @@ impl Leadership {
     /// Whether the API has been given up since the lease was renewed last.
     fn is_cut_off(&self) -> bool {
         matches!(*self.0.role.borrow(), Role::CutOff | Role::Islanded)
+    }
+
+    /// Another replica asks for the lease. Who has a journal of its own merges that first.
+    fn ask(&self) {
+        if *self.0.role.borrow() == Role::Leader {
+            self.0.wanted.send_replace(true);
+        }
+    }
+
+    fn has_journal(&self) -> bool {
+        self.0.journal.load(Ordering::Acquire)
     }
 
     fn leads(&self, own: Option<Lead>, before: Option<Lead>) {

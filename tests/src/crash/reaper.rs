@@ -31,6 +31,8 @@ pub(super) struct Reaper {
     operators: Mutex<Vec<Option<Operator>>>,
     /// The replica that wrote the lease last.
     leader: Mutex<Option<usize>>,
+    /// What the lease said of its holder when it was written last.
+    lease: Mutex<Value>,
     /// The replicas whose running operator has ever written the lease.
     have_led: Mutex<BTreeSet<usize>>,
     restart: mpsc::UnboundedSender<usize>,
@@ -56,6 +58,7 @@ impl Reaper {
             setups: OnceLock::new(),
             operators,
             leader: Mutex::default(),
+            lease: Mutex::default(),
             have_led: Mutex::default(),
             restart,
             refusals,
@@ -100,7 +103,8 @@ impl Reaper {
         for (replica, place) in operators.iter_mut().enumerate() {
             let Some(operator) = place.take_if(|operator| !operator.is_running()) else { continue };
             let tail = operator.tail();
-            if !tail.contains("another replica has taken the lease") {
+            // It has taken the lease, or is given it to merge its journal.
+            if !tail.contains("another replica has ") {
                 self.ledger.lock().trouble.push(format!("an operator ended by itself; {tail}"));
             }
             self.note_end(replica, None);
@@ -130,11 +134,6 @@ impl Reaper {
         let mut cursor = self.cursor.lock();
         let Some(next) = self.schedule.kills.get(cursor.0).filter(|next| next.point == point) else { return false };
         if self.operators.lock()[replica].is_none() {
-            return false;
-        }
-        // What an island has in its journal reaches the tickets when that replica leads again, which with another one there
-        // may be never.
-        if self.is_parted() && self.schedule.replicas > 1 {
             return false;
         }
         cursor.1 += 1;
@@ -279,6 +278,12 @@ impl Eye {
         let now = SystemTime::now();
         match name {
             "leases" => {
+                let body: Value = serde_json::from_slice(&call.body).unwrap_or_default();
+                let said = std::mem::replace(&mut *self.reaper.lease.lock(), body["spec"].clone());
+                if said == body["spec"] {
+                    // A follower that asks for it changes nothing of that.
+                    return;
+                }
                 self.reaper.have_led.lock().insert(self.replica);
                 let before = self.reaper.leader.lock().replace(self.replica);
                 let mut ledger = self.reaper.ledger.lock();

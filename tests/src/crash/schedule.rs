@@ -81,8 +81,7 @@ pub struct Outage {
     pub after: Duration,
     /// How long.
     pub lasts: Duration,
-    /// From its begin to the death of whoever leads, if it dies. Of two replicas none does: another one would lead then, and
-    /// know nothing of what is in the journal.
+    /// From its begin to the death of whoever leads, if it dies.
     pub kill: Option<Duration>,
 }
 
@@ -148,16 +147,16 @@ impl Schedule {
             outage: None,
         };
         if seed.is_multiple_of(4) {
-            schedule.outage = Some(outage(&mut random, schedule.replicas));
+            schedule.outage = Some(outage(&mut random));
         }
         schedule
     }
 }
 
-fn outage(random: &mut Random, replicas: usize) -> Outage {
+fn outage(random: &mut Random) -> Outage {
     let mut millis = |from: u64, to: u64| Duration::from_millis(from + random.below(to - from));
     let (after, lasts, kill) = (millis(500, 5_000), millis(12_000, 15_000), millis(1_000, 11_000));
-    Outage { after, lasts, kill: (replicas == 1 && random.below(2) == 0).then_some(kill) }
+    Outage { after, lasts, kill: (random.below(2) == 0).then_some(kill) }
 }
 
 fn kill(random: &mut Random) -> Kill {

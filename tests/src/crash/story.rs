@@ -1,10 +1,11 @@
 //! One seed from beginning to end: services break, people act, and what must come is waited for.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
 use kube::Client;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::{
@@ -38,7 +39,7 @@ pub(super) struct Outcome {
 pub(super) async fn run(ground: &Ground, schedule: Schedule) -> Outcome {
     let namespace = crate::unique_name(&format!("seed-{}", schedule.seed));
     let (reaper, restarts) = Reaper::new(schedule.clone());
-    let seed = Seed { ground, namespace, reaper: reaper.clone() };
+    let seed = Seed { ground, namespace, reaper: reaper.clone(), journals: Mutex::default() };
     let lived = seed.live(&schedule, restarts).await;
     let tickets = seed.list("tickets").await.unwrap_or_default();
     let events = seed.list("ticketevents").await.unwrap_or_default();
@@ -63,6 +64,8 @@ struct Seed<'a> {
     ground: &'a Ground,
     namespace: String,
     reaper: Arc<Reaper>,
+    /// Where each replica keeps what it decides without the API.
+    journals: Mutex<Vec<PathBuf>>,
 }
 
 impl Seed<'_> {
@@ -125,6 +128,7 @@ impl Seed<'_> {
         let kubeconfig = proxy.kubeconfig(&self.ground.kubeconfig)?;
         let name = format!("{}-{replica}", self.namespace);
         let data = crate::scratch::folder(&format!("data-{name}"));
+        self.journals.lock().push(data.join("island.journal"));
         let setup = Setup::new(&name, &kubeconfig)?.arguments(&[
             "--namespace",
             &format!("{}-system", self.namespace),
@@ -255,8 +259,18 @@ impl Seed<'_> {
         .await
     }
 
-    /// Nothing more comes, and every monitor says Up.
+    /// Nothing more comes, every monitor says Up, and what was decided without the API is on the tickets.
     async fn settled(&self, services: usize) -> Result<()> {
+        eventually(PATIENCE, "every journal is merged", || async {
+            tokio::time::sleep(LOOK).await;
+            let left: Vec<_> = self.journals.lock().iter().filter(|journal| journal.exists()).cloned().collect();
+            ensure!(left.is_empty(), "{left:?}");
+            Ok(())
+        })
+        .await?;
+        for place in 0..services {
+            self.resolved(&format!("service-{place}")).await?;
+        }
         for place in 0..services {
             self.up(&format!("service-{place}")).await?;
         }

@@ -17,7 +17,7 @@ use super::{
     CALL_TIMEOUT, Leadership, Predecessor, RENEW_EVERY,
     decision::{Decision, Known, Standing, Tenure, evaluate},
     outage::{self, Outage, Trouble},
-    record::{has_led_since, lead, number, written_over},
+    record::{asked_by, asked_for, handed_over, has_led_since, lead, number, written_over},
     silence::Silence,
 };
 use crate::{
@@ -193,7 +193,10 @@ impl Elector {
     async fn step(&mut self, led: bool) -> Result<Decision, kube::Error> {
         if let Some(written) = self.written.clone() {
             match self.write(Some(&written)).await {
-                Ok(_) => return Ok(Decision::Renew),
+                Ok(_) => {
+                    self.hear_who_asks();
+                    return Ok(Decision::Renew);
+                }
                 // Somebody has written or deleted it since, or our last write was made and its answer lost.
                 Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => self.written = None,
                 Err(error) => return Err(error),
@@ -226,14 +229,53 @@ impl Elector {
                 };
                 tracing::info!(epoch, why, "leading");
             }
-            Decision::Renew => drop(self.write(lease.as_ref()).await?),
+            Decision::Renew => {
+                if !led {
+                    self.go_on_from(&spec);
+                }
+                let epoch = self.write(lease.as_ref()).await?;
+                if !led {
+                    tracing::info!(epoch, why = "it is in our name", "leading");
+                }
+                self.hear_who_asks();
+            }
             Decision::Lost => {
                 self.leadership.lose();
                 tracing::error!(holder, "another replica has taken the lease; ending");
             }
-            Decision::Wait => tracing::debug!(holder, waiting = ?self.lists.gates.waiting(), "not taking the lease"),
+            Decision::Wait => {
+                tracing::debug!(holder, waiting = ?self.lists.gates.waiting(), "not taking the lease");
+                if let Some(lease) = lease.filter(|_| holder != Some("")) {
+                    self.ask(&lease).await?;
+                }
+            }
         }
         Ok(decision)
+    }
+
+    /// Where a journal waits here and somebody else leads who is alive: asks for the lease, once.
+    async fn ask(&mut self, lease: &Lease) -> Result<(), kube::Error> {
+        let is_alive = self.observed.as_ref().is_some_and(|observed| observed.came);
+        let ready = self.lists.gates.waiting().is_empty() && self.predecessor.is_none();
+        if !(is_alive && ready && self.leadership.has_journal()) {
+            return Ok(());
+        }
+        let Some(wish) = asked_for(lease, &self.me) else { return Ok(()) };
+        // Whoever led before that has not left it to us.
+        self.before = None;
+        match within(self.api.replace(&self.name, &PostParams::default(), &wish)).await {
+            Ok(_) => tracing::info!("asking for the lease, to merge what was decided while the API was gone"),
+            // It was renewed meanwhile: at the next look.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn hear_who_asks(&self) {
+        if self.written.as_ref().and_then(|lease| asked_by(lease, &self.me, self.clock.now())).is_some() {
+            self.leadership.ask();
+        }
     }
 
     /// How long we have seen the lease, or that there is none, without a change.
@@ -329,13 +371,24 @@ impl Elector {
         if lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) != Some(&self.me) {
             return;
         }
-        let mut free = lease;
-        if let Some(spec) = &mut free.spec {
-            spec.holder_identity = None;
-            spec.renew_time = Some(MicroTime(self.clock.now()));
-        }
-        match self.api.replace(&self.name, &PostParams::default(), &free).await {
-            Ok(_) => tracing::info!("gave the lease back"),
+        let now = self.clock.now();
+        let heir = asked_by(&lease, &self.me, now).map(str::to_owned);
+        let given = match &heir {
+            Some(heir) => handed_over(lease, heir, now),
+            None => {
+                let mut free = lease;
+                if let Some(spec) = &mut free.spec {
+                    spec.holder_identity = None;
+                    spec.renew_time = Some(MicroTime(now));
+                }
+                free
+            }
+        };
+        match self.api.replace(&self.name, &PostParams::default(), &given).await {
+            Ok(_) => match heir {
+                Some(heir) => tracing::info!(to = heir, "handed the lease over"),
+                None => tracing::info!("gave the lease back"),
+            },
             Err(error) => tracing::warn!(%error, "could not give the lease back; it runs out by itself"),
         }
     }

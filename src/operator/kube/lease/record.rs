@@ -1,9 +1,22 @@
 //! What a lease says of who leads, and what we write. Pure.
 
+use std::{collections::BTreeMap, time::Duration};
+
 use domain::ticket::Lead;
-use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
+use jiff::Timestamp;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 
 use super::{Predecessor, VALID_FOR};
+
+/// On the lease: which follower asks for it, because it has a journal to merge.
+const ASKED_BY: &str = "firstline.dev/asked-by";
+/// On the lease: when it was handed over last to one that had asked.
+const HANDED_OVER: &str = "firstline.dev/handed-over";
+/// It is handed over no more often than this: one that asks and dies again and again leaves the others time to work.
+const NOT_BEFORE: Duration = Duration::from_secs(30);
 
 /// The lease, taken or renewed by us. Whoever has gone on without the API in between has it anew: what was opened meanwhile
 /// belongs to that outage alone (see [`domain::ticket::identity`]).
@@ -29,6 +42,39 @@ pub(super) fn lead(spec: &LeaseSpec) -> Option<Lead> {
     let holder = spec.holder_identity.clone().filter(|holder| !holder.is_empty())?;
     let (MicroTime(acquired), MicroTime(renewed)) = (spec.acquire_time.clone()?, spec.renew_time.clone()?);
     Some(Lead { holder, acquired, renewed })
+}
+
+/// The lease with our wish to have it; `None` when it is there already.
+pub(super) fn asked_for(lease: &Lease, me: &str) -> Option<Lease> {
+    let known = annotation(lease, ASKED_BY);
+    (known != Some(me)).then(|| annotated(lease.clone(), |all| drop(all.insert(ASKED_BY.to_owned(), me.to_owned()))))
+}
+
+/// Who else asks for a lease of ours, unless it was handed over a moment ago.
+pub(super) fn asked_by<'a>(lease: &'a Lease, me: &str, now: Timestamp) -> Option<&'a str> {
+    let handed_over = annotation(lease, HANDED_OVER).and_then(|at| at.parse::<Timestamp>().ok());
+    let is_recent = |at: Timestamp| domain::time::between(at, now) < NOT_BEFORE && at <= now;
+    annotation(lease, ASKED_BY).filter(|by| *by != me && !handed_over.is_some_and(is_recent))
+}
+
+/// Our lease, as that of another one from now on.
+pub(super) fn handed_over(lease: Lease, to: &str, now: Timestamp) -> Lease {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let spec = written_over(spec, to, false, MicroTime(now));
+    let lease = annotated(lease, |all| {
+        all.remove(ASKED_BY);
+        all.insert(HANDED_OVER.to_owned(), domain::time::whole_seconds(now).to_string());
+    });
+    Lease { spec: Some(spec), ..lease }
+}
+
+fn annotation<'a>(lease: &'a Lease, name: &str) -> Option<&'a str> {
+    lease.metadata.annotations.as_ref()?.get(name).map(String::as_str).filter(|it| !it.is_empty())
+}
+
+fn annotated(mut lease: Lease, edit: impl FnOnce(&mut BTreeMap<String, String>)) -> Lease {
+    edit(lease.metadata.annotations.get_or_insert_default());
+    lease
 }
 
 /// Which leader in the row holds it.

@@ -1,10 +1,14 @@
 //! Who takes the lease, who waits, and who gives up.
 
-use k8s_openapi::{api::coordination::v1::LeaseSpec, apimachinery::pkg::apis::meta::v1::MicroTime};
+use futures::FutureExt;
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
 use rstest::rstest;
 
 use super::{
-    record::{has_led_since, lead, written_over},
+    record::{asked_by, asked_for, handed_over, has_led_since, lead, number, written_over},
     *,
 };
 
@@ -153,4 +157,46 @@ async fn a_call_that_hangs_is_given_up_when_this_process_goes_on_by_itself() {
     let (hung, ()) = tokio::join!(leadership.unless_parted(std::future::pending::<()>()), parted);
     assert_eq!(hung, None);
     assert_eq!(leadership.unless_parted(std::future::ready(7)).await, Some(7), "what is decided from memory goes on");
+}
+
+fn lease(holder: &str) -> Lease {
+    Lease { spec: Some(held(holder)), ..Lease::default() }
+}
+
+#[test]
+fn who_has_a_journal_asks_once_and_gets_the_lease_as_the_next_leader() {
+    let wish = asked_for(&lease("them"), "me").unwrap();
+    assert_eq!(wish.spec, lease("them").spec, "nothing is taken");
+    assert_eq!(asked_for(&wish, "me"), None);
+    assert_eq!(asked_by(&wish, "them", second(100)), Some("me"));
+    assert_eq!(asked_by(&wish, "me", second(100)), None, "the one that asked leads by now");
+    let ours = handed_over(wish, "me", second(100));
+    let spec = ours.spec.as_ref().unwrap();
+    assert_eq!((spec.holder_identity.as_deref(), number(spec)), (Some("me"), 9), "one more than theirs");
+    assert_eq!(asked_by(&ours, "me", second(200)), None, "the wish is fulfilled");
+}
+
+#[test]
+fn who_asks_again_and_again_gets_it_no_more_often_than_the_others_can_work() {
+    let ours = handed_over(asked_for(&lease("them"), "me").unwrap(), "me", second(100));
+    let wish = asked_for(&ours, "restarted").unwrap();
+    assert_eq!(asked_by(&wish, "me", second(129)), None);
+    assert_eq!(asked_by(&wish, "me", second(130)), Some("restarted"));
+    assert_eq!(
+        asked_by(&wish, "me", second(50)),
+        Some("restarted"),
+        "a clock that was put back makes nobody wait for ever"
+    );
+}
+
+#[tokio::test]
+async fn who_merges_a_journal_of_its_own_hears_of_no_wish_before_that_is_done() {
+    let leadership = Leadership::default();
+    leadership.journal_waits();
+    leadership.hold(4, boottime(), "me");
+    leadership.ask();
+    assert!(leadership.wanted().now_or_never().is_none());
+    leadership.merged();
+    leadership.ask();
+    assert!(leadership.wanted().now_or_never().is_some());
 }
