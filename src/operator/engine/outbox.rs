@@ -313,11 +313,12 @@ impl Outbox {
         let Some(wait) = wait else {
             let mut targets = self.0.targets.lock();
             // Whoever has it gets it no more, also where it was taken back and handed in again meanwhile.
-            return if arrived {
-                targets.withdraw(item.message.id)
+            if arrived {
+                targets.withdraw(item.message.id);
             } else {
-                targets.end(item.message.id, target, place)
-            };
+                targets.end(item.message.id, target, place);
+            }
+            return;
         };
         let mut waiting = target.waiting.lock();
         // Gone when it was cancelled meanwhile.

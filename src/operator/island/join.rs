@@ -51,10 +51,8 @@ pub(super) fn join(
     epoch: i64,
     now: Timestamp,
 ) -> Option<TicketStatus> {
-    if ours.epoch.is_none() {
-        // Opened, and nothing was decided before this process died: the first look at it is yet to come, as at any new ticket.
-        return None;
-    }
+    // Opened, and nothing was decided before this process died: the first look at it is yet to come, as at any new ticket.
+    ours.epoch?;
     let again = expected.written == Some(ours);
     if again && theirs == expected.written {
         return None;

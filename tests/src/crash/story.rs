@@ -205,13 +205,15 @@ impl Seed<'_> {
     }
 
     /// Somebody who acknowledges has the ticket before them: what was opened without the API has another uid there than in
-    /// its messages, and is there only when the API is back.
+    /// its messages, and is there only when the API is back. A page of a trouble that is over is nobody's to take.
     async fn acknowledge(&self, client: &Client, page: &Receipt, who: &str) -> Result<()> {
         let uid = eventually(PATIENCE, &format!("the ticket {}", page.ticket), || async {
             tokio::time::sleep(LOOK).await;
             let all = self.list("tickets").await?;
             let ticket = all.iter().find(|ticket| ticket["metadata"]["name"] == *page.ticket);
-            Ok(ticket.context("it is not there")?["metadata"]["uid"].clone())
+            let ticket = ticket.context("it is not there")?;
+            ensure!(ticket["status"]["state"] != "Resolved", "it is Resolved");
+            Ok(ticket["metadata"]["uid"].clone())
         })
         .await?;
         let event = json!({

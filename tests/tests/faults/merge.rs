@@ -131,6 +131,37 @@ async fn a_merge_that_is_killed_twice_is_ended_by_the_next_start_and_takes_nothi
     Ok(())
 }
 
+/// Killed as it begins to merge; another replica leads by the time it is there again, and ends what it does for it.
+#[tokio::test]
+async fn a_replica_with_a_journal_is_given_the_lease_and_merges_at_once_not_when_the_other_happens_to_end() -> Result<()>
+{
+    let all = Islanded::with_six_pages("merge-asked").await?;
+    all.rules.set(all.strike(1));
+    all.proxy.heal();
+    all.wait_killed().await?;
+    let (_, other) = all.scene.stage.start("merge-asked-other").await?;
+    wait_leads(&other).await?;
+
+    let again = all.setup.start()?;
+    let ended = other.wait_exit(PATIENCE).await?;
+    ensure!(ended.code() == Some(1) && other.tail().contains("handed the lease over"), "{}", other.tail());
+    wait_leads(&again).await?;
+    ensure!(!all.data.join("island.journal").exists(), "the journal is still there; {}", again.tail());
+    ensure!(again.tail().contains("leading epoch=3"), "{}", again.tail());
+    let now = all.all_tickets().await?;
+    assert_eq!(now.len(), SERVICES.len() + 1);
+    // Of the one that was about to be written as it was killed, the other leader has found out everything itself.
+    let merged = now.iter().filter(|ticket| said(ticket) == (1, 1)).count();
+    ensure!(merged >= SERVICES.len() && now.iter().all(|ticket| said(ticket).0 <= 1), "{now:?}");
+
+    // The one that was asked is a follower from now on, as any other.
+    let (_, other) = all.scene.stage.start("merge-asked-again").await?;
+    all.scene.stage.shop.repair().await?;
+    all.scene.ticket("it is resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
+    ensure!(again.is_running() && other.is_running(), "{}", again.tail());
+    Ok(())
+}
+
 /// Ada was paged without the API, and the operator died; the shop recovered, and another replica led and never knew. When the
 /// first one leads again Bob's step is long overdue.
 #[tokio::test]
