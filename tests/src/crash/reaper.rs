@@ -104,7 +104,9 @@ impl Reaper {
             let Some(operator) = place.take_if(|operator| !operator.is_running()) else { continue };
             let tail = operator.tail();
             // It has taken the lease, or is given it to merge its journal.
-            if !tail.contains("another replica has ") {
+            let on_purpose =
+                ["another replica has taken the lease", "another replica has a journal of an outage to merge"];
+            if !on_purpose.iter().any(|words| tail.contains(words)) {
                 self.ledger.lock().trouble.push(format!("an operator ended by itself; {tail}"));
             }
             self.note_end(replica, None);

@@ -271,10 +271,9 @@ impl Seed<'_> {
         })
         .await?;
         for place in 0..services {
-            self.resolved(&format!("service-{place}")).await?;
-        }
-        for place in 0..services {
-            self.up(&format!("service-{place}")).await?;
+            let service = format!("service-{place}");
+            self.resolved(&service).await?;
+            self.up(&service).await?;
         }
         tokio::time::sleep(LISTEN).await;
         Ok(())

@@ -21,17 +21,15 @@ use super::{
     exit::{Exit, Failure},
     lookup::TicketRef,
     output::{Form, Output, Paint, plain},
+    settle::settled,
 };
-use crate::kube::{client::is_an_answer, meta};
+use crate::kube::meta;
 
 pub use verbs::{ActVerb, VerbError, run};
 pub use what::{Act, Reason, Waiting};
 
 /// The resource, as errors name it.
 pub const EVENTS: &str = "ticketevents.firstline.dev";
-
-/// First and longest pause between two looks for the verdict.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(50), Duration::from_millis(500));
 
 /// How long an answer waits for the ticket to show what was accepted. One whose policy is gone does not for now.
 const SHOWS_WITHIN: Duration = Duration::from_secs(2);
@@ -151,22 +149,13 @@ fn event_name(ticket: &str, random: Uuid) -> String {
     format!("{start}-{random}")
 }
 
-/// Looks until the operator has judged the event or the deadline has passed; what was seen last.
+/// The event once the operator has judged it, or as it was seen last when the deadline has passed.
 async fn verdict(session: &Session, event: TicketEvent, deadline: Instant) -> TicketEvent {
     let api: Api<TicketEvent> = Api::namespaced(session.client.clone(), &event.namespace().unwrap_or_default());
-    let (name, mut last, mut pause) = (event.name_any(), event, PAUSE.0);
-    while accepted(&last).is_none() && Instant::now() < deadline {
-        tokio::time::sleep(pause.min(deadline - Instant::now())).await;
-        pause = (pause * 2).min(PAUSE.1);
-        // The act is recorded: an answer that fails is only a later answer.
-        if let Ok(Ok(seen)) = tokio::time::timeout_at(deadline, api.get(&name)).await {
-            last = seen;
-        }
-    }
-    last
+    settled(&api, event, deadline - Instant::now(), |event| accepted(event).is_some()).await
 }
 
-/// Looks until the ticket shows what was accepted or the deadline has passed: verdicts are written before their ticket, and
+/// Waits until the ticket shows what was accepted or the deadline has passed: verdicts are written before their ticket, and
 /// who is told "done" and looks must see it done.
 async fn shown<'a>(
     session: &Session,
@@ -178,16 +167,7 @@ async fn shown<'a>(
     let Some(last) = accepted.filter_map(|status| status.sequence).max() else { return };
     let shows = |ticket: &Ticket| ticket.status.as_ref().and_then(|it| it.last_sequence).is_some_and(|it| it >= last);
     let api: Api<Ticket> = Api::namespaced(session.client.clone(), &ticket.namespace().unwrap_or_default());
-    let (name, mut pause) = (ticket.name_any(), PAUSE.0);
-    while Instant::now() < deadline {
-        match tokio::time::timeout_at(deadline, api.get(&name)).await {
-            Ok(Ok(seen)) if shows(&seen) => return,
-            // It is gone, or is not for this user to see.
-            Ok(Err(error)) if is_an_answer(&error) => return,
-            _ => tokio::time::sleep_until(deadline.min(Instant::now() + pause)).await,
-        }
-        pause = (pause * 2).min(PAUSE.1);
-    }
+    settled(&api, ticket.clone(), deadline - Instant::now(), shows).await;
 }
 
 fn accepted(event: &TicketEvent) -> Option<bool> {

@@ -11,7 +11,6 @@ use domain::{escalation::Chain, message::NotificationId, ticket::timeline::What}
 use jiff::Timestamp;
 
 use super::Draft;
-use crate::engine::outbox::GIVE_UP_AFTER;
 
 impl Draft<'_> {
     /// Plans it again, unless something holds it at the moment: then when that ends.
@@ -44,8 +43,7 @@ impl Draft<'_> {
     fn mended_since(&self) -> impl Iterator<Item = (&Notification, Timestamp)> {
         let all = &self.status.notifications;
         let waits = self.chain.as_ref().is_some_and(Chain::waits_for_a_person);
-        let ended =
-            self.ended().map(|ended| ended.at).filter(|at| domain::time::between(*at, self.now) < GIVE_UP_AFTER);
+        let ended = self.end_that_is_news().map(|ended| ended.at);
         let wanted = move |n: &Notification| match n.kind {
             NotificationKind::Page => waits,
             NotificationKind::Notice => !self.is_over() && self.firing() > 0,

@@ -35,10 +35,7 @@ impl Draft<'_> {
     /// Whoever has an alarm and has not heard of the end hears of it, where the alarm became known too late for the end: it was
     /// on its way, or somebody else has sent it. What became known later than messages are tried for is no news.
     pub(super) fn tell_who_missed_the_end(&mut self) {
-        let Some(Ended { at, kind, why }) = self.ended() else { return };
-        if at > self.now || domain::time::between(at, self.now) > GIVE_UP_AFTER {
-            return;
-        }
+        let Some(Ended { at, kind, why }) = self.end_that_is_news() else { return };
         let mut missed = BTreeSet::new();
         for n in &self.status.notifications {
             if may_have_alarmed(n) {
@@ -62,8 +59,14 @@ impl Draft<'_> {
         }
     }
 
+    /// The end, unless it is longer ago than messages are tried for.
+    pub(super) fn end_that_is_news(&self) -> Option<Ended> {
+        let is_news = |at: Timestamp| at <= self.now && domain::time::between(at, self.now) <= GIVE_UP_AFTER;
+        self.ended().filter(|ended| is_news(ended.at))
+    }
+
     /// `None` while something fires that nobody has resolved, and where nothing ever fired.
-    pub(super) fn ended(&self) -> Option<Ended> {
+    fn ended(&self) -> Option<Ended> {
         let alerts = self.status.alerts.as_ref()?;
         let over = self.status.resolved_at.filter(|_| self.status.state.is_some_and(is_over));
         if let Some(at) = over.or(self.status.recovered_at) {
