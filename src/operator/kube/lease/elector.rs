@@ -17,7 +17,9 @@ use super::{
     CALL_TIMEOUT, Leadership, Predecessor, RENEW_EVERY,
     decision::{Decision, Known, Standing, Tenure, evaluate},
     outage::{self, Outage, Trouble},
-    record::{asked_by, asked_for, handed_over, has_led_since, lead, number, written_over},
+    record::{
+        asked_by, asked_for, handed_over, has_led_since, left, number, own, saying_unmerged, unmerged, written_over,
+    },
     silence::Silence,
 };
 use crate::{
@@ -71,8 +73,8 @@ pub struct Elector {
     /// Our own lease as we wrote it last, from which it is renewed in one call: an API server that takes a second or two
     /// for each answer then costs us no lease.
     written: Option<Lease>,
-    /// What it said then.
-    own: Option<LeaseSpec>,
+    /// The same, also when somebody has written it since.
+    own: Option<Lease>,
     /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
     island_after: Option<Duration>,
     predecessor: Option<Predecessor>,
@@ -219,8 +221,7 @@ impl Elector {
             Decision::Take => {
                 self.go_on_from(&spec);
                 // Of one whose journal we have we know that it is dead.
-                let is_dead = |lead: &Lead| self.predecessor.as_ref().is_some_and(|dead| dead.holder == lead.holder);
-                self.before = lead(&spec).filter(|lead| !is_dead(lead));
+                self.before = lease.as_ref().and_then(left).filter(|_| self.predecessor.is_none());
                 let epoch = self.write(lease.as_ref()).await?;
                 let why = match holder {
                     None => "there was none",
@@ -324,8 +325,8 @@ impl Elector {
         self.seen = self.seen.max(Some(epoch));
         self.leadership.hold(epoch, from, &self.me);
         // Not before: nothing that is opened without the API is of the lead that begins.
-        self.leadership.leads(written.spec.as_ref().and_then(lead), self.before.clone());
-        self.own.clone_from(&written.spec);
+        self.leadership.leads(own(&written), self.before.clone());
+        self.own = Some(written.clone());
         self.written = Some(written);
         Ok(epoch)
     }
@@ -347,22 +348,27 @@ impl Elector {
 
     /// The lease as we would write it over `old`: ours, renewed now, at the version that was read.
     fn record(&self, old: Option<&Lease>) -> Lease {
-        let old_spec = match old {
-            Some(lease) => lease.spec.clone(),
-            // One that was deleted while it was valid is made anew as it was.
-            None => self.own.clone().filter(|_| self.leadership.holds_the_lease()),
-        };
-        let old_spec = old_spec.unwrap_or_default();
+        // One that was deleted while it was valid is made anew as it was.
+        let last = old.or_else(|| self.own.as_ref().filter(|_| self.leadership.holds_the_lease()));
+        let old_spec = last.and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let ours = old_spec.holder_identity.as_deref() == Some(self.me.as_str());
-        let mut spec = written_over(old_spec, &self.me, self.leadership.is_cut_off(), MicroTime(self.clock.now()));
+        let is_cut_off = self.leadership.is_cut_off();
+        let mut spec = written_over(old_spec, &self.me, is_cut_off, MicroTime(self.clock.now()));
         if !ours {
             spec.lease_transitions = spec.lease_transitions.max(i32::try_from(self.last_epoch() + 1).ok());
         }
         let metadata = old.map_or_else(
-            || ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() },
+            || ObjectMeta {
+                name: Some(self.name.clone()),
+                annotations: last.and_then(|lease| lease.metadata.annotations.clone()),
+                ..ObjectMeta::default()
+            },
             |lease| lease.metadata.clone(),
         );
-        Lease { metadata, spec: Some(spec) }
+        let follows_on = if ours { is_cut_off } else { self.predecessor.is_some() };
+        let last = last.filter(|_| self.leadership.has_journal());
+        let unmerged = last.and_then(|lease| if follows_on { left(lease) } else { unmerged(lease).filter(|_| ours) });
+        saying_unmerged(Lease { metadata, spec: Some(spec) }, unmerged.as_ref())
     }
 
     async fn give_back(&self) {
@@ -401,45 +407,4 @@ async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result
 }
 
 #[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::*;
-
-    /// A follower in a cluster whose tickets name no leader above this one.
-    fn follower(last_epoch: Option<i64>) -> Elector {
-        let (client, clock) = (crate::kube::silent(), Clock::simulated(Timestamp::UNIX_EPOCH));
-        let lists = Lists { gates: Gates::closed([]), last_epoch: Box::new(move || last_epoch) };
-        let lease = ("firstline-system", "firstline");
-        Elector::new(client, lease, "me".to_owned(), clock, Leadership::default(), lists)
-    }
-
-    fn held(number: i32) -> Lease {
-        let (holder_identity, lease_transitions) = (Some("other".to_owned()), Some(number));
-        Lease {
-            metadata: ObjectMeta::default(),
-            spec: Some(LeaseSpec { holder_identity, lease_transitions, ..LeaseSpec::default() }),
-        }
-    }
-
-    fn number_over(elector: &Elector, old: Option<&Lease>) -> Option<i32> {
-        elector.record(old).spec.and_then(|spec| spec.lease_transitions)
-    }
-
-    #[tokio::test]
-    async fn numbers_go_on_from_a_lease_that_was_seen_and_is_deleted_or_made_anew_since() {
-        let mut elector = follower(Some(40));
-        assert_eq!(number_over(&elector, None), Some(41), "all that is known are the tickets");
-        elector.unchanged_for(Some(&held(57)));
-        assert_eq!(number_over(&elector, Some(&held(57))), Some(58));
-        elector.unchanged_for(None);
-        assert_eq!(number_over(&elector, None), Some(58), "the leader that is cut off decides as the 57th");
-        elector.unchanged_for(Some(&held(1)));
-        assert_eq!(number_over(&elector, Some(&held(1))), Some(58));
-    }
-
-    #[tokio::test]
-    async fn the_first_leader_of_a_cluster_is_the_first() {
-        assert_eq!(number_over(&follower(None), None), Some(1));
-    }
-}
+mod tests;

@@ -15,6 +15,8 @@ use super::{Predecessor, VALID_FOR};
 const ASKED_BY: &str = "firstline.dev/asked-by";
 /// On the lease: when it was handed over last to one that had asked.
 const HANDED_OVER: &str = "firstline.dev/handed-over";
+/// On the lease: the lead whose holder went on without the API, as long as the journal of that is not merged. See [`unmerged`].
+const UNMERGED: &str = "firstline.dev/unmerged-lead";
 /// It is handed over no more often than this: one that asks and dies again and again leaves the others time to work.
 const NOT_BEFORE: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,33 @@ pub(super) fn lead(spec: &LeaseSpec) -> Option<Lead> {
     Some(Lead { holder, acquired, renewed })
 }
 
+/// The lead whose journal the holder of this lease has still to merge: as it was before its holder went on without the API. What
+/// was opened under it is not in the API yet, so whoever takes this lease follows on that one.
+pub(super) fn unmerged(lease: &Lease) -> Option<Lead> {
+    let mut parts = annotation(lease, UNMERGED)?.splitn(3, ' ');
+    let mut time = || parts.next()?.parse().ok();
+    let (acquired, renewed) = (time()?, time()?);
+    Some(Lead { holder: parts.next()?.to_owned(), acquired, renewed })
+}
+
+/// The lease, saying that this lead is still to be merged; `None`: that none is.
+pub(super) fn saying_unmerged(lease: Lease, left: Option<&Lead>) -> Lease {
+    let Some(Lead { holder, acquired, renewed }) = left else { return without(lease, UNMERGED) };
+    annotated(lease, |all| drop(all.insert(UNMERGED.to_owned(), format!("{acquired} {renewed} {holder}"))))
+}
+
+/// The lead on which whoever takes this lease follows.
+pub(super) fn left(lease: &Lease) -> Option<Lead> {
+    unmerged(lease).or_else(|| lease.spec.as_ref().and_then(lead))
+}
+
+/// As which lead the holder of this lease goes on when the API is gone again; `None` where that is not all its own.
+pub(super) fn own(lease: &Lease) -> Option<Lead> {
+    let held = lease.spec.as_ref().and_then(lead)?;
+    let going_on = unmerged(lease).unwrap_or_else(|| held.clone());
+    (going_on.holder == held.holder).then_some(going_on)
+}
+
 /// The lease with our wish to have it; `None` when it is there already.
 pub(super) fn asked_for(lease: &Lease, me: &str) -> Option<Lease> {
     let known = annotation(lease, ASKED_BY);
@@ -61,8 +90,7 @@ pub(super) fn asked_by<'a>(lease: &'a Lease, me: &str, now: Timestamp) -> Option
 pub(super) fn handed_over(lease: Lease, to: &str, now: Timestamp) -> Lease {
     let spec = lease.spec.clone().unwrap_or_default();
     let spec = written_over(spec, to, false, MicroTime(now));
-    let lease = annotated(lease, |all| {
-        all.remove(ASKED_BY);
+    let lease = annotated(without(without(lease, ASKED_BY), UNMERGED), |all| {
         all.insert(HANDED_OVER.to_owned(), domain::time::whole_seconds(now).to_string());
     });
     Lease { spec: Some(spec), ..lease }
@@ -70,6 +98,13 @@ pub(super) fn handed_over(lease: Lease, to: &str, now: Timestamp) -> Lease {
 
 fn annotation<'a>(lease: &'a Lease, name: &str) -> Option<&'a str> {
     lease.metadata.annotations.as_ref()?.get(name).map(String::as_str).filter(|it| !it.is_empty())
+}
+
+fn without(mut lease: Lease, name: &str) -> Lease {
+    if let Some(all) = &mut lease.metadata.annotations {
+        all.remove(name);
+    }
+    lease
 }
 
 fn annotated(mut lease: Lease, edit: impl FnOnce(&mut BTreeMap<String, String>)) -> Lease {

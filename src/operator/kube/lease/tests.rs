@@ -1,14 +1,19 @@
 //! Who takes the lease, who waits, and who gives up.
 
+use std::collections::BTreeMap;
+
 use futures::FutureExt;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
-    apimachinery::pkg::apis::meta::v1::MicroTime,
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
 };
 use rstest::rstest;
 
 use super::{
-    record::{asked_by, asked_for, handed_over, has_led_since, lead, number, written_over},
+    record::{
+        asked_by, asked_for, handed_over, has_led_since, lead, left, number, own, saying_unmerged, unmerged,
+        written_over,
+    },
     *,
 };
 
@@ -126,6 +131,37 @@ fn a_lead_lasts_until_another_takes_the_lease_or_its_holder_has_gone_on_without_
     assert_eq!((lead(&back), back.lease_transitions), (Some(told("a", 90, 90)), Some(8)), "the same leader in the row");
     let others = written_over(taken, "b", false, MicroTime(second(90)));
     assert_eq!((lead(&others), others.lease_transitions), (Some(told("b", 90, 90)), Some(9)));
+}
+
+#[test]
+fn who_takes_a_lease_whose_holder_has_a_journal_to_merge_follows_on_the_lead_before_the_outage() {
+    let merging = |holder| saying_unmerged(lease(holder), Some(&told("a", 3, 7)));
+    assert_eq!(left(&merging("a")), Some(told("a", 3, 7)), "what was opened under it is not in the API");
+    assert_eq!(own(&merging("a")), Some(told("a", 3, 7)), "so it opens more when it is cut off again");
+    assert_eq!(
+        (left(&merging("heir")), own(&merging("heir"))),
+        (Some(told("a", 3, 7)), None),
+        "an heir does not know all"
+    );
+    let free = saying_unmerged(Lease { spec: None, ..lease("a") }, Some(&told("a", 3, 7)));
+    assert_eq!(left(&free), Some(told("a", 3, 7)), "it was told to stop in the middle");
+    let merged = saying_unmerged(merging("a"), None);
+    assert_eq!(
+        (unmerged(&merged), left(&merged), own(&merged)),
+        (None, Some(told("a", 10, 20)), Some(told("a", 10, 20)))
+    );
+    assert_eq!(unmerged(&handed_over(merging("a"), "b", second(100))), None);
+}
+
+#[test]
+fn an_unmerged_lead_is_read_as_it_was_written_and_as_none_when_somebody_has_edited_it() {
+    let lead = Lead { acquired: "2026-03-01T12:00:00.123456Z".parse().unwrap(), ..told("pod-1_a b", 0, 7) };
+    assert_eq!(unmerged(&saying_unmerged(lease("a"), Some(&lead))), Some(lead));
+    for text in ["", "yesterday", "2026-03-01T12:00:00Z", "2026-03-01T12:00:00Z today a"] {
+        let edited = BTreeMap::from([("firstline.dev/unmerged-lead".to_owned(), text.to_owned())]);
+        let metadata = ObjectMeta { annotations: Some(edited), ..ObjectMeta::default() };
+        assert_eq!(unmerged(&Lease { metadata, ..lease("a") }), None, "{text}");
+    }
 }
 
 #[test]

@@ -21,13 +21,15 @@ enum Step {
     Delete,
     /// The leader is cut off and goes on by itself. Its last renewal may have come through without its knowing.
     CutOff { renewed_unseen: bool },
-    /// The API answers a replica that was cut off: it merges and leads on, or ends because another has led.
+    /// The API answers a replica that was cut off: it has the lease again, or ends because another has led.
     Heal(usize),
+    /// It has brought its journal to the API, and leads on.
+    Merge(usize),
     /// A follower takes the lease of one that has fallen silent.
     TakeOver(usize),
     /// The leader gives the lease back, and this follower takes it.
     HandOver(usize),
-    /// A process dies and another one starts on the same disk. After an island it goes on by the journal.
+    /// A process dies and another one starts on the same disk. Where there is a journal it goes on by that.
     Restart(usize),
 }
 
@@ -40,6 +42,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Delete),
         2 => any::<bool>().prop_map(|renewed_unseen| Step::CutOff { renewed_unseen }),
         2 => replica.clone().prop_map(Step::Heal),
+        2 => replica.clone().prop_map(Step::Merge),
         3 => replica.clone().prop_map(Step::TakeOver),
         1 => replica.clone().prop_map(Step::HandOver),
         1 => replica.prop_map(Step::Restart),
@@ -51,6 +54,8 @@ enum Role {
     Follower,
     Leader,
     Island,
+    /// It has the lease, and a journal that is still to be merged.
+    Merging,
 }
 
 /// One process, and the disk of its replica.
@@ -83,6 +88,8 @@ struct Model {
     uids: u128,
     replicas: Vec<Replica>,
     lease: Lead,
+    /// The lead of which the lease says that its journal is still to be merged.
+    unmerged: Option<Lead>,
     /// What the ticket goes by that the API has: its uid, or what stands in its place.
     ticket: Option<Uuid>,
     given: HashMap<Uuid, Vec<Opened>>,
@@ -92,7 +99,7 @@ impl Model {
     fn new() -> Self {
         let lease = Lead { holder: String::new(), acquired: at(0), renewed: at(0) };
         let (replicas, given) = (Vec::new(), HashMap::new());
-        let mut model = Self { now: 1000, processes: 0, uids: 0, replicas, lease, ticket: None, given };
+        let mut model = Self { now: 1000, processes: 0, uids: 0, replicas, lease, unmerged: None, ticket: None, given };
         model.replicas = (0..REPLICAS).map(|_| model.process(None, None)).collect();
         model.lead(0, None);
         model
@@ -116,13 +123,49 @@ impl Model {
         self.replicas.iter().position(|one| one.role == Role::Leader)
     }
 
-    /// It has the lease from now on, and what it has kept comes to the API.
+    /// Who holds the lease and renews it.
+    fn holder(&self) -> Option<usize> {
+        self.replicas.iter().position(|one| matches!(one.role, Role::Leader | Role::Merging))
+    }
+
+    /// It takes the lease, as one that follows on nobody or on that one.
     fn lead(&mut self, replica: usize, before: Option<Lead>) {
+        self.hold(replica, before, None);
+        self.merge(replica);
+    }
+
+    /// It has the lease from now on. The lead whose journal it has is still to be merged.
+    fn hold(&mut self, replica: usize, before: Option<Lead>, unmerged: Option<Lead>) {
         let one = &mut self.replicas[replica];
         self.lease = Lead { holder: one.holder.clone(), acquired: at(self.now), renewed: at(self.now) };
-        (one.role, one.before, one.own) = (Role::Leader, before, Some(self.lease.clone()));
-        self.ticket = self.ticket.or(one.kept.take());
-        one.journal = None;
+        self.unmerged = unmerged;
+        (one.role, one.before) = (Role::Merging, before);
+        self.renew(replica);
+    }
+
+    /// What it has kept comes to the API.
+    fn merge(&mut self, replica: usize) {
+        let one = &mut self.replicas[replica];
+        if one.role == Role::Merging {
+            one.role = Role::Leader;
+            self.ticket = self.ticket.or(one.kept.take());
+            one.journal = None;
+        }
+    }
+
+    fn renew(&mut self, replica: usize) {
+        let one = &mut self.replicas[replica];
+        self.lease.renewed = at(self.now);
+        if one.role == Role::Leader {
+            self.unmerged = None;
+        }
+        let own = self.unmerged.as_ref().unwrap_or(&self.lease);
+        one.own = Some(own.clone()).filter(|own| own.holder == one.holder);
+    }
+
+    /// The lead on which whoever takes the lease follows.
+    fn left(&self) -> Lead {
+        self.unmerged.clone().unwrap_or_else(|| self.lease.clone())
     }
 
     /// Those who have the API see its ticket, and the leader renews its lease.
@@ -130,9 +173,8 @@ impl Model {
         for one in self.replicas.iter_mut().filter(|one| one.role != Role::Island) {
             one.known.extend(self.ticket);
         }
-        if let Some(leader) = self.leader() {
-            self.lease.renewed = at(self.now);
-            self.replicas[leader].own = Some(self.lease.clone());
+        if let Some(holder) = self.holder() {
+            self.renew(holder);
         }
     }
 
@@ -152,11 +194,16 @@ impl Model {
             Step::Heal(replica) => self.heal(replica),
             Step::TakeOver(replica) => {
                 let one = &self.replicas[replica];
-                if self.leader().is_none() && one.role == Role::Follower {
+                if self.holder().is_none() && one.role == Role::Follower {
                     let is_dead = one.journal.as_ref() == Some(&self.lease.holder);
-                    self.lead(replica, Some(self.lease.clone()).filter(|_| !is_dead));
+                    if is_dead {
+                        self.hold(replica, None, Some(self.left()));
+                    } else {
+                        self.lead(replica, Some(self.left()));
+                    }
                 }
             }
+            Step::Merge(replica) => self.merge(replica),
             Step::HandOver(replica) => {
                 if let Some(leader) = self.leader()
                     && self.replicas[replica].role == Role::Follower
@@ -167,7 +214,8 @@ impl Model {
             }
             Step::Restart(replica) => {
                 let dead = self.replicas[replica].clone();
-                let journal = if dead.role == Role::Island { Some(dead.holder) } else { dead.journal };
+                let goes_by_its_own = matches!(dead.role, Role::Island | Role::Merging);
+                let journal = if goes_by_its_own { Some(dead.holder) } else { dead.journal };
                 let next = self.process(journal, dead.kept);
                 let role = if dead.role == Role::Island { Role::Island } else { Role::Follower };
                 self.replicas[replica] = Replica { role, ..next };
@@ -178,9 +226,12 @@ impl Model {
     }
 
     fn cut_off(&mut self, renewed_unseen: bool) {
-        let Some(leader) = self.leader() else { return };
-        self.replicas[leader].role = Role::Island;
-        self.replicas[leader].kept = self.ticket;
+        let Some(holder) = self.holder() else { return };
+        let one = &mut self.replicas[holder];
+        if one.role == Role::Leader {
+            one.kept = self.ticket;
+        }
+        one.role = Role::Island;
         self.now += 1;
         if renewed_unseen {
             self.lease.renewed = at(self.now);
@@ -193,19 +244,28 @@ impl Model {
             return;
         }
         if one.holder == self.lease.holder {
-            return self.lead(replica, one.before);
+            return self.hold(replica, one.before, Some(self.left()));
         }
         if one.journal.as_ref() == Some(&self.lease.holder) {
-            return self.lead(replica, None);
+            return self.hold(replica, None, Some(self.left()));
         }
         // Another has led: it ends, and what it has kept waits for its next lead.
         self.replicas[replica] = self.process(one.journal.or(Some(one.holder)), one.kept);
     }
 
+    /// Until one leads, no disk has a journal, and nobody has a ticket.
+    fn settle(&mut self) -> Result<(), TestCaseError> {
+        (0..REPLICAS).try_for_each(|replica| self.take(Step::Heal(replica)))?;
+        (0..REPLICAS).try_for_each(|replica| self.take(Step::TakeOver(replica)))?;
+        (0..REPLICAS).try_for_each(|replica| self.take(Step::Merge(replica)))?;
+        self.replicas.iter_mut().for_each(|one| (one.kept, one.journal) = (None, None));
+        self.take(Step::Delete)
+    }
+
     fn trouble(&mut self, replica: usize) -> Result<(), TestCaseError> {
         let one = &self.replicas[replica];
         let (opener, is_open) = match (one.role, &one.own, &one.before) {
-            (Role::Follower, ..) => return Ok(()),
+            (Role::Follower | Role::Merging, ..) => return Ok(()),
             (Role::Leader, _, None) => (Opener::Leader, self.ticket),
             (Role::Leader, _, Some(before)) => (Opener::Successor(before.clone()), self.ticket),
             (Role::Island, Some(own), _) => (Opener::Island(own.clone()), one.kept),
@@ -272,11 +332,7 @@ proptest! {
         for step in before {
             model.take(step)?;
         }
-        // Until one leads, no disk has a journal, and nobody has a ticket.
-        (0..REPLICAS).try_for_each(|replica| model.take(Step::Heal(replica)))?;
-        (0..REPLICAS).try_for_each(|replica| model.take(Step::TakeOver(replica)))?;
-        model.replicas.iter_mut().for_each(|one| (one.kept, one.journal) = (None, None));
-        model.take(Step::Delete)?;
+        model.settle()?;
         let island = model.leader().unwrap();
         let successor = (island + 1) % REPLICAS;
 
@@ -290,5 +346,39 @@ proptest! {
         }
         prop_assert!(model.ticket.is_some());
         prop_assert_eq!(model.ticket, model.replicas[island].kept);
+    }
+
+    /// The island has its lease again, and it dies before its journal is merged; so may its heir.
+    #[test]
+    fn so_it_has_when_the_one_that_opened_it_has_the_lease_again_and_dies_before_its_merge(
+        before in proptest::collection::vec(step(), 0..30),
+        delays in (0..25_u8, 0..25_u8, 0..25_u8),
+        has_an_heir in any::<bool>(),
+    ) {
+        let mut model = Model::new();
+        for step in before {
+            model.take(step)?;
+        }
+        model.settle()?;
+        let island = model.leader().unwrap();
+        let successor = (island + 1) % REPLICAS;
+
+        model.take(Step::CutOff { renewed_unseen: false })?;
+        model.take(Step::Wait(delays.0 + 1))?;
+        model.take(Step::Trouble { replica: island, since: Some(0) })?;
+        let paged = model.replicas[island].kept;
+        model.take(Step::Heal(island))?;
+        model.take(Step::Wait(delays.1 + 1))?;
+        model.take(Step::Restart(island))?;
+        if has_an_heir {
+            model.take(Step::Heal(island))?;
+            model.take(Step::Restart(island))?;
+        }
+        model.replicas[island].role = Role::Follower;
+        model.take(Step::TakeOver(successor))?;
+        model.take(Step::Wait(delays.2 + 1))?;
+        model.take(Step::Trouble { replica: successor, since: Some(delays.2) })?;
+        prop_assert!(paged.is_some());
+        prop_assert_eq!(model.ticket, paged);
     }
 }
