@@ -88,8 +88,13 @@ impl fmt::Display for Problem {
     }
 }
 
+/// So many known words are listed in full: all kinds of resources.
+const SHORT: usize = 12;
+/// And of more than that only the first, so that nobody takes them for all.
+const FIRST: usize = 5;
+
 /// "did you mean `x`?" for the closest known word (at most a third of its letters changed, but one letter
-/// always), else "known: a, b, c", at most five.
+/// always), else "known: a, b, c", of a long list the first.
 fn suggestion_from<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let mut known: Vec<&str> = known.into_iter().collect();
     known.sort_unstable();
@@ -104,8 +109,8 @@ fn suggestion_from<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) 
     if known.is_empty() {
         return None;
     }
-    let more = if known.len() > 5 { ", …" } else { "" };
-    Some(format!("known: {}{more}", known.into_iter().take(5).collect::<Vec<_>>().join(", ")))
+    let (listed, more) = if known.len() <= SHORT { (&*known, "") } else { (&known[..FIRST], ", …") };
+    Some(format!("known: {}{more}", listed.join(", ")))
 }
 
 #[cfg(test)]

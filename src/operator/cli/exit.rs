@@ -5,7 +5,7 @@ use std::{io, process::ExitCode};
 use thiserror::Error;
 
 use super::{
-    act::VerbError, cluster::Trouble, crds, explain::ExplainError, lookup::LookupError, new::NewError,
+    act::VerbError, cluster::Trouble, crds::CrdsError, explain::ExplainError, lookup::LookupError, new::NewError,
     oncall::OncallError, overrides::OverrideError, page::PageError, probe::ProbeError, silence::SilenceError,
 };
 use crate::{app::RunError, load::LoadError};
@@ -72,7 +72,7 @@ pub enum Failure {
     Load(#[from] LoadError),
     /// The CRDs could not be written.
     #[error(transparent)]
-    Crds(#[from] crds::CrdsError),
+    Crds(#[from] CrdsError),
     /// The operator ended with an error.
     #[error(transparent)]
     Run(#[from] RunError),
@@ -85,6 +85,11 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether somebody has read as much as they wanted, as in `firstline validate . | head`.
+    fn is_unread(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// The exit code that goes with it.
     pub fn exit(&self) -> Exit {
         match self {
@@ -96,11 +101,22 @@ impl Failure {
             Self::Silence(error) => error.exit(),
             Self::Probe(error) => error.exit(),
             Self::Oncall(error) => error.exit(),
-            Self::Load(_) | Self::Override(_) | Self::Explain(_) => Exit::Usage,
-            Self::Crds(_) | Self::Run(_) => Exit::No,
+            Self::Load(_) | Self::Override(_) | Self::Explain(_) | Self::Crds(CrdsError::Write { .. }) => Exit::Usage,
+            Self::Crds(CrdsError::Manifest(_)) => Exit::No,
+            Self::Run(RunError::Log(_) | RunError::WatchdogUrl(_)) => Exit::Usage,
+            Self::Run(RunError::Client(_)) => Exit::Unknown,
+            Self::Run(_) => Exit::No,
             // `firstline tickets | head` is no error of ours.
-            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Output(_) if self.is_unread() => Exit::Done,
             Self::Output(_) | Self::Form(_) => Exit::Unknown,
         }
+    }
+}
+
+/// The words of an answer; that nobody reads them to the end changes nothing of it.
+pub fn even_unread(said: Result<(), Failure>) -> Result<(), Failure> {
+    match said {
+        Err(failure) if failure.is_unread() => Ok(()),
+        said => said,
     }
 }

@@ -41,7 +41,7 @@ use crate::{
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
     /// A ticket of the cluster, or with --ticket one of that file: its name, the beginning of it, or its number
-    #[arg(conflicts_with = "labels", required_unless_present_any = ["labels", "ticket"])]
+    #[arg(conflicts_with = "labels", required_unless_present_any = ["labels", "ticket", "file"])]
     pub subject: Option<TicketRef>,
 
     /// Files and folders with the policies
@@ -119,21 +119,25 @@ pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>
             let session = args.cluster.connect().await?;
             of_tickets(vec![ticket::from_cluster(&session, wanted).await?], at, output)?
         }
-        (wanted, labels, file) => {
+        (None, None, None) => {
+            let message = "says which policies are asked, not about what: add --labels or --ticket";
+            return Err(ExplainError::Question(Problem::error("--file", message)).into());
+        }
+        (_, Some(labels), _) => {
             let Some(world) = read(args, now, output)? else { return Ok(Exit::No) };
-            let setting = Setting { policies: &world.policies, monitors: &world.monitors };
-            match (labels, file) {
-                (Some(labels), _) => of_alert(setting, &world, args, labels, at)?,
-                (None, Some(file)) => {
-                    let namespace = args.cluster.namespace.as_deref();
-                    let (records, notes) = ticket::from_file(setting, file, wanted.as_ref(), namespace)?;
-                    for note in notes {
-                        output.say(note)?;
-                    }
-                    of_tickets(records, at, output)?
-                }
-                (None, None) => return Ok(Exit::Usage),
+            if !args.down.is_empty() && !labels.contains_key("monitor") {
+                output.say("note: --down changes nothing for an alert without the label monitor")?;
             }
+            of_alert(setting(&world), &world, args, labels, at)?
+        }
+        (wanted, None, Some(file)) => {
+            let Some(world) = read(args, now, output)? else { return Ok(Exit::No) };
+            let namespace = args.cluster.namespace.as_deref();
+            let (records, notes) = ticket::from_file(setting(&world), file, wanted.as_ref(), namespace)?;
+            for note in notes {
+                output.say(note)?;
+            }
+            of_tickets(records, at, output)?
         }
     };
     match args.output {
@@ -146,6 +150,10 @@ pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>
         }
     }
     Ok(exit)
+}
+
+fn setting(world: &World) -> Setting<'_> {
+    Setting { policies: &world.policies, monitors: &world.monitors }
 }
 
 /// The files; `None` when a policy among them is wrong: what is said without it would be wrong too.

@@ -104,11 +104,11 @@ impl From<Kind> for TicketType {
 /// High, medium or low.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum HowMuch {
-    /// Everybody, at once
+    /// Everybody is held up; at once
     High,
-    /// Some, soon
+    /// Some are; soon
     Medium,
-    /// One, some time
+    /// One is; some time
     Low,
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, even_unread},
     output::{Colour, Form, Output, Paint, plain},
     validate::human,
 };
@@ -77,27 +77,37 @@ pub fn test(args: &TestArgs, now: Timestamp, output: &mut Output<'_>) -> Result<
     let (mut wrong, warnings): (Vec<FileError>, Vec<FileError>) = concerning.cloned().partition(FileError::is_error);
     let (outcomes, of_fixtures) = rehearse::run(&world, only);
     wrong.extend(of_fixtures);
+    even_unread(say(args, (&world, &warnings), (&outcomes, &wrong), output))?;
+    let passed = !outcomes.is_empty() && outcomes.iter().all(|outcome| outcome.passed);
+    Ok(if wrong.is_empty() && passed { Exit::Done } else { Exit::No })
+}
+
+fn say(
+    args: &TestArgs,
+    (world, warnings): (&World, &[FileError]),
+    (outcomes, wrong): (&[Outcome], &[FileError]),
+    output: &mut Output<'_>,
+) -> Result<(), Failure> {
     match args.output {
         TestForm::Human => {
-            for problem in warnings.iter().chain(&wrong) {
-                output.text(&human(problem, &world, output.terminal, output.colour))?;
+            for problem in warnings.iter().chain(wrong) {
+                output.text(&human(problem, world, output.terminal, output.colour))?;
             }
             for outcome in outcomes.iter().filter(|outcome| !outcome.passed) {
                 output.text(&told(outcome, output.colour))?;
             }
-            output.line(summary(&outcomes, &wrong))?;
+            output.line(summary(outcomes, wrong))?;
         }
-        TestForm::Json => output.value(&report(&outcomes, &wrong, &warnings), Form::Json)?,
-        TestForm::Junit => output.text(&junit(&outcomes, &wrong))?,
+        TestForm::Json => output.value(&report(outcomes, wrong, warnings), Form::Json)?,
+        TestForm::Junit => output.text(&junit(outcomes, wrong))?,
     }
     if world.lacks_a_policy() {
         output.say("no case was run: a SupportPolicy among these files is wrong")?;
     }
     if outcomes.is_empty() && wrong.is_empty() {
-        output.say(nothing(&world, args))?;
-        return Ok(Exit::No);
+        output.say(nothing(world, args))?;
     }
-    Ok(if wrong.is_empty() && outcomes.iter().all(|outcome| outcome.passed) { Exit::Done } else { Exit::No })
+    Ok(())
 }
 
 /// A mistyped folder, or one without tests, must not be a green light.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    exit::{Exit, Failure},
+    exit::{Exit, Failure, even_unread},
     output::{Colour, Form, Output, Paint, plain},
 };
 use crate::load::{self, World};
@@ -50,31 +50,35 @@ pub enum ReportForm {
 /// When a path is not there or cannot be read. Invalid files are an answer, not an error.
 pub fn validate(args: &ValidateArgs, now: Timestamp, output: &mut Output<'_>) -> Result<Exit, Failure> {
     let world = load::load(&args.paths, &args.namespace, now)?;
+    even_unread(say(args, &world, output))?;
+    // A mistyped folder must not be a green light.
+    let bad = if args.strict { world.problems.len() } else { errors(&world) };
+    Ok(if world.files > 0 && bad == 0 { Exit::Done } else { Exit::No })
+}
+
+fn say(args: &ValidateArgs, world: &World, output: &mut Output<'_>) -> Result<(), Failure> {
     match args.output {
         ReportForm::Human => {
             for problem in &world.problems {
-                output.text(&human(problem, &world, output.terminal, output.colour))?;
+                output.text(&human(problem, world, output.terminal, output.colour))?;
             }
-            output.line(summary(&world))?;
+            output.line(summary(world))?;
         }
-        ReportForm::Json => output.value(&report(&world), Form::Json)?,
+        ReportForm::Json => output.value(&report(world), Form::Json)?,
         ReportForm::Github => {
             for problem in &world.problems {
                 output.line(annotation(problem))?;
             }
-            output.say(summary(&world))?;
+            output.say(summary(world))?;
         }
     }
-    // A mistyped folder must not be a green light.
     if world.files == 0 {
         output.say("expected .yaml, .yml or .json files, found none there")?;
-        return Ok(Exit::No);
     }
-    if let Some(instead) = instead(&world) {
+    if let Some(instead) = instead(world) {
         output.say(instead)?;
     }
-    let bad = if args.strict { world.problems.len() } else { errors(&world) };
-    Ok(if bad == 0 { Exit::Done } else { Exit::No })
+    Ok(())
 }
 
 /// What to run where folders of several sources were named together.

@@ -89,6 +89,7 @@ fn of_document<'a>(document: &'a Arc<Document>, named: &mut BTreeMap<String, u32
             "apiVersion" | "kind" | "metadata" | "spec" => {
                 problem.suggest("a manifest is a file whose name does not end with .test.yaml")
             }
+            "rule_files" => problem.suggest("a test for promtool is kept in a folder that is not given here"),
             _ => problem.suggest_from(key, ["tests"]),
         };
         problems.push((None, problem));

@@ -131,7 +131,8 @@ async fn a_merge_that_is_killed_twice_is_ended_by_the_next_start_and_takes_nothi
     Ok(())
 }
 
-/// Killed as it begins to merge; another replica leads by the time it is there again, and ends what it does for it.
+/// Killed as it begins to merge: another replica finds the same troubles, and its pages are known by their ids for repeats. By
+/// the time the first one is there again the other one leads, and ends what it does for it.
 #[tokio::test]
 async fn a_replica_with_a_journal_is_given_the_lease_and_merges_at_once_not_when_the_other_happens_to_end() -> Result<()>
 {
@@ -141,6 +142,13 @@ async fn a_replica_with_a_journal_is_given_the_lease_and_merges_at_once_not_when
     all.wait_killed().await?;
     let (_, other) = all.scene.stage.start("merge-asked-other").await?;
     wait_leads(&other).await?;
+    eventually(PATIENCE, "a page of the other leader for each service", || async {
+        let found = pages(&all.scene.ada).len();
+        ensure!(found > 2 * SERVICES.len(), "{found}; {}", other.tail());
+        Ok(())
+    })
+    .await?;
+    assert_eq!(ids(&pages(&all.scene.ada)).len(), SERVICES.len() + 1, "{}", other.tail());
 
     let again = all.setup.start()?;
     let ended = other.wait_exit(PATIENCE).await?;

@@ -213,6 +213,9 @@ async fn what_no_flag_is_to_blame_for_is_said_of_the_files() {
     let (exit, ..) = run("", "", &["--labels", "severity=page"]).await;
     let words = "Usage: --file: there is no SupportPolicy in these files; name the folder that holds the policies, too";
     assert_eq!(exit.unwrap_err(), words);
+    let (exit, ..) = run(POLICY, "", &[]).await;
+    let words = "Usage: --file: says which policies are asked, not about what: add --labels or --ticket";
+    assert_eq!(exit.unwrap_err(), words);
     let second = POLICY.replace("payments", "shop");
     let (exit, ..) = run(&format!("{POLICY}---\n{second}"), "", &["--labels", "severity=page"]).await;
     let words = "Usage: --namespace: expected a namespace, since policies stand in several: payments, shop";
@@ -226,13 +229,23 @@ fn what_is_to_be_explained_is_one_thing() {
     assert_eq!(read("firstline explain 1042 -n payments"), Ok(()));
     for (line, said) in [
         ("firstline explain", "required"),
-        ("firstline explain -f x", "required"),
         ("firstline explain --labels a=b", "--file"),
         ("firstline explain --ticket x", "--file"),
         ("firstline explain 1042 --labels a=b -f x", "cannot be used with"),
     ] {
         let found = read(line).unwrap_err();
         assert!(found.contains(said), "{line}: {found}");
+    }
+}
+
+#[tokio::test]
+async fn a_monitor_that_is_down_is_said_to_change_nothing_for_an_alert_of_no_monitor() {
+    let down = ["--down", "database", "--labels"];
+    let monitor = "---\napiVersion: firstline.dev/v1alpha1\nkind: ServiceMonitor\nmetadata: {name: database, namespace: payments}\nspec: {service: database, interval: 30s, probe: {http: {url: 'https://db.acme.example/'}}}\n";
+    let policy = format!("{POLICY}{monitor}");
+    for (labels, is_said) in [("severity=page", true), ("severity=page,monitor=shop", false)] {
+        let (exit, _, notes) = run(&policy, "", &[down.as_slice(), &[labels]].concat()).await;
+        assert_eq!((exit, notes.contains("--down changes nothing")), (Ok(Exit::Done), is_said), "{labels}: {notes}");
     }
 }
 

@@ -124,6 +124,28 @@ fn a_warning_alone_is_a_failure_only_when_asked_to_be_strict() {
     }
 }
 
+/// `firstline validate . | head -1`, when head has read enough.
+struct Gone;
+
+impl std::io::Write for Gone {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn who_reads_only_the_beginning_gets_the_same_verdict() {
+    let (good, faulty) = (folder(&[("policy.yaml", POLICY.replace("START", "2026-11-02"))]), faulty());
+    for (folder, expected) in [(good, Exit::Done), (faulty, Exit::No)] {
+        let exit = validate(&args(folder.path()), fixtures::now(), &mut Output::new(&mut Gone, &mut Vec::new()));
+        assert_eq!(exit.unwrap(), expected);
+    }
+}
+
 #[test]
 fn without_a_warning_strict_is_content() {
     let folder = folder(&[("policy.yaml", POLICY.replace("START", "2026-11-02"))]);
