@@ -109,8 +109,9 @@ fn suggestion_from<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) 
     if known.is_empty() {
         return None;
     }
-    let (listed, more) = if known.len() <= SHORT { (&*known, "") } else { (&known[..FIRST], ", …") };
-    Some(format!("known: {}{more}", listed.join(", ")))
+    let more = if known.len() > SHORT { ", …" } else { "" };
+    known.truncate(if more.is_empty() { SHORT } else { FIRST });
+    Some(format!("known: {}{more}", known.join(", ")))
 }
 
 #[cfg(test)]
