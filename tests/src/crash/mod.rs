@@ -30,7 +30,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use tokio::{sync::Semaphore, task::JoinSet};
 
 pub use self::{
@@ -62,13 +62,23 @@ impl Report {
     }
 
     /// The kinds of points at which somebody was killed.
-    pub fn families(&self) -> BTreeSet<&'static str> {
+    fn families(&self) -> BTreeSet<&'static str> {
         self.points.iter().filter(|(_, (kills, _))| *kills > 0).map(|(point, _)| point.family()).collect()
     }
 
-    /// Whether no promise was broken.
-    pub fn holds(&self) -> bool {
-        self.broken.is_empty()
+    /// Fails when a promise was broken, or when so little was met that none could have been.
+    ///
+    /// # Errors
+    /// Which.
+    pub fn holds(&self) -> Result<()> {
+        ensure!(self.broken.is_empty(), "a promise was broken: {self}");
+        if self.seeds >= 40 {
+            let (met, scheduled) = (self.total.kills, self.scheduled());
+            ensure!(met * 10 >= scheduled * 6, "only {met} of {scheduled} points were met: {self}");
+            ensure!(self.families().len() == 5, "somewhere nobody was killed: {:?}", self.families());
+            ensure!(self.total.without_api > 0, "no message in {} outages", self.total.outages);
+        }
+        Ok(())
     }
 }
 

@@ -162,6 +162,8 @@ async fn a_replica_with_a_journal_is_given_the_lease_and_merges_at_once_not_when
     let merged = now.iter().filter(|ticket| said(ticket) == (1, 1)).count();
     ensure!(merged >= SERVICES.len() && now.iter().all(|ticket| said(ticket).0 <= 1), "{now:?}");
 
+    assert_eq!(ids(&pages(&all.scene.ada)).len(), SERVICES.len() + 1, "{}", again.tail());
+
     // The one that was asked is a follower from now on, as any other.
     let (_, other) = all.scene.stage.start("merge-asked-again").await?;
     all.scene.stage.shop.repair().await?;

@@ -209,8 +209,7 @@ impl Elector {
         let spec = lease.as_ref().and_then(|lease| lease.spec.clone()).unwrap_or_default();
         let holder = lease.as_ref().map(|_| spec.holder_identity.as_deref().unwrap_or_default());
         // That one is the last holder now, and goes on by itself when the API is gone.
-        let since =
-            |dead: &mut Predecessor| holder.is_some_and(|holder| has_led_since(dead, &self.me, holder, number(&spec)));
+        let since = |dead: &mut Predecessor| lease.as_ref().is_some_and(|lease| has_led_since(dead, &self.me, lease));
         if let Some(dead) = self.predecessor.take_if(since) {
             // The lease may have been made anew since, and count less than that.
             self.seen = self.seen.max(Some(dead.epoch));
@@ -382,7 +381,8 @@ impl Elector {
         let given = match &heir {
             Some(heir) => handed_over(lease, heir, now),
             None => {
-                let mut free = lease;
+                let left = unmerged(&lease).filter(|_| self.leadership.has_journal());
+                let mut free = saying_unmerged(lease, left.as_ref());
                 if let Some(spec) = &mut free.spec {
                     spec.holder_identity = None;
                     spec.renew_time = Some(MicroTime(now));

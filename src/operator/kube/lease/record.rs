@@ -34,9 +34,13 @@ pub(super) fn written_over(old: LeaseSpec, me: &str, was_cut_off: bool, now: Mic
     }
 }
 
-/// Whether the lease shows that somebody has led since a process died, even if the lease was given back.
-pub(super) fn has_led_since(dead: &Predecessor, me: &str, holder: &str, transitions: i64) -> bool {
-    holder != me && (!["", &*dead.holder].contains(&holder) || transitions != dead.epoch)
+/// Whether the lease shows that somebody has led since a process died, even if the lease was given back. An heir that died in
+/// turn before its journal said so has not: it merged and decided nothing.
+pub(super) fn has_led_since(dead: &Predecessor, me: &str, lease: &Lease) -> bool {
+    let spec = lease.spec.clone().unwrap_or_default();
+    let holder = spec.holder_identity.as_deref().unwrap_or_default();
+    let is_theirs = ["", &*dead.holder].contains(&holder) && number(&spec) == dead.epoch;
+    holder != me && !is_theirs && unmerged(lease).is_none_or(|lead| lead.holder != dead.holder)
 }
 
 /// The lead of which a lease tells; `None` when nobody holds it.

@@ -93,11 +93,17 @@ fn an_island_that_has_lost_the_lease_sends_nothing_more_and_says_once_that_its_j
 #[case::it_was_made_anew("other", 1, true)]
 fn who_has_led_since_a_process_died_is_seen_on_the_lease_also_when_it_was_given_back(
     #[case] holder: &str,
-    #[case] transitions: i64,
+    #[case] transitions: i32,
     #[case] expected: bool,
 ) {
     let dead = Predecessor { holder: "dead".to_owned(), epoch: 7, at: Timestamp::UNIX_EPOCH };
-    assert_eq!(has_led_since(&dead, "me", holder, transitions), expected);
+    let spec = LeaseSpec { lease_transitions: Some(transitions), ..held(holder) };
+    let lease = Lease { spec: Some(spec), ..Lease::default() };
+    assert_eq!(has_led_since(&dead, "me", &lease), expected);
+    let by_its_heir = saying_unmerged(lease.clone(), Some(&told("dead", 10, 20)));
+    assert!(!has_led_since(&dead, "me", &by_its_heir), "an heir that died before its journal said so");
+    let by_anothers_heir = saying_unmerged(lease, Some(&told("other", 10, 20)));
+    assert_eq!(has_led_since(&dead, "me", &by_anothers_heir), expected);
 }
 
 #[test]

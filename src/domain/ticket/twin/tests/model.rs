@@ -19,8 +19,9 @@ enum Step {
     Trouble { replica: usize, since: Option<u8> },
     /// Somebody deletes the ticket by hand.
     Delete,
-    /// The leader is cut off and goes on by itself. Its last renewal may have come through without its knowing.
-    CutOff { renewed_unseen: bool },
+    /// The leader is cut off and goes on by itself. Its last renewal may have come through without its knowing, or there
+    /// was none since what happened before.
+    CutOff { renewed_unseen: bool, renewed: bool },
     /// The API answers a replica that was cut off: it has the lease again, or ends because another has led.
     Heal(usize),
     /// It has brought its journal to the API, and leads on.
@@ -29,8 +30,9 @@ enum Step {
     TakeOver(usize),
     /// The leader gives the lease back, and this follower takes it.
     HandOver(usize),
-    /// A process dies and another one starts on the same disk. Where there is a journal it goes on by that.
-    Restart(usize),
+    /// A process dies and another one starts on the same disk. Where there is a journal it goes on by that, which may not say
+    /// yet that its heir has died, too.
+    Restart { replica: usize, unsaid: bool },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -40,12 +42,13 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (replica.clone(), proptest::option::of(0..40_u8))
             .prop_map(|(replica, since)| Step::Trouble { replica, since }),
         2 => Just(Step::Delete),
-        2 => any::<bool>().prop_map(|renewed_unseen| Step::CutOff { renewed_unseen }),
+        2 => (any::<bool>(), any::<bool>())
+            .prop_map(|(renewed_unseen, renewed)| Step::CutOff { renewed_unseen, renewed }),
         2 => replica.clone().prop_map(Step::Heal),
         2 => replica.clone().prop_map(Step::Merge),
         3 => replica.clone().prop_map(Step::TakeOver),
         1 => replica.clone().prop_map(Step::HandOver),
-        1 => replica.prop_map(Step::Restart),
+        2 => (replica, any::<bool>()).prop_map(|(replica, unsaid)| Step::Restart { replica, unsaid }),
     ]
 }
 
@@ -169,18 +172,18 @@ impl Model {
     }
 
     /// Those who have the API see its ticket, and the leader renews its lease.
-    fn watch(&mut self) {
+    fn watch(&mut self, renews: bool) {
         for one in self.replicas.iter_mut().filter(|one| one.role != Role::Island) {
             one.known.extend(self.ticket);
         }
-        if let Some(holder) = self.holder() {
+        if let Some(holder) = self.holder().filter(|_| renews) {
             self.renew(holder);
         }
     }
 
     fn take(&mut self, step: Step) -> Result<(), TestCaseError> {
         self.now += 1;
-        self.watch();
+        self.watch(!matches!(step, Step::CutOff { renewed: false, .. } | Step::Restart { .. }));
         match step {
             Step::Wait(seconds) => self.now += i64::from(seconds),
             Step::Trouble { replica, since } => {
@@ -190,16 +193,17 @@ impl Model {
                 self.trouble(replica)?;
             }
             Step::Delete => self.ticket = None,
-            Step::CutOff { renewed_unseen } => self.cut_off(renewed_unseen),
+            Step::CutOff { renewed_unseen, .. } => self.cut_off(renewed_unseen),
             Step::Heal(replica) => self.heal(replica),
             Step::TakeOver(replica) => {
                 let one = &self.replicas[replica];
                 if self.holder().is_none() && one.role == Role::Follower {
-                    let is_dead = one.journal.as_ref() == Some(&self.lease.holder);
-                    if is_dead {
-                        self.hold(replica, None, Some(self.left()));
-                    } else {
-                        self.lead(replica, Some(self.left()));
+                    let (is_heir, has_journal) = (self.is_heir(one), one.journal.is_some());
+                    let left = Some(self.left());
+                    let (before, unmerged) = if is_heir { (None, left) } else { (left, None) };
+                    self.hold(replica, before, unmerged);
+                    if !has_journal {
+                        self.merge(replica);
                     }
                 }
             }
@@ -212,16 +216,21 @@ impl Model {
                     self.lead(replica, None);
                 }
             }
-            Step::Restart(replica) => {
+            Step::Restart { replica, unsaid } => {
                 let dead = self.replicas[replica].clone();
-                let goes_by_its_own = matches!(dead.role, Role::Island | Role::Merging);
-                let journal = if goes_by_its_own { Some(dead.holder) } else { dead.journal };
+                let journal = match dead.role {
+                    Role::Island => dead.journal.or(Some(dead.holder)),
+                    // One that is superseded stays as it is.
+                    Role::Merging if unsaid || self.unmerged.is_none() => dead.journal.or(Some(dead.holder)),
+                    Role::Merging => Some(dead.holder),
+                    Role::Follower | Role::Leader => dead.journal,
+                };
                 let next = self.process(journal, dead.kept);
                 let role = if dead.role == Role::Island { Role::Island } else { Role::Follower };
                 self.replicas[replica] = Replica { role, ..next };
             }
         }
-        self.watch();
+        self.watch(!matches!(step, Step::Merge(_)));
         Ok(())
     }
 
@@ -246,11 +255,17 @@ impl Model {
         if one.holder == self.lease.holder {
             return self.hold(replica, one.before, Some(self.left()));
         }
-        if one.journal.as_ref() == Some(&self.lease.holder) {
+        if self.is_heir(&one) {
             return self.hold(replica, None, Some(self.left()));
         }
         // Another has led: it ends, and what it has kept waits for its next lead.
         self.replicas[replica] = self.process(one.journal.or(Some(one.holder)), one.kept);
+    }
+
+    /// Whether it has the journal of whoever held the lease last, or of the one whose heir that was.
+    fn is_heir(&self, one: &Replica) -> bool {
+        let is_its = |holder: &String| one.journal.as_ref() == Some(holder);
+        is_its(&self.lease.holder) || self.unmerged.as_ref().is_some_and(|lead| is_its(&lead.holder))
     }
 
     /// Until one leads, no disk has a journal, and nobody has a ticket.
@@ -336,7 +351,7 @@ proptest! {
         let island = model.leader().unwrap();
         let successor = (island + 1) % REPLICAS;
 
-        model.take(Step::CutOff { renewed_unseen: false })?;
+        model.take(Step::CutOff { renewed_unseen: false, renewed: true })?;
         model.take(Step::Wait(5))?;
         model.take(Step::TakeOver(successor))?;
         let order = if is_seen_by_the_island_first { [island, successor] } else { [successor, island] };
@@ -353,7 +368,7 @@ proptest! {
     fn so_it_has_when_the_one_that_opened_it_has_the_lease_again_and_dies_before_its_merge(
         before in proptest::collection::vec(step(), 0..30),
         delays in (0..25_u8, 0..25_u8, 0..25_u8),
-        has_an_heir in any::<bool>(),
+        heirs in proptest::collection::vec(any::<bool>(), 0..2),
     ) {
         let mut model = Model::new();
         for step in before {
@@ -363,18 +378,18 @@ proptest! {
         let island = model.leader().unwrap();
         let successor = (island + 1) % REPLICAS;
 
-        model.take(Step::CutOff { renewed_unseen: false })?;
+        model.take(Step::CutOff { renewed_unseen: false, renewed: true })?;
         model.take(Step::Wait(delays.0 + 1))?;
         model.take(Step::Trouble { replica: island, since: Some(0) })?;
         let paged = model.replicas[island].kept;
         model.take(Step::Heal(island))?;
         model.take(Step::Wait(delays.1 + 1))?;
-        model.take(Step::Restart(island))?;
-        if has_an_heir {
-            model.take(Step::Heal(island))?;
-            model.take(Step::Restart(island))?;
+        model.take(Step::Restart { replica: island, unsaid: false })?;
+        for unsaid in heirs {
+            model.take(Step::TakeOver(island))?;
+            prop_assert_eq!(model.holder(), Some(island));
+            model.take(Step::Restart { replica: island, unsaid })?;
         }
-        model.replicas[island].role = Role::Follower;
         model.take(Step::TakeOver(successor))?;
         model.take(Step::Wait(delays.2 + 1))?;
         model.take(Step::Trouble { replica: successor, since: Some(delays.2) })?;
