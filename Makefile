@@ -17,7 +17,7 @@ demo: cluster ## Acme's incident from commit to Resolved, then stays up; KUBECON
 	@KUBECONTEXT="$(KUBECONTEXT)" target/debug/demo
 
 # End-to-end tests wait for real clocks most of the time: more side by side than there are cores usually.
-test: export RUST_TEST_THREADS ?= 10
+test: export RUST_TEST_THREADS ?= 8
 test: cluster oracles ## Everything: unit, snapshot, architecture and end-to-end tests
 	@promtool=$$(tests/oracles/prometheus.sh --check)/usr/bin/promtool; cd examples/prometheus; \
 	  $$promtool check rules firstline-rules.yaml && $$promtool test rules firstline-rules.test.yaml

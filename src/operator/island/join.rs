@@ -1,6 +1,6 @@
 //! What becomes of a ticket's status when the API answers again. Pure.
 
-use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
+use api::ticket::{Notification, NotificationKind, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
@@ -110,8 +110,14 @@ fn sent_by_both(base: Option<&TicketStatus>, ours: &TicketStatus, theirs: Option
 /// alarm among them has reached is told of the end by that.
 fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
     for fact in other.notifications.iter().filter(|fact| is_fact(fact)) {
-        if let Some(known) = stands.notifications.iter_mut().find(|known| known.id == fact.id) {
-            learn(known, fact);
+        if let Some(place) = stands.notifications.iter().position(|known| known.id == fact.id) {
+            let mut known = stands.notifications.remove(place);
+            let said = known.at;
+            learn(&mut known, fact);
+            // An end that was said earlier than this status knows is no answer to what alarmed somebody since.
+            let since = |n: &Notification| n.is_alarm() && Some(n.planned_at) > known.at;
+            let earlier = stands.notifications.iter().position(since).filter(|_| known.at < said);
+            stands.notifications.insert(earlier.unwrap_or(place).min(place), known);
             continue;
         }
         let mut fact = fact.clone();
@@ -124,10 +130,14 @@ fn with_facts(mut stands: TicketStatus, other: &TicketStatus) -> TicketStatus {
     stands
 }
 
-/// Whether it was tried. So may an alarm have been by a process that died and could not count that, and nobody withdraws it as
-/// never sent.
+/// Whether it was tried. So may it have been by a process that died and could not count that, and nobody withdraws it as never
+/// sent.
 fn is_fact(notification: &Notification) -> bool {
-    notification.attempts > 0 || notification.is_alarm() && notification.may_have_arrived
+    notification.attempts > 0 || notification.may_have_arrived
+}
+
+fn is_end(notification: &Notification) -> bool {
+    matches!(notification.kind, NotificationKind::Resolved | NotificationKind::Update)
 }
 
 /// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
@@ -141,13 +151,16 @@ fn learn(known: &mut Notification, fact: &Notification) {
         *known = Notification { reached, attempts, ..fact.clone() };
     } else if known.state.is_finished() {
         known.end_as(known.state);
+        // Its receiver has taken what came second for a repeat.
+        if is_end(known) && fact.state == NotificationState::Accepted && fact.at < known.at {
+            (known.at, known.planned_at) = (fact.at, fact.planned_at);
+        }
     }
     known.may_have_arrived = may_have_arrived;
 }
 
 #[cfg(test)]
 mod tests {
-    use api::ticket::NotificationKind;
     use serde_json::json;
 
     use super::*;
@@ -257,8 +270,29 @@ mod tests {
         ours.notifications[2].kind = NotificationKind::Resolved;
         let joined = merged(Some(&status(7, &[])), &ours, Some(&status(8, &[("x", "Accepted", 1)])), 9);
         use NotificationState::{Accepted, Superseded};
-        assert_eq!(told(&joined), [("x", Accepted, 1), ("ada", Superseded, 0)], "their own end is said by them");
-        assert!(joined.notifications[1].may_have_arrived);
+        assert_eq!(told(&joined), [("x", Accepted, 1), ("ada", Superseded, 0), ("the-end", Superseded, 0)]);
+        assert!(joined.notifications[1].may_have_arrived && joined.notifications[2].may_have_arrived);
+    }
+
+    #[test]
+    fn an_end_that_we_have_said_before_another_leader_with_the_same_id_answers_no_alarm_of_after_it() {
+        let said = |epoch, ids: &[&str], end: i64| {
+            let all: Vec<_> = ids.iter().map(|id| (*id, "Accepted", 1)).collect();
+            let mut status = status(epoch, &all);
+            for one in status.notifications.iter_mut().filter(|one| one.id == "end") {
+                one.kind = NotificationKind::Resolved;
+                (one.planned_at, one.at) = (at(end), Some(at(end)));
+            }
+            status.notifications.iter_mut().filter(|one| one.id == "relapse").for_each(|one| one.planned_at = at(110));
+            status
+        };
+        let (ours, theirs) = (said(7, &["ada", "end"], 100), said(8, &["ada", "relapse", "end"], 130));
+        let joined = merged(None, &ours, Some(&theirs), 9);
+        let order: Vec<_> = joined.notifications.iter().map(|n| (n.id.as_str(), n.planned_at.as_second())).collect();
+        assert_eq!(order, [("ada", 60), ("end", 100), ("relapse", 110)], "the receiver took theirs for a repeat");
+        // Theirs was first: nothing changes.
+        let joined = merged(None, &said(7, &["ada", "end"], 150), Some(&theirs), 9);
+        assert_eq!(joined.notifications, theirs.notifications);
     }
 
     #[test]

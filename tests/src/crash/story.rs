@@ -1,6 +1,11 @@
 //! One seed from beginning to end: services break, people act, and what must come is waited for.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use anyhow::{Context, Result, ensure};
 use futures::future::try_join_all;
@@ -183,16 +188,31 @@ impl Seed<'_> {
     }
 
     /// The step at which the first firing ended runs again, so that the page may be for Bob where leaders were long in
-    /// coming. Pages of the first time may still arrive until the relapse is noticed.
+    /// coming. Pages of the first time may still arrive: what was planned before it was over is none of the relapse.
     async fn page_of_the_relapse(&self, service: &str, first: &Receipt) -> Result<()> {
         let over = self.reaper.distinct(service, "ada", "resolved").first().map(|receipt| receipt.at);
         let page = eventually(PATIENCE, &format!("a page of the relapse of {service}"), || async {
+            tokio::time::sleep(LOOK).await;
+            let planned = self.planned_since(service, over).await?;
             let pages = ["ada", "bob"].map(|person| self.reaper.distinct(service, person, "page"));
-            let later = pages.into_iter().flatten().find(|page| page.id != first.id && Some(page.at) > over);
-            later.context("none came")
+            let is_later = |page: &Receipt| page.id != first.id && planned.contains(&page.id);
+            pages.into_iter().flatten().find(is_later).context("none came")
         })
         .await?;
         self.acknowledge(&self.ground.ada, &page, "ada").await
+    }
+
+    /// The ids of what was planned about a service since then. Times on tickets are whole seconds.
+    async fn planned_since(&self, service: &str, since: Option<SystemTime>) -> Result<HashSet<String>> {
+        let since = jiff::Timestamp::try_from(since.context("it was never over")?)?.as_second();
+        let is_later = |n: &&Value| {
+            let planned = n["plannedAt"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+            planned.is_some_and(|at| at.as_second() >= since)
+        };
+        let all = self.list("tickets").await?;
+        let own = all.iter().filter(|ticket| ticket["metadata"]["labels"]["service"] == service);
+        let listed = own.filter_map(|ticket| ticket["status"]["notifications"].as_array()).flatten();
+        Ok(listed.filter(is_later).filter_map(|n| n["id"].as_str().map(str::to_owned)).collect())
     }
 
     /// The n-th message of a kind to a person about a service, repeats not counted.
