@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tests::crash;
 
 /// Seeds side by side: each waits for leases most of its time.
-const SIDE_BY_SIDE: usize = 16;
+const SIDE_BY_SIDE: usize = 10;
 
 /// `FIRSTLINE_SEEDS=17` runs one of them again, `FIRSTLINE_SEEDS=100-199` others.
 #[tokio::test(flavor = "multi_thread")]
