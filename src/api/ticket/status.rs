@@ -385,6 +385,11 @@ impl Notification {
         matches!(self.kind, NotificationKind::Page | NotificationKind::Notice)
     }
 
+    /// Whether it says that what was wrong is over.
+    pub fn is_end(&self) -> bool {
+        matches!(self.kind, NotificationKind::Resolved | NotificationKind::Update)
+    }
+
     /// Whether somebody has it, or may have it.
     pub fn may_have_reached(&self) -> bool {
         self.state == NotificationState::Accepted || self.may_have_arrived || !self.reached.is_empty()

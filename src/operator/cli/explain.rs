@@ -128,12 +128,12 @@ pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>
             if !args.down.is_empty() && !labels.contains_key("monitor") {
                 output.say("note: --down changes nothing for an alert without the label monitor")?;
             }
-            of_alert(setting(&world), &world, args, labels, at)?
+            of_alert(Setting::of(&world), &world, args, labels, at)?
         }
         (wanted, None, Some(file)) => {
             let Some(world) = read(args, now, output)? else { return Ok(Exit::No) };
             let namespace = args.cluster.namespace.as_deref();
-            let (records, notes) = ticket::from_file(setting(&world), file, wanted.as_ref(), namespace)?;
+            let (records, notes) = ticket::from_file(Setting::of(&world), file, wanted.as_ref(), namespace)?;
             for note in notes {
                 output.say(note)?;
             }
@@ -150,10 +150,6 @@ pub async fn explain(args: &ExplainArgs, now: Timestamp, output: &mut Output<'_>
         }
     }
     Ok(exit)
-}
-
-fn setting(world: &World) -> Setting<'_> {
-    Setting { policies: &world.policies, monitors: &world.monitors }
 }
 
 /// The files; `None` when a policy among them is wrong: what is said without it would be wrong too.

@@ -1,6 +1,6 @@
 //! What becomes of a ticket's status when the API answers again. Pure.
 
-use api::ticket::{Notification, NotificationKind, NotificationState, TicketStatus, TimelineLine};
+use api::ticket::{Notification, NotificationState, TicketStatus, TimelineLine};
 use domain::ticket::timeline::What;
 use jiff::Timestamp;
 
@@ -136,10 +136,6 @@ fn is_fact(notification: &Notification) -> bool {
     notification.attempts > 0 || notification.may_have_arrived
 }
 
-fn is_end(notification: &Notification) -> bool {
-    matches!(notification.kind, NotificationKind::Resolved | NotificationKind::Update)
-}
-
 /// A message that both know by one id: nobody gets it by one of them who has it by the other. That it did not get through
 /// from where we were, or that we needed it no more, takes nothing from anybody.
 fn learn(known: &mut Notification, fact: &Notification) {
@@ -152,7 +148,7 @@ fn learn(known: &mut Notification, fact: &Notification) {
     } else if known.state.is_finished() {
         known.end_as(known.state);
         // Its receiver has taken what came second for a repeat.
-        if is_end(known) && fact.state == NotificationState::Accepted && fact.at < known.at {
+        if known.is_end() && fact.state == NotificationState::Accepted && fact.at < known.at {
             (known.at, known.planned_at) = (fact.at, fact.planned_at);
         }
     }
@@ -161,6 +157,7 @@ fn learn(known: &mut Notification, fact: &Notification) {
 
 #[cfg(test)]
 mod tests {
+    use api::ticket::NotificationKind;
     use serde_json::json;
 
     use super::*;

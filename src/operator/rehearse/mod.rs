@@ -80,7 +80,7 @@ pub fn run(world: &World, only: Option<&str>) -> (Vec<Outcome>, Vec<FileError>) 
     let is_meant = |case: &&Case| only.is_none_or(|part| case.form.name.contains(part));
     let cases: Vec<&Case> = world.cases.iter().filter(is_meant).collect();
     let mut errors = Vec::new();
-    let setting = Setting { policies: &world.policies, monitors: &world.monitors };
+    let setting = Setting::of(world);
     let mut outcomes = Vec::with_capacity(cases.len());
     for (case, compared) in cases.iter().zip(run_all(setting, &cases)) {
         match compared {
@@ -132,6 +132,11 @@ pub(crate) struct Setting<'a> {
 }
 
 impl<'a> Setting<'a> {
+    /// What these files say.
+    pub(crate) fn of(world: &'a World) -> Self {
+        Self { policies: &world.policies, monitors: &world.monitors }
+    }
+
     /// The namespace that is meant where none is written: the only one in which a policy stands.
     ///
     /// # Errors

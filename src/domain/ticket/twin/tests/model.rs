@@ -268,13 +268,16 @@ impl Model {
         is_its(&self.lease.holder) || self.unmerged.as_ref().is_some_and(|lead| is_its(&lead.holder))
     }
 
-    /// Until one leads, no disk has a journal, and nobody has a ticket.
-    fn settle(&mut self) -> Result<(), TestCaseError> {
-        (0..REPLICAS).try_for_each(|replica| self.take(Step::Heal(replica)))?;
-        (0..REPLICAS).try_for_each(|replica| self.take(Step::TakeOver(replica)))?;
-        (0..REPLICAS).try_for_each(|replica| self.take(Step::Merge(replica)))?;
-        self.replicas.iter_mut().for_each(|one| (one.kept, one.journal) = (None, None));
-        self.take(Step::Delete)
+    /// After all of these, and when one leads, no disk has a journal, and nobody has a ticket.
+    fn settled_after(steps: Vec<Step>) -> Result<Self, TestCaseError> {
+        let mut model = Self::new();
+        steps.into_iter().try_for_each(|step| model.take(step))?;
+        (0..REPLICAS).try_for_each(|replica| model.take(Step::Heal(replica)))?;
+        (0..REPLICAS).try_for_each(|replica| model.take(Step::TakeOver(replica)))?;
+        (0..REPLICAS).try_for_each(|replica| model.take(Step::Merge(replica)))?;
+        model.replicas.iter_mut().for_each(|one| (one.kept, one.journal) = (None, None));
+        model.take(Step::Delete)?;
+        Ok(model)
     }
 
     fn trouble(&mut self, replica: usize) -> Result<(), TestCaseError> {
@@ -343,11 +346,7 @@ proptest! {
         is_seen_by_the_island_first in any::<bool>(),
         delays in (0..25_u8, 0..25_u8),
     ) {
-        let mut model = Model::new();
-        for step in before {
-            model.take(step)?;
-        }
-        model.settle()?;
+        let mut model = Model::settled_after(before)?;
         let island = model.leader().unwrap();
         let successor = (island + 1) % REPLICAS;
 
@@ -370,11 +369,7 @@ proptest! {
         delays in (0..25_u8, 0..25_u8, 0..25_u8),
         heirs in proptest::collection::vec(any::<bool>(), 0..2),
     ) {
-        let mut model = Model::new();
-        for step in before {
-            model.take(step)?;
-        }
-        model.settle()?;
+        let mut model = Model::settled_after(before)?;
         let island = model.leader().unwrap();
         let successor = (island + 1) % REPLICAS;
 

@@ -97,7 +97,7 @@ fn may_have_alarmed(n: &Notification) -> bool {
 
 /// One that was withdrawn tells nobody.
 fn is_end(n: &Notification) -> bool {
-    matches!(n.kind, NotificationKind::Resolved | NotificationKind::Update) && n.state != NotificationState::Superseded
+    n.is_end() && n.state != NotificationState::Superseded
 }
 
 fn target(n: &Notification) -> Target {
