@@ -213,7 +213,9 @@ pub async fn run(config: RunConfig) -> Result<(), RunError> {
 fn elector(ctx: &Context, gates: &Gates, me: String) -> Elector {
     let world = ctx.world.clone();
     let epochs = move || world.read().tickets().filter_map(|(_, ticket)| ticket.status.as_ref()?.epoch).max();
-    let lists = Lists { gates: gates.clone(), last_epoch: Box::new(epochs) };
+    let world = ctx.world.clone();
+    let twins = move || world.read().last_twin();
+    let lists = Lists { gates: gates.clone(), last_epoch: Box::new(epochs), last_twin: Box::new(twins) };
     let lease = (&*ctx.config.namespace, LEASE);
     Elector::new(ctx.client.clone(), lease, me, ctx.clock.clone(), ctx.leadership.clone(), lists)
 }

@@ -15,4 +15,4 @@ mod twin;
 
 pub use identity::{NotificationKey, notification_id, ticket_name};
 pub use state::{CloseReason, TicketState};
-pub use twin::{Lead, Opener, Opening, identity};
+pub use twin::{Lead, Opener, Opening, identity, is_recent};

@@ -7,9 +7,9 @@
 //!
 //! What must never be is the opposite: a page with an id that its receiver has seen for another trouble would be dropped as
 //! a repeat, and lost. The uid that the API gives to each ticket is safe from that; what is here stands in its place only
-//! where two may open the same ticket. An identity therefore belongs to one outage of one lead, is given once by each of
-//! the two, and is another one for what begins at another time: the one that is cut off may have paged for what only it
-//! saw, and have told its end.
+//! where two may open the same ticket. An identity therefore belongs to one outage of one lead, is given once by each
+//! process and once in the API, and is another one for what begins at another time: the one that is cut off may have paged
+//! for what only it saw, and have told its end.
 //!
 //! **A limit that no rule can lift**: two that see a trouble begin a moment apart agree only if that moment has no border
 //! in it, and troubles that begin on the same side of all borders have one identity. So borders must lie somewhere
@@ -45,9 +45,9 @@ pub struct Lead {
 pub enum Opener {
     /// A leader that followed on nobody who may go on by itself: the lease was free, or its holder is known to be dead.
     Leader,
-    /// A leader that took the lease from this lead, which had fallen silent.
+    /// A leader that took the lease from this lead, which had fallen silent, or from successors of it that opened nothing.
     Successor(Lead),
-    /// One that goes on without the API; the lead is its own.
+    /// One that goes on without the API. The lead is its own; the one on which it follows where it has opened nothing yet.
     Island(Lead),
     /// One that goes on by the journal of an island that has died, and does not know all that was sent under its lead.
     Heir,
@@ -66,6 +66,12 @@ pub struct Opening<'a> {
     pub began: Timestamp,
     /// Now.
     pub at: Timestamp,
+}
+
+/// Whether what begins now may be what an outage of this lead has brought with it. A successor that has opened nothing yet leaves
+/// the lead to the next one for as long as that.
+pub fn is_recent(lead: &Lead, now: Timestamp) -> bool {
+    now.as_second() - lead.renewed.as_second() < FIRST
 }
 
 /// What the ids of a ticket's messages are made from, in the place of its uid; `None`: the uid.

@@ -21,6 +21,7 @@ use domain::{
     policy::{LastResort, Policy},
     problem::Problem,
 };
+use jiff::Timestamp;
 use kube::ResourceExt;
 use sha2::{Digest, Sha256};
 
@@ -96,6 +97,8 @@ pub struct World {
     /// given again: receivers drop what comes under an id that they know. Only tickets that were opened on an island, or by
     /// the successor of what may be one, have such a thing: 36 characters each, for the life of the process.
     identities: std::collections::HashSet<String>,
+    /// When the last of them was opened that the API has shown.
+    last_twin: Option<Timestamp>,
     /// By ticket, then by the event's name.
     events: HashMap<Key, BTreeMap<String, Arc<TicketEvent>>>,
     /// Tickets by namespace, policy and group key.

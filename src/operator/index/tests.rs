@@ -43,9 +43,17 @@ fn what_a_ticket_went_by_is_known_when_it_is_gone() {
     let (id, opened_at) = ("7a0b6c1e-5d2f-5c3a-9b84-1f0e2d3c4b5a".to_owned(), jiff::Timestamp::UNIX_EPOCH);
     island.spec.origin.as_mut().unwrap().island = Some(api::ticket::Island { id: id.clone(), opened_at });
     assert!(!world.has_seen(&id));
-    world.apply_ticket(Arc::new(island));
+    let in_memory_alone =
+        Ticket { metadata: kube::api::ObjectMeta { resource_version: None, ..island.metadata.clone() }, ..island };
+    world.apply_ticket(Arc::new(in_memory_alone.clone()));
     world.delete_ticket(&key("inc-a"));
     assert!(world.has_seen(&id));
+    assert_eq!(world.last_twin(), None, "the API has shown none");
+
+    let metadata = kube::api::ObjectMeta { resource_version: Some("8".to_owned()), ..in_memory_alone.metadata };
+    world.apply_ticket(Arc::new(Ticket { metadata, ..in_memory_alone }));
+    world.delete_ticket(&key("inc-a"));
+    assert_eq!(world.last_twin(), Some(opened_at));
 }
 
 fn key(name: &str) -> Key {

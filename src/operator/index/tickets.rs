@@ -7,6 +7,7 @@ use api::{
     ticket::{AlertLineState, EscalationStatus, TicketState},
 };
 use domain::{labels::Labels, policy::Policy, probe};
+use jiff::Timestamp;
 use kube::ResourceExt;
 
 use super::World;
@@ -55,6 +56,8 @@ impl World {
         self.unindex(&key);
         if let Some(island) = ticket.spec.origin.as_ref().and_then(|origin| origin.island.as_ref()) {
             self.identities.insert(island.id.clone());
+            let shown = ticket.metadata.resource_version.as_ref().map(|_| island.opened_at);
+            self.last_twin = self.last_twin.max(shown);
         }
         for mark in marks(&ticket) {
             self.index(mark, &key);
@@ -107,6 +110,12 @@ impl World {
     /// Whether a ticket with this in the place of its uid is there, or was while this process runs.
     pub fn has_seen(&self, identity: &str) -> bool {
         self.identities.contains(identity)
+    }
+
+    /// When the last ticket was opened that the API has, or had while this process runs, and that has something in the place of its
+    /// uid.
+    pub fn last_twin(&self) -> Option<Timestamp> {
+        self.last_twin
     }
 
     /// One ticket.

@@ -98,7 +98,7 @@ struct Shared {
 struct Leads {
     /// As it was renewed last.
     own: Option<Lead>,
-    /// The one from which ours was taken, and whose holder may go on by itself.
+    /// The one on which ours follows, and whose holder may go on by itself.
     before: Option<Lead>,
 }
 

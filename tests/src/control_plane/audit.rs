@@ -169,8 +169,8 @@ impl Audit {
     /// # Errors
     /// When the API server does not answer.
     pub async fn mark(&self) -> Result<Mark> {
-        self.settle().await?;
-        Ok(Mark(self.length()))
+        let before = self.settle().await?;
+        Ok(Mark(before + whole_lines(&self.read_from(before)?)))
     }
 
     /// The requests that were answered since `mark`, watches that were begun
@@ -184,7 +184,8 @@ impl Audit {
     }
 
     /// Sends a request that can be recognised and waits until it is in the log.
-    async fn settle(&self) -> Result<()> {
+    /// Gives a place before it.
+    async fn settle(&self) -> Result<u64> {
         let uri = format!("/version?{OWN}={}", uuid::Uuid::new_v4().simple());
         let before = self.length();
         let answer = self.client.get(format!("{}{uri}", self.server)).bearer_auth(&self.admin_token).send().await?;
@@ -194,7 +195,8 @@ impl Audit {
             let there = String::from_utf8_lossy(&recent).contains(&uri);
             if there { Ok(()) } else { bail!("{} bytes without it", recent.len()) }
         })
-        .await
+        .await?;
+        Ok(before)
     }
 
     /// 0 while the file is not there.
@@ -216,6 +218,12 @@ impl Audit {
 
 /// Marks the reader's own requests.
 const OWN: &str = "audit-reading";
+
+/// The length of what ends with a line: the log may be read in the middle of a
+/// write, and a mark there would cut the line in two.
+fn whole_lines(log: &[u8]) -> u64 {
+    log.iter().rposition(|b| *b == b'\n').map_or(0, |newline| newline as u64 + 1)
+}
 
 fn parse(lines: &[u8]) -> Result<Requests> {
     let mut seen = HashSet::new();
@@ -310,6 +318,14 @@ mod tests {
     fn a_line_that_is_still_being_written_is_left_for_the_next_reading() {
         let log = line("a", "ResponseComplete", "get", "/x") + r#"{"auditID":"b","sta"#;
         assert_eq!(parse(log.as_bytes()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_mark_is_never_inside_a_line() {
+        let whole = line("a", "ResponseComplete", "get", "/x");
+        let log = whole.clone() + r#"{"auditID":"b","sta"#;
+        assert_eq!(whole_lines(log.as_bytes()), whole.len() as u64);
+        assert_eq!(whole_lines(&log.as_bytes()[whole.len()..]), 0, "before the first line that ends");
     }
 
     #[test]

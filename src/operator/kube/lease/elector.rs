@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::ticket::Lead;
+use domain::ticket::{self, Lead};
+use jiff::Timestamp;
 use k8s_openapi::{
     api::coordination::v1::{Lease, LeaseSpec},
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -18,7 +19,8 @@ use super::{
     decision::{Decision, Known, Standing, Tenure, evaluate},
     outage::{self, Outage, Trouble},
     record::{
-        asked_by, asked_for, handed_over, has_led_since, left, number, own, saying_unmerged, unmerged, written_over,
+        asked_by, asked_for, follows, going_on, handed_over, has_led_since, left, number, own, saying_follows,
+        saying_unmerged, unmerged, written_over,
     },
     silence::Silence,
 };
@@ -45,7 +47,13 @@ pub struct Lists {
     pub gates: Gates,
     /// The highest number of a leader that any ticket names.
     pub last_epoch: Box<dyn Fn() -> Option<i64> + Send + Sync>,
+    /// When the last ticket was opened that the API has, or had while this process runs, and that two leaders may have opened.
+    pub last_twin: Box<dyn Fn() -> Option<Timestamp> + Send + Sync>,
 }
+
+/// A lease that nobody has renewed for so long does not tell any more on whom its holder has followed: a ticket may be opened in
+/// its last moment and deleted by hand, and whoever starts after that would give its identity again.
+const TELLS_FOR: Duration = Duration::from_secs(60);
 
 /// Since when we see the lease as it is.
 #[derive(Debug)]
@@ -78,7 +86,7 @@ pub struct Elector {
     /// How long the API is silent before the last holder goes on by itself; `None`: it never does.
     island_after: Option<Duration>,
     predecessor: Option<Predecessor>,
-    /// The lead from which we took the lease, or tried to, if its holder may go on by itself.
+    /// The lead on which we follow, as of when we took the lease or tried to, if its holder may go on by itself.
     before: Option<Lead>,
 }
 
@@ -219,8 +227,7 @@ impl Elector {
         match decision {
             Decision::Take => {
                 self.go_on_from(&spec);
-                // Of one whose journal we have we know that it is dead.
-                self.before = lease.as_ref().and_then(left).filter(|_| self.predecessor.is_none());
+                self.before = lease.as_ref().and_then(|lease| self.follows_on(lease));
                 let epoch = self.write(lease.as_ref()).await?;
                 let why = match holder {
                     None => "there was none",
@@ -364,10 +371,39 @@ impl Elector {
             },
             |lease| lease.metadata.clone(),
         );
-        let follows_on = if ours { is_cut_off } else { self.predecessor.is_some() };
-        let last = last.filter(|_| self.leadership.has_journal());
-        let unmerged = last.and_then(|lease| if follows_on { left(lease) } else { unmerged(lease).filter(|_| ours) });
-        saying_unmerged(Lease { metadata, spec: Some(spec) }, unmerged.as_ref())
+        let goes_on = ours || self.predecessor.is_some();
+        let (unmerged, follows) = match last {
+            Some(lease) if goes_on => (self.still_unmerged(lease), follows(lease)),
+            // Who has another journal has been somebody else to what went on meanwhile.
+            _ => (None, self.before.clone().filter(|_| !self.leadership.has_journal())),
+        };
+        let follows = follows.filter(|lead| self.still_follows(lead));
+        saying_follows(saying_unmerged(Lease { metadata, spec: Some(spec) }, unmerged.as_ref()), follows.as_ref())
+    }
+
+    /// The lead that is to be merged when this lease is ours, or that of the process whose journal we have.
+    fn still_unmerged(&self, lease: &Lease) -> Option<Lead> {
+        let ours = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(&*self.me);
+        let goes_on = !ours || self.leadership.is_cut_off();
+        let unmerged = if goes_on { going_on(lease) } else { unmerged(lease) };
+        unmerged.filter(|_| self.leadership.has_journal())
+    }
+
+    /// The lead on which we follow when we take this lease; `None`: we have its journal, and know that its holder is dead.
+    fn follows_on(&self, lease: &Lease) -> Option<Lead> {
+        let renewed = lease.spec.as_ref().and_then(|spec| spec.renew_time.as_ref()).map(|MicroTime(at)| *at);
+        let tells = renewed.is_some_and(|at| domain::time::between(at, self.clock.now()) < TELLS_FOR);
+        let left = if tells { left(lease) } else { going_on(lease) };
+        left.filter(|_| self.predecessor.is_none())
+    }
+
+    /// Whether whoever takes the lease from us follows on this lead as we do: as long as that may be about the same troubles, or
+    /// what was opened without the API is still to come. Not once the API has shown us a ticket that was opened since: it may be
+    /// deleted by hand, and who starts after that does not know which identity it had.
+    fn still_follows(&self, lead: &Lead) -> bool {
+        let is_seen = (self.lists.last_twin)().is_some_and(|opened| opened.as_second() >= lead.renewed.as_second());
+        let is_recent = self.before.is_some() && ticket::is_recent(lead, self.clock.now());
+        !is_seen && (is_recent || self.leadership.has_journal())
     }
 
     async fn give_back(&self) {
@@ -381,8 +417,9 @@ impl Elector {
         let given = match &heir {
             Some(heir) => handed_over(lease, heir, now),
             None => {
-                let left = unmerged(&lease).filter(|_| self.leadership.has_journal());
-                let mut free = saying_unmerged(lease, left.as_ref());
+                let unmerged = self.still_unmerged(&lease);
+                let follows = follows(&lease).filter(|lead| self.still_follows(lead));
+                let mut free = saying_follows(saying_unmerged(lease, unmerged.as_ref()), follows.as_ref());
                 if let Some(spec) = &mut free.spec {
                     spec.holder_identity = None;
                     spec.renew_time = Some(MicroTime(now));

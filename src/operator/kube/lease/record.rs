@@ -17,6 +17,8 @@ const ASKED_BY: &str = "firstline.dev/asked-by";
 const HANDED_OVER: &str = "firstline.dev/handed-over";
 /// On the lease: the lead whose holder went on without the API, as long as the journal of that is not merged. See [`unmerged`].
 const UNMERGED: &str = "firstline.dev/unmerged-lead";
+/// On the lease: the lead on which its holder follows, as long as that has opened no ticket. See [`follows`].
+const FOLLOWS: &str = "firstline.dev/follows-on-lead";
 /// It is handed over no more often than this: one that asks and dies again and again leaves the others time to work.
 const NOT_BEFORE: Duration = Duration::from_secs(30);
 
@@ -53,28 +55,52 @@ pub(super) fn lead(spec: &LeaseSpec) -> Option<Lead> {
 /// The lead whose journal the holder of this lease has still to merge: as it was before its holder went on without the API. What
 /// was opened under it is not in the API yet, so whoever takes this lease follows on that one.
 pub(super) fn unmerged(lease: &Lease) -> Option<Lead> {
-    let mut parts = annotation(lease, UNMERGED)?.splitn(3, ' ');
+    told(lease, UNMERGED)
+}
+
+/// The lease, saying that this lead is still to be merged; `None`: that none is.
+pub(super) fn saying_unmerged(lease: Lease, unmerged: Option<&Lead>) -> Lease {
+    telling(lease, UNMERGED, unmerged)
+}
+
+/// The lead from which the holder of this lease took it, whose holder may go on by itself, while the API has no ticket that was
+/// opened since. Whoever takes the lease before that follows on that lead as well.
+pub(super) fn follows(lease: &Lease) -> Option<Lead> {
+    told(lease, FOLLOWS)
+}
+
+/// The lease, saying that its holder follows on this lead and has opened nothing; `None`: that it is a lead of its own.
+pub(super) fn saying_follows(lease: Lease, follows: Option<&Lead>) -> Lease {
+    telling(lease, FOLLOWS, follows)
+}
+
+fn told(lease: &Lease, name: &str) -> Option<Lead> {
+    let mut parts = annotation(lease, name)?.splitn(3, ' ');
     let mut time = || parts.next()?.parse().ok();
     let (acquired, renewed) = (time()?, time()?);
     Some(Lead { holder: parts.next()?.to_owned(), acquired, renewed })
 }
 
-/// The lease, saying that this lead is still to be merged; `None`: that none is.
-pub(super) fn saying_unmerged(lease: Lease, left: Option<&Lead>) -> Lease {
-    let Some(Lead { holder, acquired, renewed }) = left else { return without(lease, UNMERGED) };
-    annotated(lease, |all| drop(all.insert(UNMERGED.to_owned(), format!("{acquired} {renewed} {holder}"))))
+fn telling(lease: Lease, name: &str, lead: Option<&Lead>) -> Lease {
+    let Some(Lead { holder, acquired, renewed }) = lead else { return without(lease, name) };
+    annotated(lease, |all| drop(all.insert(name.to_owned(), format!("{acquired} {renewed} {holder}"))))
+}
+
+/// The lead of which the journal is that the holder of this lease has, or may have soon.
+pub(super) fn going_on(lease: &Lease) -> Option<Lead> {
+    unmerged(lease).or_else(|| lease.spec.as_ref().and_then(lead))
 }
 
 /// The lead on which whoever takes this lease follows.
 pub(super) fn left(lease: &Lease) -> Option<Lead> {
-    unmerged(lease).or_else(|| lease.spec.as_ref().and_then(lead))
+    follows(lease).or_else(|| going_on(lease))
 }
 
-/// As which lead the holder of this lease goes on when the API is gone again; `None` where that is not all its own.
+/// As which lead the holder of this lease opens tickets when the API is gone: what whoever takes it follows on. `None` where the
+/// journal is not all its own.
 pub(super) fn own(lease: &Lease) -> Option<Lead> {
     let held = lease.spec.as_ref().and_then(lead)?;
-    let going_on = unmerged(lease).unwrap_or_else(|| held.clone());
-    (going_on.holder == held.holder).then_some(going_on)
+    left(lease).filter(|_| going_on(lease).is_some_and(|going_on| going_on.holder == held.holder))
 }
 
 /// The lease with our wish to have it; `None` when it is there already.
@@ -94,7 +120,7 @@ pub(super) fn asked_by<'a>(lease: &'a Lease, me: &str, now: Timestamp) -> Option
 pub(super) fn handed_over(lease: Lease, to: &str, now: Timestamp) -> Lease {
     let spec = lease.spec.clone().unwrap_or_default();
     let spec = written_over(spec, to, false, MicroTime(now));
-    let lease = annotated(without(without(lease, ASKED_BY), UNMERGED), |all| {
+    let lease = annotated([ASKED_BY, UNMERGED, FOLLOWS].into_iter().fold(lease, without), |all| {
         all.insert(HANDED_OVER.to_owned(), domain::time::whole_seconds(now).to_string());
     });
     Lease { spec: Some(spec), ..lease }

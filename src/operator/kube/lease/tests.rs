@@ -11,8 +11,8 @@ use rstest::rstest;
 
 use super::{
     record::{
-        asked_by, asked_for, handed_over, has_led_since, lead, left, number, own, saying_unmerged, unmerged,
-        written_over,
+        asked_by, asked_for, follows, handed_over, has_led_since, lead, left, number, own, saying_follows,
+        saying_unmerged, unmerged, written_over,
     },
     *,
 };
@@ -157,6 +157,22 @@ fn who_takes_a_lease_whose_holder_has_a_journal_to_merge_follows_on_the_lead_bef
         (None, Some(told("a", 10, 20)), Some(told("a", 10, 20)))
     );
     assert_eq!(unmerged(&handed_over(merging("a"), "b", second(100))), None);
+}
+
+#[test]
+fn who_takes_a_lease_whose_holder_has_opened_nothing_yet_follows_on_the_same_lead_as_that_one() {
+    let opened_nothing = saying_follows(lease("b"), Some(&told("a", 3, 7)));
+    assert_eq!(follows(&opened_nothing), Some(told("a", 3, 7)));
+    assert_eq!(left(&opened_nothing), Some(told("a", 3, 7)));
+    assert_eq!(own(&opened_nothing), Some(told("a", 3, 7)), "the two would not agree otherwise when it is cut off");
+    let opened = saying_follows(opened_nothing.clone(), None);
+    assert_eq!((left(&opened), own(&opened)), (Some(told("b", 10, 20)), Some(told("b", 10, 20))));
+
+    let merging = saying_unmerged(opened_nothing.clone(), Some(&told("b", 10, 20)));
+    assert_eq!((left(&merging), own(&merging)), (Some(told("a", 3, 7)), Some(told("a", 3, 7))));
+    let heirs = saying_unmerged(opened_nothing.clone(), Some(&told("earlier", 10, 20)));
+    assert_eq!((left(&heirs), own(&heirs)), (Some(told("a", 3, 7)), None), "an heir does not know all");
+    assert_eq!(follows(&handed_over(opened_nothing, "c", second(100))), None, "who asks for it merges first");
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::*;
 /// A follower in a cluster whose tickets name no leader above this one.
 fn follower(last_epoch: Option<i64>) -> Elector {
     let (client, clock) = (crate::kube::silent(), Clock::simulated(Timestamp::UNIX_EPOCH));
-    let lists = Lists { gates: Gates::closed([]), last_epoch: Box::new(move || last_epoch) };
+    let lists =
+        Lists { gates: Gates::closed([]), last_epoch: Box::new(move || last_epoch), last_twin: Box::new(|| None) };
     let lease = ("firstline-system", "firstline");
     Elector::new(client, lease, "me".to_owned(), clock, Leadership::default(), lists)
 }
@@ -79,6 +80,86 @@ async fn an_heir_keeps_the_unmerged_lead_of_the_one_before_and_another_leader_do
     heir.leadership.merged();
     assert_eq!(unmerged(&heir.record(Some(&died_merging))), None);
     assert_eq!(unmerged(&follower(None).record(Some(&died_merging))), None);
+}
+
+/// The API shows it a ticket that was opened at this second, and that two may have opened.
+fn sees_a_ticket_of(elector: &mut Elector, second: i64) {
+    elector.lists.last_twin = Box::new(move || Timestamp::from_second(second).ok());
+}
+
+/// `elector` has taken this lease from a leader that had fallen silent.
+fn taken(elector: &mut Elector, silent: &Lease) -> Lease {
+    elector.before = elector.follows_on(silent);
+    let lease = elector.record(Some(silent));
+    elector.leadership.hold(9, boottime(), "me");
+    lease
+}
+
+#[tokio::test]
+async fn the_lease_says_on_whom_its_holder_follows_until_that_opens_a_ticket() {
+    let (mut first, mut second) = (follower(None), follower(None));
+    let silent = taken(&mut first, &held_by("silent"));
+    assert_eq!(follows(&silent), left(&held_by("silent")));
+    assert_eq!(follows(&first.record(Some(&silent))), left(&held_by("silent")), "it renews it");
+
+    let dead = Lease { spec: held_by("dead").spec, ..silent };
+    let lease = taken(&mut second, &dead);
+    assert_eq!((second.before.as_ref(), follows(&lease)), (left(&held_by("silent")).as_ref(), left(&dead)));
+    sees_a_ticket_of(&mut second, 20);
+    let renewed = second.record(Some(&lease));
+    assert_eq!((follows(&renewed), left(&renewed).map(|lead| lead.holder)), (None, Some("me".to_owned())));
+
+    let mut third = follower(None);
+    sees_a_ticket_of(&mut third, 19);
+    assert!(follows(&taken(&mut third, &dead)).is_some(), "one of an earlier outage");
+    sees_a_ticket_of(&mut third, 20);
+    assert_eq!(follows(&taken(&mut third, &dead)), None, "nor does whoever has seen it and takes the lease");
+    assert_eq!(third.before, left(&dead), "for what is not open yet it follows on that lead itself");
+}
+
+#[tokio::test]
+async fn a_lease_that_nobody_has_renewed_for_a_minute_does_not_tell_on_whom_its_holder_followed() {
+    let (mut first, second) = (follower(None), follower(None));
+    let silent = taken(&mut first, &held_by("silent"));
+    let dead = Lease { spec: held_by("dead").spec, ..silent };
+    for (now, holder) in [(79, "silent"), (80, "dead")] {
+        second.clock.set(Timestamp::from_second(now).unwrap());
+        assert_eq!(second.follows_on(&dead).map(|lead| lead.holder).as_deref(), Some(holder), "at {now}");
+    }
+}
+
+#[tokio::test]
+async fn it_says_so_for_two_minutes_at_most() {
+    let mut elector = follower(None);
+    let lease = taken(&mut elector, &held_by("silent"));
+    elector.clock.set(Timestamp::from_second(139).unwrap());
+    assert!(follows(&elector.record(Some(&lease))).is_some());
+    elector.clock.set(Timestamp::from_second(140).unwrap());
+    assert_eq!(follows(&elector.record(Some(&lease))), None);
+}
+
+#[tokio::test]
+async fn what_it_opens_without_the_api_is_not_there_before_its_merge_so_until_then_it_goes_on_saying_so() {
+    let mut elector = follower(None);
+    let lease = taken(&mut elector, &held_by("silent"));
+    elector.leadership.cut_off(9, "me");
+    elector.leadership.go_islanded();
+    let back = elector.record(Some(&lease));
+    assert_eq!((follows(&back), unmerged(&back).map(|lead| lead.holder)), (left(&lease), Some("me".to_owned())));
+    elector.leadership.hold(9, boottime(), "me");
+    elector.leadership.merged();
+    sees_a_ticket_of(&mut elector, 30);
+    assert_eq!(follows(&elector.record(Some(&back))), None);
+}
+
+#[tokio::test]
+async fn who_has_the_journal_of_another_outage_leaves_nothing_to_the_next_of_that_on_which_it_follows() {
+    let (mut first, mut merging) = (follower(None), follower(None));
+    let silent = taken(&mut first, &held_by("silent"));
+    merging.leadership.journal_waits();
+    let lease = taken(&mut merging, &Lease { spec: held_by("dead").spec, ..silent });
+    assert_eq!(merging.before.map(|lead| lead.holder), Some("silent".to_owned()));
+    assert_eq!(follows(&lease), None);
 }
 
 #[tokio::test]
