@@ -101,6 +101,8 @@ pub enum Fault {
     Delay(Duration),
     /// It is not forwarded: this status, with `Retry-After` in seconds where given.
     Answer(u16, Option<u64>),
+    /// It is not forwarded: a watch that the server has forgotten the place of, as an API server says it, in the stream.
+    Expire,
     /// The connection is closed.
     Cut,
 }
@@ -257,6 +259,7 @@ async fn forward(State(inner): State<Arc<Inner>>, request: Request) -> Response<
         Fault::Delay(span) => tokio::time::sleep(span).await,
         Fault::Cut => return cut(),
         Fault::Answer(code, retry_after) => return refusal(code, retry_after),
+        Fault::Expire => return expired(),
     }
     let answer = inner.send(Request::from_parts(head, body.into())).await;
     inner.passes().await;
@@ -266,6 +269,7 @@ async fn forward(State(inner): State<Arc<Inner>>, request: Request) -> Response<
         Fault::Delay(span) => tokio::time::sleep(span).await,
         Fault::Cut => return cut(),
         Fault::Answer(code, retry_after) => return refusal(code, retry_after),
+        Fault::Expire => return expired(),
     }
     let gate = inner.gate.subscribe();
     answer.map(|body| Body::new(Gated::new(body, gate)))
@@ -285,21 +289,34 @@ fn narrow(uri: &mut Uri, namespace: &str) {
 
 /// As the API server words it.
 fn refusal(code: u16, retry_after: Option<u64>) -> Response<Body> {
+    let mut response = answer(code, &refused(code));
+    if let Some(seconds) = retry_after {
+        response.headers_mut().insert("retry-after", seconds.into());
+    }
+    response
+}
+
+/// A watch whose only event says that its place in history is gone.
+fn expired() -> Response<Body> {
+    answer(200, &json!({"type": "ERROR", "object": refused(410)}))
+}
+
+fn answer(code: u16, body: &Value) -> Response<Body> {
+    let mut response = crate::serve::status(code, format!("{body}\n"));
+    response.headers_mut().insert("content-type", "application/json".parse().expect("a valid header"));
+    response
+}
+
+fn refused(code: u16) -> Value {
     let reason = match code {
         410 => "Expired",
         429 => "TooManyRequests",
         _ => "InternalError",
     };
-    let status = json!({
+    json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "code": code, "reason": reason,
         "message": format!("refused on purpose: {code}"),
-    });
-    let mut response = crate::serve::status(code, status.to_string());
-    response.headers_mut().insert("content-type", "application/json".parse().expect("a valid header"));
-    if let Some(seconds) = retry_after {
-        response.headers_mut().insert("retry-after", seconds.into());
-    }
-    response
+    })
 }
 
 impl Inner {

@@ -39,6 +39,29 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// at all, which need not be said once for each kind.
 const TOLD_AFTER: Duration = Duration::from_secs(5);
 
+/// The first wait before a watch begins anew whose place in history the server has forgotten, and the longest one.
+const ANEW: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// How long to wait before the next list, for a server that forgets again and again.
+#[derive(Default)]
+struct Anew(Option<(Instant, Duration)>);
+
+impl Anew {
+    fn wait(&mut self) -> Duration {
+        let (first, longest) = ANEW;
+        let goes_on = |(last, wait): (Instant, Duration)| (last.elapsed() < 2 * longest).then_some(wait);
+        let wait = self.0.and_then(goes_on).map_or(first, |wait| (2 * wait).min(longest));
+        self.0 = Some((Instant::now(), wait));
+        wait
+    }
+}
+
+/// Whether the server has forgotten the place in history from which a watch was to go on. Where it says so in the stream, as an
+/// API server does, kube begins anew by itself; where it says so in its answer, kube would ask for the same place for ever.
+fn is_forgotten(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 410)
+}
+
 /// A call that fails again and again, and whether that was said.
 #[derive(Default)]
 struct Broken {
@@ -93,12 +116,15 @@ pub async fn run<K>(
     }
     let api: Api<DeserializeGuard<K>> = Api::all(client);
     let config = watcher::Config::default().any_semantic().timeout(WATCH_FOR);
-    let mut events = watcher(api, config)
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .into_stream()
-        .take_until(stop.cancelled_owned())
-        .boxed();
+    let begin = || {
+        watcher(api.clone(), config.clone())
+            .default_backoff()
+            .modify(|object| object.managed_fields_mut().clear())
+            .into_stream()
+            .take_until(stop.clone().cancelled_owned())
+            .boxed()
+    };
+    let (mut events, mut anew) = (begin(), Anew::default());
     let mut known = BTreeSet::new();
     let mut listed: Option<Vec<DeserializeGuard<K>>> = None;
     let mut broken = Broken::default();
@@ -108,6 +134,12 @@ pub async fn run<K>(
             Err(error) => {
                 if broken.is_news(leadership) {
                     tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the watch broke; trying on");
+                }
+                if is_forgotten(&error) {
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(anew.wait()) => events = begin(),
+                    }
                 }
             }
             Ok(Some(event)) => {
@@ -345,6 +377,88 @@ mod tests {
         let (_, names, pages) = listed(answers).await;
         assert_eq!(names, ["a", "b"]);
         assert_eq!(pages, ["&limit=500", "&limit=500&continue=x", "&limit=500", "&limit=500&continue=y"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_forgets_again_and_again_is_listed_more_and_more_rarely() {
+        let mut anew = Anew::default();
+        let mut waits = Vec::new();
+        for _ in 0..7 {
+            waits.push(anew.wait().as_secs());
+            tokio::time::advance(Duration::from_secs(31)).await;
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert_eq!(anew.wait().as_secs(), 1, "it went well meanwhile");
+    }
+
+    /// What a watch sees, and which calls it makes, at an API that answers the first watch that goes on from a place with this.
+    async fn watched(answer: (u16, &'static str)) -> (Vec<String>, Vec<String>) {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let calls = asked.clone();
+        let server = tower::service_fn(move |request: http::Request<Body>| {
+            let query = request.uri().query().unwrap_or_default();
+            let watches = query.contains("watch=true");
+            let is_crd = request.uri().path().contains("customresourcedefinitions");
+            if !is_crd {
+                asked.lock().push(if watches { "watch" } else { "list" }.to_owned());
+            }
+            let lists = asked.lock().iter().filter(|call| *call == "list").count();
+            async move {
+                let (code, body) = match (is_crd, watches, lists) {
+                    (true, ..) => (200, established()),
+                    (_, false, 1) => (200, page(&["a", "b"], "").unwrap().1.to_string()),
+                    (_, false, _) => (200, page(&["b", "c"], "").unwrap().1.to_string()),
+                    (_, true, 1) => (answer.0, answer.1.to_owned()),
+                    _ => return std::future::pending().await,
+                };
+                Ok::<_, Infallible>(http::Response::builder().status(code).body(Body::from(body.into_bytes())).unwrap())
+            }
+        });
+        let (client, gates, stop) =
+            (Client::new(server, "default"), Gates::closed(["silences"]), CancellationToken::new());
+        let mut said = Vec::new();
+        let take = |seen: Seen<Silence>| {
+            let (word, done) = match seen {
+                Seen::There(object) => (format!("+{}", object.name_any()), object.name_any() == "c"),
+                Seen::Gone(key, _) => (format!("-{}", key.name), false),
+                Seen::Unreadable(key, _) => (format!("?{}", key.name), false),
+            };
+            said.push(word);
+            if done {
+                stop.cancel();
+            }
+        };
+        run(client, &Leadership::default(), ("silences", gates), stop.clone(), take).await;
+        let calls = calls.lock().clone();
+        (said, calls)
+    }
+
+    fn established() -> String {
+        let status = json!({
+            "conditions": [{"type": "Established", "status": "True"}],
+            "acceptedNames": {"kind": "Silence", "plural": "silences"}, "storedVersions": ["v1alpha1"],
+        });
+        let mut crd = serde_json::to_value(Silence::crd()).unwrap();
+        crd["status"] = status;
+        crd.to_string()
+    }
+
+    const GONE: &str =
+        r#"{"kind":"Status","apiVersion":"v1","status":"Failure","message":"too old","reason":"Expired","code":410}"#;
+    const GONE_IN_THE_STREAM: &str = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old","reason":"Expired","code":410}}
+"#;
+
+    #[rstest::rstest]
+    #[case::as_its_answer((410, GONE))]
+    #[case::in_the_stream((200, GONE_IN_THE_STREAM))]
+    #[tokio::test(start_paused = true)]
+    async fn a_place_in_history_that_the_server_has_forgotten_is_left_for_a_new_list(
+        #[case] answer: (u16, &'static str),
+    ) {
+        let (said, calls) = tokio::time::timeout(Duration::from_secs(60), watched(answer)).await.unwrap();
+        assert_eq!(said, ["+a", "+b", "-a", "+b", "+c"]);
+        assert_eq!(calls.get(..3), Some(&["list".to_owned(), "watch".to_owned(), "list".to_owned()][..]), "{calls:?}");
     }
 
     fn replay(events: Vec<Event<DeserializeGuard<Silence>>>) -> (Vec<String>, bool) {

@@ -23,6 +23,8 @@ use tests::{
 pub(crate) const SECOND_STEP: Duration = Duration::from_secs(10);
 /// What a busy machine may add to a planned time, a restart and the old leader's lease included.
 pub(crate) const LATENESS: Duration = Duration::from_secs(12);
+/// Less than the timeout of a webhook in these tests, 5 s: who comes so soon after a message that hangs has not waited for it.
+pub(crate) const WITHOUT_WAITING: Duration = Duration::from_secs(4);
 
 /// A stage, and where Ada and Bob are told.
 pub(crate) struct Scene {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tests::{
     eventually,
     operator::{Operator, Setup},
-    proxy::{Proxy, Rules},
+    proxy::{Fault, Proxy, Rules},
     receiver::{Received, Receiver},
     stage::{PATIENCE, TEAM},
 };
@@ -107,6 +107,38 @@ async fn a_trouble_that_begins_while_two_lead_pages_each_person_once_from_each_w
     all.scene.stage.shop.repair().await?;
     all.scene.ticket("resolved", |ticket| ticket["status"]["state"] == "Resolved").await?;
     Ok(())
+}
+
+/// The first one to take the lease may not open tickets, as by a quota, and dies.
+#[tokio::test]
+async fn a_successor_that_dies_before_it_has_opened_a_ticket_leaves_the_ids_of_the_island_to_the_next_one() -> Result<()>
+{
+    let name = "twin-unopened";
+    let scene = Scene::build(name, "ada-hook", TWO_STEPS).await?;
+    let (proxy, setup, island) =
+        scene.behind_proxy(name, Arc::new(Rules::default()), &["--island-after", "5s"]).await?;
+    let rules = Arc::new(Rules::default());
+    rules.set(|call| if call.is("POST tickets") { Fault::Answer(403, None) } else { Fault::Pass });
+    let (_to_the_first, first) = scene.proxied("twin-first", rules, &[]).await?;
+    let first = first.start()?;
+    first.wait_ready(PATIENCE).await?;
+    proxy.swallow();
+    wait_leads(&first).await?;
+    metric(&island, "firstline_islanded", &[], |value| value == 1.0).await?;
+    scene.break_shop();
+    page(&scene.ada).await?;
+    page(&scene.bob).await?;
+    metric(&first, "firstline_page_oldest_untried_seconds", &[], |waited| waited > 0.0).await?;
+    first.kill9();
+
+    let (_, heir) = scene.stage.start("twin-second").await?;
+    let all = Parted { scene, proxy, setup, island, heir };
+    twice(&all.scene.ada, &all).await?;
+    twice(&all.scene.bob, &all).await?;
+    all.scene.told("ada-hook", "Accepted").await?;
+    let ticket = all.scene.told("bob-hook", "Accepted").await?;
+    all.came_twice(&ticket, &all.scene.ada, "ada-hook")?;
+    all.came_twice(&ticket, &all.scene.bob, "bob-hook")
 }
 
 /// The old leader is dead, which its successor cannot know. What it pages for must not look like a repeat to the receivers.

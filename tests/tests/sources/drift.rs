@@ -266,7 +266,9 @@ async fn who_writes_against_git_again_and_again_is_told_of_and_left_alone_for_a_
         ensure!(found["spec"]["suspend"] == false, "not yet");
         Ok(())
     })
-    .await
+    .await?;
+    let is_over = |status: &Value| status["driftCount"] == 0 && !condition(status, "Drifted").starts_with("True");
+    scene.wait_for("the fight is over", is_over).await.map(drop)
 }
 
 #[tokio::test]

@@ -36,6 +36,9 @@ async fn the_demo_runs_on_another_cluster_and_removes_what_it_installed() -> Res
     .await?;
     let crds = plane.kubectl(&["get", "crd", "-o", "name"]).await?.ok()?;
     ensure!(!crds.contains("firstline.dev"), "left: {crds}");
+    let roles = plane.kubectl(&["get", "clusterroles,clusterrolebindings", "-o", "name"]).await?.ok()?;
+    let ours: Vec<_> = roles.lines().filter(|role| role.contains("firstline") || role.contains("acme")).collect();
+    ensure!(ours.is_empty(), "left: {ours:?}");
     let left =
         plane.kubectl(&["get", "namespaces", "-o", "custom-columns=:.metadata.name,:.metadata.deletionTimestamp"]);
     let left = left.await?.ok()?;
