@@ -69,9 +69,10 @@ pub struct Opening<'a> {
 }
 
 /// Whether what begins now may be what an outage of this lead has brought with it. A successor that has opened nothing yet leaves
-/// the lead to the next one for as long as that.
+/// the lead to the next one for as long as that. Not so when its last sign of life is in our future: then one of the two clocks is
+/// far off, and nothing tells how long ago that was.
 pub fn is_recent(lead: &Lead, now: Timestamp) -> bool {
-    now.as_second() - lead.renewed.as_second() < FIRST
+    (-FIRST..FIRST).contains(&(now.as_second() - lead.renewed.as_second()))
 }
 
 /// What the ids of a ticket's messages are made from, in the place of its uid; `None`: the uid.

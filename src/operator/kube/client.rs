@@ -34,6 +34,10 @@ use crate::{
 /// Retries of one call: 429, 503 and 504 only, honouring Retry-After up to the longest wait.
 const RETRIES: (Duration, Duration, u32) = (Duration::from_millis(100), Duration::from_secs(5), 4);
 
+/// A connection on which nothing has come for so long is given up, so that no call hangs for ever on a network that has swallowed
+/// its answer. Longer than a watch lasts, which the server ends after a minute, and than it lets any other call take.
+const QUIET: Duration = Duration::from_secs(90);
+
 /// Why there is no client.
 #[derive(Debug, Error)]
 pub enum ClientError {
@@ -90,11 +94,14 @@ impl Cluster {
     /// When neither can be used.
     pub async fn find(kubeconfig: Option<&Path>, context: Option<&str>) -> Result<Self, ClientError> {
         let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-        let config = match (kubeconfig, context) {
+        let mut config = match (kubeconfig, context) {
             (Some(path), _) => Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?,
             (None, Some(_)) => Config::from_kubeconfig(&options).await?,
             (None, None) => Config::infer().await?,
         };
+        config.read_timeout = Some(QUIET);
+        // Counted from the request, not from when its connection was used last.
+        config.reset_reader_on_write = true;
         Ok(Self { config, observed: None })
     }
 
@@ -256,6 +263,20 @@ mod tests {
         let began = tokio::time::Instant::now();
         policy.retry(&mut Request::new(Body::empty()), &mut Ok(answer.body(()).unwrap())).unwrap().await;
         assert!(seconds.contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_call_that_nobody_answers_is_given_up() {
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let mut config = Config::new(url.parse().unwrap());
+        config.read_timeout = Some(Duration::from_millis(100));
+        let client = Cluster { config, observed: None }.client().unwrap();
+        let accepted = tokio::spawn(async move { server.accept().await });
+        let call = kube::Api::<k8s_openapi::api::core::v1::Namespace>::all(client);
+        let answer = tokio::time::timeout(Duration::from_secs(30), call.list(&kube::api::ListParams::default())).await;
+        assert!(answer.expect("it is given up").is_err());
+        assert!(accepted.await.unwrap().is_ok(), "it was heard");
     }
 
     #[test]

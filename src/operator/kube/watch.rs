@@ -136,9 +136,13 @@ pub async fn run<K>(
                     tracing::warn!(kind = %K::kind(&()), why = cause(&error), "the watch broke; trying on");
                 }
                 if is_forgotten(&error) {
+                    let wait = anew.wait();
+                    if wait >= TOLD_AFTER {
+                        tracing::warn!(kind = %K::kind(&()), wait_s = wait.as_secs(), why = cause(&error), "a watch that has just been listed cannot go on, again and again: changes are seen late, with the next list");
+                    }
                     tokio::select! {
                         () = stop.cancelled() => return,
-                        () = tokio::time::sleep(anew.wait()) => events = begin(),
+                        () = tokio::time::sleep(wait) => events = begin(),
                     }
                 }
             }

@@ -21,6 +21,15 @@ fn opening(epoch: i64, began: i64) -> Opening<'static> {
     Opening { namespace: "payments", name: "inc-a", epoch, began: at(began), at: at(began + 3) }
 }
 
+#[rstest]
+#[case::by_clocks_that_are_far_apart(879, false)]
+#[case::by_clocks_that_are_a_little_apart(990, true)]
+#[case::two_minutes(1119, true)]
+#[case::more(1120, false)]
+fn a_successor_leaves_the_lead_before_it_to_the_next_one_for_two_minutes(#[case] now: i64, #[case] is: bool) {
+    assert_eq!(is_recent(&lead(), at(now)), is);
+}
+
 fn nothing(_: Uuid) -> bool {
     false
 }

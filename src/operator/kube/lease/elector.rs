@@ -397,13 +397,13 @@ impl Elector {
         left.filter(|_| self.predecessor.is_none())
     }
 
-    /// Whether whoever takes the lease from us follows on this lead as we do: as long as that may be about the same troubles, or
-    /// what was opened without the API is still to come. Not once the API has shown us a ticket that was opened since: it may be
-    /// deleted by hand, and who starts after that does not know which identity it had.
+    /// Whether whoever takes the lease from us follows on this lead as we do: as long as that may be about the same troubles. Not
+    /// once the API has shown us a ticket that was opened since: it may be deleted by hand, and who starts after that does not know
+    /// which identity it had. But what was opened under this lead without the API is still to come.
     fn still_follows(&self, lead: &Lead) -> bool {
         let is_seen = (self.lists.last_twin)().is_some_and(|opened| opened.as_second() >= lead.renewed.as_second());
         let is_recent = self.before.is_some() && ticket::is_recent(lead, self.clock.now());
-        !is_seen && (is_recent || self.leadership.has_journal())
+        self.leadership.has_journal() || is_recent && !is_seen
     }
 
     async fn give_back(&self) {

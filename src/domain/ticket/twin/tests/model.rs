@@ -186,7 +186,8 @@ impl Model {
         }
         self.follows.take_if(|lead| {
             let is_recent = one.before.is_some() && is_recent(lead, self.lease.renewed);
-            one.last_twin >= lead.renewed.as_second() || !(is_recent || is_merging)
+            let is_seen = one.last_twin >= lead.renewed.as_second();
+            !(is_merging || is_recent && !is_seen)
         });
     }
 

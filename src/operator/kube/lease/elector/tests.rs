@@ -142,13 +142,13 @@ async fn it_says_so_for_two_minutes_at_most() {
 async fn what_it_opens_without_the_api_is_not_there_before_its_merge_so_until_then_it_goes_on_saying_so() {
     let mut elector = follower(None);
     let lease = taken(&mut elector, &held_by("silent"));
+    sees_a_ticket_of(&mut elector, 30);
     elector.leadership.cut_off(9, "me");
     elector.leadership.go_islanded();
     let back = elector.record(Some(&lease));
     assert_eq!((follows(&back), unmerged(&back).map(|lead| lead.holder)), (left(&lease), Some("me".to_owned())));
     elector.leadership.hold(9, boottime(), "me");
     elector.leadership.merged();
-    sees_a_ticket_of(&mut elector, 30);
     assert_eq!(follows(&elector.record(Some(&back))), None);
 }
 
