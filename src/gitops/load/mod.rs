@@ -3,6 +3,8 @@
 //! What an object may hold is asked of a function that the caller gives: this module knows kinds and fields only by
 //! name. References between objects are the caller's too; [`Object::error`] gives its findings their place.
 
+mod metadata;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -199,12 +201,13 @@ fn metadata_of(
     namespaces: Namespaces<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<(String, String)> {
-    let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
+    let Some(written) = value.get_mut("metadata").and_then(Value::as_object_mut) else {
         problems.push(Problem::error("metadata", "expected `metadata` with a `name`"));
         return None;
     };
-    let name = match metadata.get("name").and_then(Value::as_str) {
-        Some(name) if is_name(name) => Some(name.to_owned()),
+    metadata::check(written, problems);
+    let name = match written.get("name").and_then(Value::as_str) {
+        Some(name) if metadata::is_name(name) => Some(name.to_owned()),
         Some(name) => {
             problems.push(Problem::error(
                 "metadata.name",
@@ -221,9 +224,9 @@ fn metadata_of(
         }
     };
     let kind = kind?;
-    let written = metadata.get("namespace").cloned();
+    let namespace = written.get("namespace").cloned();
     if !kind.namespaced {
-        if written.is_some() {
+        if namespace.is_some() {
             problems.push(Problem::error("metadata.namespace", format!("a {} has no namespace", kind.kind)));
         }
         let name = name?;
@@ -232,11 +235,12 @@ fn metadata_of(
         }
         return Some((String::new(), name));
     }
-    let namespace = match (written, namespaces) {
-        (Some(Value::String(written)), _) if may_write(namespaces, &written) => written,
-        (Some(Value::String(written)), _) => {
-            problems.push(not_allowed("metadata.namespace", &written, namespaces));
-            written
+    let namespace = match (namespace, namespaces) {
+        (Some(Value::String(namespace)), _) => {
+            if !may_write(namespaces, &namespace) {
+                problems.push(not_allowed("metadata.namespace", &namespace, namespaces));
+            }
+            namespace
         }
         (Some(_), _) => {
             problems.push(Problem::error("metadata.namespace", "expected text"));
@@ -252,7 +256,7 @@ fn metadata_of(
             return None;
         }
     };
-    metadata.insert("namespace".to_owned(), json!(namespace));
+    written.insert("namespace".to_owned(), json!(namespace));
     Some((namespace, name?))
 }
 
@@ -270,17 +274,6 @@ fn not_allowed(path: &str, namespace: &str, namespaces: Namespaces<'_>) -> Probl
     };
     Problem::error(path, format!("this source may not write to the namespace `{namespace}`"))
         .suggest_from(namespace, allowed.iter().map(String::as_str))
-}
-
-/// A DNS-1123 subdomain, as Kubernetes asks of most names.
-fn is_name(name: &str) -> bool {
-    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    name.len() <= 253
-        && name.split('.').all(|part| {
-            part.bytes().all(|byte| inner(byte) || byte == b'-')
-                && part.bytes().next().is_some_and(inner)
-                && part.bytes().last().is_some_and(inner)
-        })
 }
 
 /// What `kubectl get -o yaml` adds. In Git it would fight with the server, or be silently ignored by it.
