@@ -193,7 +193,7 @@ impl Seed<'_> {
         let over = self.reaper.distinct(service, "ada", "resolved").first().map(|receipt| receipt.at);
         let page = eventually(PATIENCE, &format!("a page of the relapse of {service}"), || async {
             tokio::time::sleep(LOOK).await;
-            let planned = self.planned_since(service, over).await?;
+            let planned = self.planned_after(service, over).await?;
             let pages = ["ada", "bob"].map(|person| self.reaper.distinct(service, person, "page"));
             let is_later = |page: &Receipt| page.id != first.id && planned.contains(&page.id);
             pages.into_iter().flatten().find(is_later).context("none came")
@@ -202,12 +202,13 @@ impl Seed<'_> {
         self.acknowledge(&self.ground.ada, &page, "ada").await
     }
 
-    /// The ids of what was planned about a service since then. Times on tickets are whole seconds.
-    async fn planned_since(&self, service: &str, since: Option<SystemTime>) -> Result<HashSet<String>> {
+    /// The ids of what was planned about a service after that second. Times on tickets are whole seconds: what was planned in the
+    /// same one may be of before.
+    async fn planned_after(&self, service: &str, since: Option<SystemTime>) -> Result<HashSet<String>> {
         let since = jiff::Timestamp::try_from(since.context("it was never over")?)?.as_second();
         let is_later = |n: &&Value| {
             let planned = n["plannedAt"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
-            planned.is_some_and(|at| at.as_second() >= since)
+            planned.is_some_and(|at| at.as_second() > since)
         };
         let all = self.list("tickets").await?;
         let own = all.iter().filter(|ticket| ticket["metadata"]["labels"]["service"] == service);
