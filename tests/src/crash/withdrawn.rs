@@ -46,7 +46,8 @@ fn has_reason(ticket: &Value, events: &[Value], notification: &Value, withdrawn:
     let occasion = occasions.into_iter().filter(|at| *at <= planned + ROUNDING).max().unwrap_or(UNIX_EPOCH);
     let in_time = |at: &SystemTime| *at + ROUNDING >= occasion && *at <= withdrawn + ROUNDING;
     // What was tried on an island may have arrived; whether it is still needed decided whoever led meanwhile.
-    let left_to_another = notification["attempts"].as_u64() > Some(0) && lines(&["Islanded"]).iter().any(in_time);
+    let may_have_arrived = notification["attempts"].as_u64() > Some(0) || notification["mayHaveArrived"] == true;
+    let left_to_another = may_have_arrived && lines(&["Islanded"]).iter().any(in_time);
     left_to_another || reasons.iter().any(in_time)
 }
 
@@ -74,9 +75,13 @@ mod tests {
 
     /// What is wrong with a message that was planned at second 20 and withdrawn at second 30.
     fn broken(kind: &str, timeline: &[(&str, i64)], acknowledged: Option<i64>) -> Vec<String> {
+        let message = json!({"id": "a", "kind": kind, "state": "Superseded", "attempts": 1, "plannedAt": at(20)});
+        broken_by(&message, timeline, acknowledged)
+    }
+
+    fn broken_by(message: &Value, timeline: &[(&str, i64)], acknowledged: Option<i64>) -> Vec<String> {
         let lines: Vec<Value> =
             timeline.iter().map(|(what, second)| json!({"what": what, "at": at(*second)})).collect();
-        let message = json!({"id": "a", "kind": kind, "state": "Superseded", "attempts": 1, "plannedAt": at(20)});
         let ticket = json!({"metadata": {"name": "inc-a"}, "status": {"timeline": lines, "notifications": [message]}});
         let event = acknowledged.map(|second| {
             json!({"metadata": {"creationTimestamp": at(second)}, "spec": {"ticket": "inc-a", "acknowledge": true}})
@@ -111,7 +116,11 @@ mod tests {
 
     #[test]
     fn what_an_island_has_tried_is_left_to_whoever_led_meanwhile() {
-        assert_eq!(broken("page", &[("Fired", 20), ("Islanded", 29)], None), [] as [&str; 0]);
+        let merged = [("Fired", 20), ("Islanded", 29)];
+        assert_eq!(broken("page", &merged, None), [] as [&str; 0]);
+        let page = |may_have_arrived: bool| json!({"id": "a", "kind": "page", "state": "Superseded", "attempts": 0, "plannedAt": at(20), "mayHaveArrived": may_have_arrived});
+        assert_eq!(broken_by(&page(true), &merged, None), [] as [&str; 0], "it died before it could count that");
+        assert_eq!(broken_by(&page(false), &merged, None).len(), 1);
     }
 
     #[test]

@@ -183,7 +183,7 @@ impl Draft<'_> {
         };
         let again = self.timeline.iter().any(|line| matches!(line.what, What::Reopened | What::Refired));
         let why = if again { format!("it fires again after it had ended; {why}") } else { why };
-        self.plan(MessageKind::Page, page, &why);
+        self.plan_step(page, &why);
     }
 
     pub(super) fn plan_notice(&mut self, target: &NotifyTarget, due: Timestamp, sequence: u32, why: &str) {

@@ -123,11 +123,9 @@ impl Draft<'_> {
         failed
     }
 
-    /// Plans a message; one that is planned already stays as it is.
-    pub(super) fn plan(&mut self, kind: MessageKind, page: &Page, why: &str) {
-        let uid = meta::identity(self.seen.ticket.as_ref());
-        let id = notification_id(&NotificationKey {
-            ticket_uid: &uid,
+    fn id_of(&self, kind: MessageKind, page: &Page) -> NotificationId {
+        notification_id(&NotificationKey {
+            ticket_uid: &meta::identity(self.seen.ticket.as_ref()),
             kind,
             cycle: page.cycle,
             step: page.step,
@@ -136,7 +134,31 @@ impl Draft<'_> {
             rule: page.rule,
             sequence: u64::from(page.sequence),
         })
-        .to_string();
+    }
+
+    /// Plans a page for which the escalation asks now, and it asks for each once. One that is there and withdrawn all the same is
+    /// what another leader had planned for this step while an outage parted us, merged since: it may never have arrived, so the
+    /// same message goes out again.
+    pub(super) fn plan_step(&mut self, page: &Page, why: &str) {
+        let id = self.id_of(MessageKind::Page, page);
+        let text = id.to_string();
+        let is_withdrawn = |n: &Notification| n.id == text && n.state == NotificationState::Superseded;
+        let Some(place) = self.status.notifications.iter().position(is_withdrawn) else {
+            return self.plan(MessageKind::Page, page, why);
+        };
+        let known = self.status.notifications.remove(place);
+        self.anew.push(id);
+        self.status.notifications.push(Notification {
+            state: NotificationState::Planned,
+            planned_at: page.planned,
+            why: Some(cut(why.to_owned(), 512)),
+            ..known
+        });
+    }
+
+    /// Plans a message; one that is planned already stays as it is.
+    pub(super) fn plan(&mut self, kind: MessageKind, page: &Page, why: &str) {
+        let id = self.id_of(kind, page).to_string();
         if self.status.notifications.iter().any(|n| n.id == id) {
             return;
         }

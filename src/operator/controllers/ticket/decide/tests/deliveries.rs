@@ -36,6 +36,32 @@ fn when_a_receiver_asked_to_be_left_alone_until_then_is_on_the_ticket_until_it_i
 }
 
 #[test]
+fn a_step_for_which_an_island_may_have_sent_a_page_that_was_withdrawn_when_it_was_merged_sends_the_same_again() {
+    let pages = |desk: &Desk| -> Vec<_> {
+        let all = desk.status().notifications;
+        all.into_iter().map(|n| (n.id, n.state, n.attempts, n.may_have_arrived)).collect()
+    };
+    let (mut alone, _) = paged();
+    alone.run(0, 300);
+    let [first, second] = &alone.status().notifications[..] else { panic!("{:?}", pages(&alone)) };
+
+    let (mut desk, _) = paged();
+    desk.run(0, 10);
+    use NotificationState::{Accepted, Planned, Superseded};
+    for (state, attempts) in [(Superseded, 0), (Superseded, 2), (Accepted, 1)] {
+        let merged = Notification { state, attempts, may_have_arrived: true, at: None, ..second.clone() };
+        let mut desk = Desk { ticket: desk.ticket.clone(), ..Desk::open("page") };
+        desk.ticket.status.as_mut().unwrap().notifications.insert(0, merged);
+        let anew = desk.look(300).anew.len();
+        let expected = if state == Accepted { Accepted } else { Planned };
+        let found = pages(&desk);
+        assert!(found.contains(&(second.id.clone(), expected, attempts, true)), "{found:?}");
+        assert_eq!((found.len(), anew), (2, usize::from(state == Superseded)), "{found:?}");
+        assert!(found.iter().any(|page| page.0 == first.id), "{found:?}");
+    }
+}
+
+#[test]
 fn the_last_page_that_was_accepted_stays_listed_however_many_fail_after_it() {
     let (mut desk, id) = paged();
     let told = desk.hears(&id, Delivery::Accepted { receipt: "200".into() }, 1);
