@@ -271,8 +271,8 @@ async fn what_vanishes_appears_and_changes_while_watches_are_answered_410_is_see
     .await?;
     let calls = world.proxy.calls_since(healed);
     for kind in ["svcmonitors", "tickets"] {
-        let lists = |call: &&Call| call.is(&format!("GET {kind}")) && !call.uri.contains("/namespaces/");
-        ensure!(calls.iter().any(|call| lists(&call)), "{kind} were not listed; {}", world.operator.tail());
+        let lists = |call: &Call| call.is(&format!("GET {kind}")) && !call.uri.contains("/namespaces/");
+        ensure!(calls.iter().any(lists), "{kind} were not listed; {}", world.operator.tail());
     }
     let looks = [&old, &left].map(WebService::requests);
     let done = metric(&world.operator, "firstline_probe_results_total", &[], |_| true).await?;

@@ -61,8 +61,8 @@ fn signs_since(watcher: &Receiver, moment: Instant) -> usize {
     watcher.received().into_iter().filter(|sign| sign.at > moment).count()
 }
 
-/// Until its channel is mended.
-async fn refused_for_good() -> Result<()> {
+#[tokio::test]
+async fn a_page_that_is_refused_for_good_withholds_the_sign_of_life_until_its_channel_is_mended() -> Result<()> {
     let (scene, watcher, operator) = watched("untold", "5s").await?;
     scene.ada.always(Some(Answer::Status(410)));
     scene.break_shop();
@@ -87,8 +87,8 @@ async fn refused_for_good() -> Result<()> {
     sign_of_life(&watcher, told.at, &operator).await
 }
 
-/// After a minute.
-async fn waits_behind_one_that_hangs() -> Result<()> {
+#[tokio::test]
+async fn a_page_that_waits_behind_one_that_hangs_withholds_the_sign_of_life_after_a_minute() -> Result<()> {
     // A channel may take its time, and its messages are sent one after the other.
     let (scene, watcher, operator) = watched("untried", "150s").await?;
     let till = WebService::start().await?;
@@ -117,13 +117,4 @@ async fn waits_behind_one_that_hangs() -> Result<()> {
     .await?;
     metric(&operator, "firstline_page_oldest_untried_seconds", &[], |waited| waited < 60.0).await?;
     sign_of_life(&watcher, Instant::now(), &operator).await
-}
-
-/// Both at once, since they wait for most of their time.
-#[tokio::test]
-async fn a_page_that_is_refused_for_good_and_one_that_waits_behind_one_that_hangs_withhold_the_sign_of_life()
--> Result<()> {
-    let (refused, waits) = tokio::join!(refused_for_good(), waits_behind_one_that_hangs());
-    refused.context("refused for good")?;
-    waits.context("waits behind one that hangs")
 }

@@ -181,8 +181,8 @@ async fn a_ticket_that_nobody_would_be_told_of_any_more_is_found_and_goes_to_the
     sign_of_life(&watcher, told.at, &operator).await
 }
 
-/// An alert is found that gets no ticket, and told as soon as it gets one.
-async fn no_ticket() -> Result<()> {
+#[tokio::test]
+async fn an_alert_that_gets_no_ticket_is_found_and_told_as_soon_as_it_gets_one() -> Result<()> {
     let watcher = Receiver::start().await?;
     watcher.always(Some(Answer::Status(503)));
     let world = Proxied::running_with("undurable", TWO_STEPS, &["--watchdog-url", &watcher.url("/alive")]).await?;
@@ -229,8 +229,8 @@ async fn an_alert_that_ends_before_it_gets_a_ticket_is_no_alarm_any_more() -> Re
     Ok(())
 }
 
-/// Nobody at all is there to be told, until somebody takes it.
-async fn nobody_to_be_told() -> Result<()> {
+#[tokio::test]
+async fn where_nobody_at_all_is_there_to_be_told_the_signs_of_life_stop_until_somebody_takes_it() -> Result<()> {
     let watcher = Receiver::start().await?;
     let scene = Scene::build("nobody", "ada-hook", NOBODY_ON_CALL).await?;
     let policy = scene.policy("ada-hook", NOBODY_ON_CALL);
@@ -262,14 +262,6 @@ async fn nobody_to_be_told() -> Result<()> {
     scene.acknowledge(&scene.ticket("any", |_| true).await?).await?;
     sign_of_life(&watcher, taken, &operator).await?;
     metric(&operator, "firstline_invariant_violations", &untold, |count| count == 0.0).await.map(drop)
-}
-
-/// Both at once, since they wait for most of their time.
-#[tokio::test]
-async fn the_signs_of_life_stop_where_an_alert_gets_no_ticket_and_where_nobody_is_there_to_be_told() -> Result<()> {
-    let (no_ticket, nobody) = tokio::join!(no_ticket(), nobody_to_be_told());
-    no_ticket.context("no ticket")?;
-    nobody.context("nobody is there to be told")
 }
 
 #[tokio::test]

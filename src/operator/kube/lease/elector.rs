@@ -377,8 +377,13 @@ impl Elector {
             // Who has another journal has been somebody else to what went on meanwhile.
             _ => (None, self.before.clone().filter(|_| !self.leadership.has_journal())),
         };
+        self.saying(Lease { metadata, spec: Some(spec) }, unmerged.as_ref(), follows.as_ref())
+    }
+
+    /// The lease, telling whoever takes it what is unmerged, and on which lead we follow, if that is still so.
+    fn saying(&self, lease: Lease, unmerged: Option<&Lead>, follows: Option<&Lead>) -> Lease {
         let follows = follows.filter(|lead| self.still_follows(lead));
-        saying_follows(saying_unmerged(Lease { metadata, spec: Some(spec) }, unmerged.as_ref()), follows.as_ref())
+        saying_follows(saying_unmerged(lease, unmerged), follows)
     }
 
     /// The lead that is to be merged when this lease is ours, or that of the process whose journal we have.
@@ -417,9 +422,8 @@ impl Elector {
         let given = match &heir {
             Some(heir) => handed_over(lease, heir, now),
             None => {
-                let unmerged = self.still_unmerged(&lease);
-                let follows = follows(&lease).filter(|lead| self.still_follows(lead));
-                let mut free = saying_follows(saying_unmerged(lease, unmerged.as_ref()), follows.as_ref());
+                let (unmerged, follows) = (self.still_unmerged(&lease), follows(&lease));
+                let mut free = self.saying(lease, unmerged.as_ref(), follows.as_ref());
                 if let Some(spec) = &mut free.spec {
                     spec.holder_identity = None;
                     spec.renew_time = Some(MicroTime(now));

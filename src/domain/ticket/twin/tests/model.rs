@@ -205,12 +205,12 @@ impl Model {
     /// Whether the lease still tells of the lead under which the ticket has got its identity, and nobody is there to renew it: who
     /// deletes the ticket now has the next process give that again. A limit.
     fn tells_of_the_ticket(&self) -> bool {
-        let given = self.ticket.and_then(|id| self.given.get(&id)).into_iter().flatten();
+        let mut given = self.ticket.and_then(|id| self.given.get(&id)).into_iter().flatten();
         let left = self.left();
         let of_that = |opened: &Opened| {
             shared(opened).is_some_and(|lead| (&lead.holder, lead.acquired) == (&left.holder, left.acquired))
         };
-        self.holder().is_none() && given.filter(|opened| of_that(opened)).count() > 0
+        self.holder().is_none() && given.any(of_that)
     }
 
     /// Those who have the API see its ticket, and the leader renews its lease.
